@@ -1,0 +1,66 @@
+# What a user types. `make help` lists it.
+
+PYTHON ?= python3
+TARGET ?= auto
+RECORDING ?=
+K ?=
+VENV := .venv
+BIN := $(VENV)/bin
+RUN ?=
+
+export PYTHONPATH :=
+
+.DEFAULT_GOAL := help
+.PHONY: help test check matrix prove bench clean
+
+help: ## this list
+	@echo "tetraproof proves that Tetragon policies do what they say."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  TARGET=     where to run: auto (default), replay"
+	@echo "  RECORDING=  replay: a folder, or one of:"
+	@ls recordings | sed 's/^/                /'
+	@echo "  K=          only these judgements, a pytest -k expression: K=test_sed_is_killed"
+	@echo "  PYTHON=     the Python to set up with, 3.11 or newer (default: python3)"
+
+test: $(VENV)/run ## run the conformance suites and write the report
+	@$(BIN)/python -m pytest suites --target "$(TARGET)" --recording "$(RECORDING)" $(if $(K),-k "$(K)")
+
+check: $(VENV)/check ## the project's own tests, lint, types and import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests -q
+
+matrix: $(VENV)/run ## replay every shipped recording, and merge the results into one table
+	@rm -rf reports/matrix && mkdir -p reports/matrix
+	@for cell in recordings/*/; do \
+	  name=$$(basename $$cell); echo "replaying $$name"; \
+	  $(BIN)/python -m pytest suites --target replay --recording "$$name" --reports reports/matrix --run-id "$$name" -q \
+	    > reports/matrix/$$name.log 2>&1; code=$$?; \
+	  if [ $$code -gt 1 ]; then cat reports/matrix/$$name.log; exit $$code; fi; \
+	done
+	@$(BIN)/tetraproof report reports/matrix --matrix reports/matrix/index.html
+
+prove: $(VENV)/run ## damage the recordings in every way, and see that the suites notice
+	@$(BIN)/tetraproof prove $(if $(RECORDING),--recording "$(RECORDING)") $(if $(K),-k "$(K)")
+
+bench: $(VENV)/check ## how fast events are parsed and matched (benchmarks/README.md)
+	$(BIN)/python benchmarks/parse_events.py
+
+clean: ## remove what runs and set-up have made
+	rm -rf $(VENV) build *.egg-info reports/[0-9]* reports/matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("tetraproof needs Python 3.11 or newer, and $(PYTHON) is %s. To mend it: make test PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "setting up $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/check: $(VENV)/run
+	@echo "setting up the project's own checks (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[check]'
+	@touch $@

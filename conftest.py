@@ -1,0 +1,3 @@
+"""Loads fixtures/, nothing else."""
+
+pytest_plugins = ["fixtures.options", "fixtures.suite", "fixtures.run", "fixtures.report", "fixtures.prove"]

@@ -1,0 +1,42 @@
+"""What the suites about nginx's index page share: the page, the acts upon it, and the event of a kill."""
+
+from dirty_equals import IsStr
+
+from fixtures import Acts, Kprobe, command, shell
+
+HTML = "/usr/share/nginx/html/"
+INDEX = f"{HTML}index.html"
+PAGE = "hello-index\n"
+NGINX = "/usr/sbin/nginx"
+
+SED = command("sed", "-i", "s/hello/bye/", INDEX, pod="nginx")
+VI = command("vi", "-es", "-c", "s/hello/bye/", "-c", "wq", INDEX, pod="nginx")
+CAT = command("cat", INDEX, pod="nginx")
+HEAD = command("head", "-1", INDEX, pod="nginx")
+APPEND = shell(f"echo more >> {INDEX}", pod="nginx")
+COPIED_CAT = shell(f"cp /usr/bin/cat /tmp/cat2; /tmp/cat2 {INDEX}", pod="nginx")
+SERVED = command("curl", "-sS", "-m", "10", "http://{nginx.ip}/")
+IMPOSTOR = shell(
+    f"cp /usr/bin/cat /tmp/cat.bak; cp /usr/bin/sed /usr/bin/cat; cat -i s/hello/bye/ {INDEX}; "
+    "r=$?; cp /tmp/cat.bak /usr/bin/cat; exit $r",
+    pod="nginx",
+)
+
+#: The acts with which the corrections are tried.
+CORRECTION_ACTS = Acts(
+    cat=CAT,
+    head=HEAD,
+    sed=SED,
+    vi=VI,
+    append=APPEND,
+    truncated=shell(f": > {HTML}empty.html", pod="nginx"),
+    copied_cat=COPIED_CAT,
+    impostor=IMPOSTOR,
+    renamed=shell(f"echo x > /tmp/y && mv /tmp/y {HTML}moved.html && echo moved", pod="nginx"),
+    cat_after=CAT,
+    served=SERVED,
+    served_again=SERVED,
+)
+
+OPENED = Kprobe("fd_install", file=INDEX, action="SIGKILL")
+OPENED_BESIDE = Kprobe("fd_install", file=IsStr(regex=f"{HTML}.+"), action="SIGKILL")

@@ -1,0 +1,33 @@
+"""The findings that the suites know. docs/findings.md explains each, with the record that shows it."""
+
+from fixtures import Finding, Known, Run
+
+TAIL_CALLS_REFUSED = Finding(
+    "tail-calls-refused",
+    "applied, and nothing is enforced: the kernel refuses the agent's kprobe-multi programs (try disable-kprobe-multi)",
+)
+WORKERS_ARE_KILLED = Finding(
+    "workers-are-killed",
+    "nginx's workers are killed at every request: the site that the policy protects goes down",
+)
+PID_0_EXEMPTS_EVERYTHING = Finding(
+    "pid-0-exempts-everything",
+    "the value 0 exempts every program that kubectl exec starts: nothing is guarded",
+)
+OLD_IMAGE_HIDES_THE_EVENT = Finding(
+    "old-image-hides-the-event",
+    "a privileged exec straight from the runtime is seen and counted, and no filtered stream ever shows it",
+)
+MONITOR_SAYS_SIGKILL = Finding(
+    "monitor-says-sigkill",
+    "in monitor mode the event says SIGKILL, though nothing was killed",
+)
+
+
+def _verifier_refused(run: Run) -> bool:
+    errors = [state.error for state in run.observed.states]
+    return any("bpf_multi_kprobe" in error and "invalid argument" in error for error in errors)
+
+
+#: What is known to keep a policy from loading, whatever the policy.
+LOADING = [Known(TAIL_CALLS_REFUSED, _verifier_refused)]

@@ -1,0 +1,5 @@
+"""`python -m tetraproof`."""
+
+from tetraproof.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,108 @@
+"""One deliberate deed in a workload, and its outcome.
+
+A suite declares its acts by name, in order:
+
+    acts = Acts(
+        bar=shell("echo 'foo' > /tmp/bar"),
+        cat=command("cat", "/usr/share/nginx/html/index.html", pod="nginx"),
+    )
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from msgspec import Struct
+
+from tetraproof.errors import UsageError
+
+#: What a shell and kubectl call "killed by SIGKILL": 128 + 9. Weak alone: `exit 137` is 137 too.
+KILLED = 137
+_KUBECTL_LAST_WORD = re.compile(r"command terminated with exit code \d+\n?")
+# The runtime's own word when the program could not be started in the container.
+_REFUSED = re.compile(r"^(?:.*OCI runtime exec failed.*|exec \S+: .+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Act:
+    """What to do: `argv` in a pod of the workload `pod`, with `stdin` typed into it (through a terminal if `tty`)."""
+
+    argv: tuple[str, ...]
+    pod: str = "probe"
+    stdin: str | None = None
+    tty: bool = False
+    prepare: bool = False
+    name: str = ""
+
+    def __str__(self) -> str:
+        return shlex.join(self.argv)
+
+
+class Acts:
+    """The acts of a scenario by name, in the order in which they are performed."""
+
+    def __init__(self, **acts: Act) -> None:
+        self._acts = tuple(replace(act, name=name) for name, act in acts.items())
+
+    def __iter__(self) -> Iterator[Act]:
+        return iter(self._acts)
+
+    def __len__(self) -> int:
+        return len(self._acts)
+
+
+def command(*argv: str, pod: str = "probe") -> Act:
+    """Run a program with its arguments, without a shell."""
+    if not argv:
+        raise UsageError("An act needs a program to run.", remedy='write command("cat", "/etc/hostname")')
+    return Act(argv, pod)
+
+
+def shell(script: str, pod: str = "probe") -> Act:
+    """Run a script by `bash -c`."""
+    return Act(("bash", "-c", script), pod)
+
+
+def typed(*lines: str, pod: str = "probe", tty: bool = False) -> Act:
+    """Type lines into an interactive bash, through a pipe or (`tty`) a terminal."""
+    return Act(("bash",), pod, "\n".join(lines) + "\n", tty)
+
+
+def prepare(act: Act) -> Act:
+    """The act, as one that sets the scene: performed in its place, never judged."""
+    return replace(act, prepare=True)
+
+
+class Outcome(Struct, frozen=True):
+    """What became of an act, as the one who asked saw it.
+
+    `exit_code` is nothing where the answer never came; `broken` then says why.
+    """
+
+    exit_code: int | None
+    stdout: str = ""
+    stderr: str = ""
+    broken: str = ""
+
+    @property
+    def output(self) -> str:
+        """Standard output without kubectl's own last word (a terminal mixes it in)."""
+        return _KUBECTL_LAST_WORD.sub("", self.stdout)
+
+    @property
+    def complaint(self) -> str:
+        """Standard error without kubectl's own last word."""
+        return _KUBECTL_LAST_WORD.sub("", self.stderr)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the runtime could not start the program at all (its exec failed)."""
+        return bool(self.exit_code) and bool(_REFUSED.search(self.complaint))
+
+    def __str__(self) -> str:
+        if self.exit_code is None:
+            return f"no outcome: {self.broken}"
+        return f"exit {self.exit_code}" + (" (the runtime could not start it)" if self.refused else "")

@@ -1,0 +1,91 @@
+"""Logical names, and what they are on this target.
+
+A suite speaks of the `nginx` workload, the `pods` range, the `galaxy` namespace.
+The target binds them: a recording to what was recorded, a live cluster to what
+it has. In an act's argv, `{nginx.ip}` stands for the bound value.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from tetraproof.errors import UsageError
+
+#: An address that no network routes (RFC 5737, TEST-NET-3): what stands for "the internet" in an act.
+INTERNET = "203.0.113.10"
+_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9-]*\.[a-z]+)\}")
+
+
+class PodBinding(Struct, frozen=True):
+    """One pod of a workload: where to act, and how its traffic and events name it."""
+
+    namespace: str
+    name: str
+    ip: str = ""
+    node: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Bindings(Struct, frozen=True):
+    """What every logical name is here.
+
+    `workloads` maps a workload to its pods, `services` to its cluster address,
+    `ranges` maps `ranges.pods` and `ranges.services` to CIDRs.
+    """
+
+    workloads: dict[str, tuple[PodBinding, ...]] = {}
+    services: dict[str, str] = {}
+    ranges: dict[str, str] = {}
+
+    def pod(self, workload: str) -> PodBinding | None:
+        """The first pod of a workload, or nothing where the target has none."""
+        return next(iter(self.workloads.get(workload, ())), None)
+
+    def values(self) -> dict[str, str]:
+        """Every placeholder that an act may use, with its value."""
+        values = {"internet.ip": INTERNET, **self.ranges}
+        for workload, pods in self.workloads.items():
+            if pods and pods[0].ip:
+                values[f"{workload}.ip"] = pods[0].ip
+        for service, address in self.services.items():
+            values[f"{service}.service"] = address
+        if pods_range := self.ranges.get("ranges.pods"):
+            values["ranges.outside"] = just_outside(pods_range)
+        return values
+
+    def with_ranges(self, ranges: Mapping[str, str]) -> Bindings:
+        """These bindings, with `ranges` (those of a recorded policy) before the environment's own."""
+        return Bindings(self.workloads, self.services, {**self.ranges, **ranges})
+
+
+def unbound(text: str, values: Mapping[str, str]) -> list[str]:
+    """The placeholders in `text` that `values` does not know."""
+    return [name for name in _PLACEHOLDER.findall(text) if name not in values]
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """`text` with its placeholders replaced; one that `values` does not know stays."""
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def just_outside(cidr: str) -> str:
+    """The first host after the range `cidr`, or before it where the range ends the address space."""
+    try:
+        network = ipaddress.ip_network(cidr)
+    except ValueError as error:
+        raise UsageError(f"{cidr!r} is no range of addresses: {error}.", remedy="write it as 10.0.0.0/18") from error
+    after = int(network.broadcast_address) + 2
+    in_space = after < 2**network.max_prefixlen
+    return str(type(network.network_address)(after if in_space else int(network.network_address) - 1))
+
+
+def within(address: str, ranges: Iterable[str]) -> bool:
+    """Whether `address` lies in one of `ranges` (CIDRs or single addresses, as text)."""
+    host = ipaddress.ip_address(address)
+    return any(host in ipaddress.ip_network(cidr) for cidr in ranges)

@@ -1,0 +1,58 @@
+"""One test as the library sees it: a promise or a limit, judged on a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tetraproof.answer import Judgement, judge
+from tetraproof.finding import Known
+from tetraproof.scenario import Run
+from tetraproof.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A test's name and body, what is known to refute it, and `limit`, the label of what a limit is about.
+
+    `about_loading` is the one promise that is judged although the policy is not in force.
+    """
+
+    name: str
+    body: Callable[[Run], object]
+    limit: str = ""
+    known: tuple[Known, ...] = ()
+    about_loading: bool = False
+
+    def judge(self, run: Run) -> Judged:
+        """How the claim fares on `run`."""
+        loading = run.loading
+        if loading.verdict is not Verdict.CONFORMS and not self.about_loading:
+            reason = f"the policy is not in force: {loading.reason}"
+            return Judged(self, Judgement(loading.verdict, reason), judged=False)
+        judgement = judge(lambda: self.body(run))
+        known = None
+        if judgement.verdict is Verdict.VIOLATES and not self.limit:
+            known = next((known for known in self.known if known.seen_in(run)), None)
+        return Judged(self, judgement, judged=True, known=known)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its judgement. `judged` is false where the policy is not in force, so nothing was."""
+
+    claim: Claim
+    judgement: Judgement
+    judged: bool
+    known: Known | None = None
+
+    @property
+    def word(self) -> str:
+        """The verdict; for a limit what becomes of the act; `known` for a violation by a finding."""
+        if not self.judged:
+            return "not judged"
+        verdict = self.judgement.verdict
+        if self.claim.limit:
+            words = {Verdict.CONFORMS: "stops", Verdict.VIOLATES: "passes"}
+            return words.get(verdict, str(verdict))
+        return f"known {self.known.finding.id}" if self.known else str(verdict)

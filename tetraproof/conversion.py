@@ -1,0 +1,368 @@
+"""Raw records of a real run, made into a recording.
+
+The raw form is a folder with `environment/` and one folder for each scenario
+(docs/recordings.md). What is not there is left empty and told, never invented.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tetraproof.binding import Bindings, PodBinding
+from tetraproof.errors import RawRecordError
+from tetraproof.event import Event, parse
+from tetraproof.loss import keep
+from tetraproof.policy import parse as parse_policy
+from tetraproof.recording import (
+    FORMAT,
+    INDEX,
+    ActRecord,
+    Cell,
+    Index,
+    NodeRecord,
+    Provenance,
+    ScenarioRecord,
+)
+from tetraproof.timeline import END, START
+
+# Kernel options that say what BPF can do; the other twelve thousand lines are left out.
+_OPTIONS = re.compile(r"BPF|KPROBE|UPROBE|FTRACE|BTF|LSM|ERROR_INJECTION|CONFIG_SECURITY\b|PERF_EVENTS")
+#: The chart's defaults of the settings that change what events say or which there are.
+DEFAULTS = {
+    "enable-process-cred": "false",
+    "enable-process-ns": "false",
+    "enable-policy-filter": "true",
+    "enable-k8s-api": "true",
+    "enable-ancestors": "",
+    "enable-cri": "false",
+    "enable-cgidmap": "false",
+    "export-rate-limit": "-1",
+    "use-perf-ring-buffer": "false",
+    "field-filters": "",
+    "redaction-filters": "",
+}
+_GENERATED = {
+    "ReplicaSet": re.compile(r"-[a-z0-9]{6,10}-[a-z0-9]{5}$"),
+    "StatefulSet": re.compile(r"-\d+$"),
+    "DaemonSet": re.compile(r"-[a-z0-9]{5}$"),
+}
+_ENVIRONMENT = (
+    "configmap.json",
+    "daemonset.json",
+    "helm-list.json",
+    "helm-values.yaml",
+    "kubectl-version.json",
+    "node.json",
+    "ranges.json",
+    "servicecidrs.json",
+    "services.json",
+    "tetra-probe.txt",
+    "tetra-status.txt",
+    "tetra-version.txt",
+)
+#: raw name -> name in a recording, copied as they are
+_COPIED = {
+    "policy.yaml": "policy.yaml",
+    "events.compact.txt": "events.compact.txt",
+    "export-stdout.log": "export.jsonl",
+    "export.compact.txt": "export.compact.txt",
+    "export.compact.galaxy-tiefighter.txt": "export.compact.galaxy-tiefighter.txt",
+    "agent.log": "agent.log",
+}
+
+
+def convert(
+    raw: Path, *, only: Sequence[str] = (), without: Sequence[str] = (), trim: bool = False
+) -> dict[str, bytes]:
+    """The files of a recording made of the raw records in `raw`, not yet sealed.
+
+    `only` and `without` choose scenarios by name. `trim` leaves out the events of
+    processes outside the pods acted in, and says how many. Raises `RawRecordError`.
+    """
+    environment = _Environment(raw)
+    folders = [path for path in sorted(raw.iterdir()) if (path / "probes.json").is_file()]
+    known = {path.name for path in folders}
+    for name in (*only, *without):
+        if name not in known:
+            raise RawRecordError(f"{raw} has no scenario {name}.", remedy=f"it has {', '.join(sorted(known))}")
+    chosen = [path for path in folders if path.name not in without and (not only or path.name in only)]
+    if not chosen:
+        raise RawRecordError(f"{raw} holds no scenario: no folder in it has a probes.json.")
+    left_out = [f"environment/{name}" for name in ("crds.json",) if (raw / "environment" / name).is_file()]
+    left_out += [f"kernel.config: options that do not match {_OPTIONS.pattern}"] if environment.config else []
+    left_out += [f"scenario {path.name}" for path in folders if path not in chosen]
+    left_out += [
+        f"{path.name}: no probes.json, so no scenario"
+        for path in sorted(raw.iterdir())
+        if path.is_dir() and path.name != "environment" and path.name not in known
+    ]
+    files = dict(environment.files())
+    scenarios = []
+    for folder in chosen:
+        record, content = _scenario(folder, environment, trim=trim)
+        scenarios.append(record)
+        files |= {f"scenarios/{folder.name}/{name}": data for name, data in content.items()}
+    index = Index(
+        FORMAT,
+        environment.cell(),
+        Provenance(
+            recorded=min((scenario.started for scenario in scenarios if scenario.started), default=""),
+            where=environment.where(),
+            made_by="raw records",
+            left_out=tuple(left_out),
+        ),
+        environment.nodes,
+        environment.bindings(folders),
+        environment.settings,
+        tuple(scenarios),
+    )
+    files[INDEX] = _json(index)
+    return files
+
+
+class _Environment:
+    """The folder `environment/`, as far as it is there."""
+
+    def __init__(self, raw: Path) -> None:
+        self._path = raw / "environment"
+        if not self._path.is_dir():
+            raise RawRecordError(
+                f"{raw} is no folder of raw records: {self._path.name}/ is missing.",
+                remedy="name the folder of one cell",
+            )
+        self.config = self._text("kernel.config")
+        self._images = dict(self._containers("image"))
+        self.settings = self._settings()
+        self.nodes = tuple(self._nodes())
+        if not self.nodes:
+            raise RawRecordError(f"{self._path}/node.json is missing or names no node.")
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        for name in _ENVIRONMENT:
+            if (self._path / name).is_file():
+                yield f"environment/{name}", (self._path / name).read_bytes()
+        if self.config:
+            kept = [line for line in self.config.splitlines() if _OPTIONS.search(line)]
+            yield "environment/kernel.config", ("\n".join(kept) + "\n").encode()
+
+    def cell(self) -> Cell:
+        differs = {
+            name: value
+            for name, value in self.settings.items()
+            if DEFAULTS.get(name, value if name in self._configured else None) != value
+        }
+        label = ",".join(name if value == "true" else f"{name}={value}" for name, value in sorted(differs.items()))
+        digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:12]
+        version = (self._json("kubectl-version.json") or {}).get("serverVersion", {}).get("gitVersion", "")
+        kernels = sorted({node.kernel for node in self.nodes})
+        return Cell(
+            tetragon=self._images.get("tetragon", "").rpartition(":v")[2] or self._cli(),
+            kubernetes=version.removeprefix("v"),
+            kernel=" and ".join(kernels),
+            target="kubernetes" if version else "standalone",
+            label=label or "defaults",
+            digest=digest,
+            differs=differs,
+            cli=self._cli(),
+        )
+
+    def where(self) -> str:
+        node = self.nodes[0]
+        return f"{len(self.nodes)} node(s), {node.system or 'unknown system'}, {node.architecture}, {node.runtime}"
+
+    def bindings(self, folders: Sequence[Path]) -> Bindings:
+        """Workloads as the last scenario that lists pods knew them, services and ranges of the cluster."""
+        workloads: dict[str, tuple[PodBinding, ...]] = {}
+        for folder in folders:
+            workloads |= _workloads(folder / "pods.json")
+        services = {
+            item["metadata"]["name"]: item["spec"]["clusterIP"]
+            for item in _items(self._json("services.json"))
+            if item["spec"].get("clusterIP") and item["metadata"]["namespace"] != "kube-system"
+        }
+        ranges = {f"ranges.{name}": cidr for name, cidr in (self._json("ranges.json") or {}).items()}
+        cidrs = [cidr for item in _items(self._json("servicecidrs.json")) for cidr in item["spec"]["cidrs"]]
+        if cidrs:
+            ranges.setdefault("ranges.services", cidrs[0])
+        return Bindings(workloads, services, ranges)
+
+    def _nodes(self) -> Iterator[NodeRecord]:
+        for item in _items(self._json("node.json")):
+            facts = item.get("status", {}).get("nodeInfo", {})
+            cpus = int(item.get("status", {}).get("capacity", {}).get("cpu", 1))
+            # agents with a shared BPF ring buffer say so in their settings; the older ones read a ring for each CPU
+            shared = self.settings.get("use-perf-ring-buffer") == "false"
+            yield NodeRecord(
+                item["metadata"]["name"],
+                facts.get("kernelVersion", ""),
+                cpus,
+                1 if shared else cpus,
+                facts.get("osImage", ""),
+                facts.get("architecture", ""),
+                facts.get("containerRuntimeVersion", ""),
+            )
+
+    def _settings(self) -> dict[str, str]:
+        self._configured = {str(k): str(v) for k, v in (self._json("configmap.json") or {}).get("data", {}).items()}
+        arguments = dict(self._containers("args")).get("tetragon") or []
+        flags = (argument.removeprefix("--").partition("=") for argument in arguments)
+        given = {name: value or "true" for name, _, value in flags if name != "config-dir"}
+        return {**self._configured, **given}
+
+    def _containers(self, key: str) -> Iterator[tuple[str, Any]]:
+        for item in _items(self._json("daemonset.json")):
+            for container in item["spec"]["template"]["spec"]["containers"]:
+                yield container["name"], container.get(key)
+
+    def _cli(self) -> str:
+        found = re.search(r"CLI version: v?(\S+)", self._text("tetra-version.txt"))
+        return found[1] if found else ""
+
+    def _text(self, name: str) -> str:
+        path = self._path / name
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    def _json(self, name: str) -> Any:
+        return _read_json(self._path / name)
+
+
+def _scenario(folder: Path, environment: _Environment, *, trim: bool) -> tuple[ScenarioRecord, dict[str, bytes]]:
+    about = _read_json(folder / "scenario.json") or {}
+    policy = (folder / "policy.yaml").is_file()
+    own = parse_policy((folder / "policy.yaml").read_text(encoding="utf-8"), folder.name).name if policy else ""
+    workloads = _workloads(folder / "pods.json")
+    acts = tuple(_acts(folder, workloads, environment))
+    content = {name: (folder / raw).read_bytes() for raw, name in _COPIED.items() if (folder / raw).is_file()}
+    content["acts.json"] = _json(acts)
+    notes = []
+    content["events.jsonl"] = (folder / "events.jsonl").read_bytes() if (folder / "events.jsonl").is_file() else b""
+    if not content["events.jsonl"]:
+        notes.append("no event stream was recorded")
+    if trim:
+        content, note = _trimmed(content, acts)
+        notes += [note] if note else []
+    for raw, name in (("policy-state", "state"), ("policy-state-after", "state-after")):
+        states = _states(_read_json(folder / f"{raw}.json"), environment.nodes)
+        if states is not None:
+            content[f"{name}.json"] = _json(states)
+    if policy:
+        content.setdefault("state.json", b"{}\n")
+    for moment in ("before", "after"):
+        metrics = folder / f"metrics-{moment}.txt"
+        if metrics.is_file():
+            lines = metrics.read_text(encoding="utf-8").splitlines()
+            content[metrics.name] = ("\n".join(line for line in lines if keep(line, own)) + "\n").encode()
+    configured = (_read_json(folder / "configmap.json") or {}).get("data", {})
+    differs = {name: str(value) for name, value in configured.items() if environment.settings.get(name) != str(value)}
+    record = ScenarioRecord(
+        folder.name,
+        policy,
+        about.get("stream_alive_to_end"),
+        about.get("policy_settled_after_s"),
+        about.get("started", ""),
+        differs,
+        Bindings(workloads),
+        tuple(notes),
+    )
+    return record, content
+
+
+def _acts(
+    folder: Path, workloads: Mapping[str, tuple[PodBinding, ...]], environment: _Environment
+) -> Iterator[ActRecord]:
+    nodes = {(pod.namespace, pod.name): pod.node for pods in workloads.values() for pod in pods}
+    probes = _read_json(folder / "probes.json")
+    for number, probe in enumerate(probes):
+        name = str(probe.get("id", f"act-{number}"))
+        role = next((role for role in (START, END) if name.startswith(role)), "act")
+        known = {
+            key: probe[key] for key in ("stdin", "tty", "stdout", "stderr", "cpu", "started", "ended") if probe.get(key)
+        }
+        pod = probe["namespace"], probe["pod"]
+        try:
+            yield msgspec.convert(
+                {
+                    "id": name,
+                    "namespace": pod[0],
+                    "pod": pod[1],
+                    "argv": probe["argv"],
+                    "exit_code": probe.get("exit_code"),
+                    "broken": "" if probe.get("exit_code") is not None else "the record holds no exit code",
+                    "node": probe.get("node") or nodes.get(pod) or environment.nodes[0].name,
+                    "role": role,
+                    **known,
+                },
+                ActRecord,
+            )
+        except (msgspec.ValidationError, KeyError) as error:
+            raise RawRecordError(f"{folder}/probes.json, act {number} ({name}): {error}.") from error
+
+
+def _trimmed(content: dict[str, bytes], acts: Sequence[ActRecord]) -> tuple[dict[str, bytes], str]:
+    pods = {f"{act.namespace}/{act.pod}" for act in acts}
+    namespaces = {act.namespace for act in acts}
+    kept: dict[str, bytes] = {}
+    left = 0
+    for name, compact in (("events.jsonl", "events.compact.txt"), ("export.jsonl", "export.compact.txt")):
+        lines = content.get(name, b"").splitlines(keepends=True)
+        parsed = [parse(line) for line in lines]
+        stay = [
+            not isinstance(event, Event) or event.pod in pods or event.pod.partition("/")[0] in namespaces
+            for event in parsed
+        ]
+        if name in content:
+            kept[name] = b"".join(line for line, stays in zip(lines, stay, strict=True) if stays)
+        shown = content.get(compact, b"").splitlines(keepends=True)
+        if len(shown) == len(lines):
+            kept[compact] = b"".join(line for line, stays in zip(shown, stay, strict=True) if stays)
+        left += stay.count(False)
+    note = f"trimmed: {left} events of processes outside the namespaces acted in were left out" if left else ""
+    return {**content, **kept}, note
+
+
+def _states(states: Any, nodes: Sequence[NodeRecord]) -> dict[str, list[dict[str, Any]]] | None:
+    if not isinstance(states, dict):
+        return None
+    if "policies" in states or not states:
+        return {nodes[0].name: states.get("policies") or []}
+    return {node: (told or {}).get("policies") or [] for node, told in states.items()}
+
+
+def _workloads(path: Path) -> dict[str, tuple[PodBinding, ...]]:
+    workloads: dict[str, tuple[PodBinding, ...]] = {}
+    for item in _items(_read_json(path)):
+        metadata = item["metadata"]
+        if metadata["namespace"] == "kube-system":
+            continue
+        owner = next((owner["kind"] for owner in metadata.get("ownerReferences", ())), "")
+        name = _GENERATED[owner].sub("", metadata["name"]) if owner in _GENERATED else metadata["name"]
+        address = item.get("status", {}).get("podIP", "")
+        pod = PodBinding(metadata["namespace"], metadata["name"], address, item["spec"].get("nodeName", ""))
+        workloads[name] = (*workloads.get(name, ()), pod)
+    return workloads
+
+
+def _items(value: Any) -> list[dict[str, Any]]:
+    if not value:
+        return []
+    return list(value["items"]) if "items" in value else [value]
+
+
+def _read_json(path: Path) -> Any:
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RawRecordError(f"{path} is no JSON: {error}.", remedy="copy the raw records again") from error
+
+
+def _json(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"

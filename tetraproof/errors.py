@@ -1,0 +1,44 @@
+"""What ends a run before it can judge: bad input, told in one sentence.
+
+The first line of every error is a whole sentence that stands alone; causes
+follow, and last what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class TetraproofError(Exception):
+    """A problem that the user can do something about; ends a run with exit code 2.
+
+    `sentence` stands alone. `causes` are further lines, `remedy` says what to do.
+    """
+
+    def __init__(self, sentence: str, *, causes: Iterable[str] = (), remedy: str = "") -> None:
+        self.sentence = sentence
+        self.causes = tuple(causes)
+        self.remedy = remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        lines = [self.sentence, *(f"  {cause}" for cause in self.causes)]
+        if self.remedy:
+            lines.append(f"  to mend it: {self.remedy}")
+        return "\n".join(lines)
+
+
+class PolicyError(TetraproofError):
+    """A policy file that is no policy, or not one that the CRD accepts."""
+
+
+class RecordingError(TetraproofError):
+    """A recording that is missing, incomplete, damaged or of a newer format."""
+
+
+class RawRecordError(TetraproofError):
+    """A folder of raw records that cannot be made into a recording."""
+
+
+class UsageError(TetraproofError):
+    """An option, name or selection that means nothing here."""

@@ -1,0 +1,112 @@
+"""Why a test failed, for a person: the timeline, the nearest miss field by field.
+
+The first line stands alone; whoever reports adds the line that reproduces it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from tetraproof.event import Event, Exec, Exit, Kprobe
+from tetraproof.expectation import Field, Finding
+from tetraproof.lifecycle import exit_of
+from tetraproof.text import safe, shorten
+from tetraproof.timeline import Entry, Performed, Timeline
+
+#: More events than this are cut in the middle: the nearest miss and the ends are what is read.
+MOST_EVENTS = 40
+_WIDTH = 100
+
+
+def of_act(
+    headline: str,
+    performed: Performed,
+    timeline: Timeline,
+    found: Finding | None = None,
+    events: Sequence[Event] = (),
+) -> str:
+    """The whole message: `headline`, the act's timeline, and what came nearest."""
+    marked = {id(events[at].line): "✓" for at in found.events} if found else {}
+    if found and found.nearest:
+        marked[id(events[found.nearest[0]].line)] = "≈"
+    lines = [headline, *(f"  {line}" for line in _timeline(performed, timeline, marked))]
+    if found and found.nearest:
+        at, fields = found.nearest
+        offset = next((entry.offset for entry in timeline.whole if entry.event is events[at]), 0.0)
+        lines += [f"  nearest miss {offset:+.3f}", *(f"    {line}" for line in _fields(fields))]
+    return "\n".join(lines)
+
+
+def how_it_ended(performed: Performed, timeline: Timeline) -> str:
+    """The outcome in a clause: what the one who asked saw, and what the agent says of it."""
+    told = exit_of(timeline)
+    heard = "the agent tells no exit of it" if told is None else f"the agent tells {told.signal or told.status}"
+    said = shorten(performed.outcome.output.strip() or performed.outcome.complaint.strip(), 60)
+    return f"{performed.outcome}; {heard}" + (f"; it said “{said}”" if said else "")
+
+
+def what_happened(event: Event) -> str:
+    """One event in a few words, without its kind: who, what, and how it went."""
+    detail = event.detail
+    if isinstance(detail, Exec):
+        return f"{detail.process.binary} {detail.process.arguments}".rstrip()
+    if isinstance(detail, Exit):
+        return f"{detail.process.binary}  {detail.signal or detail.status}"
+    if isinstance(detail, Kprobe):
+        return "  ".join(filter(None, (detail.function_name, _target(detail), _action(detail), detail.process.binary)))
+    return event.process.binary
+
+
+def _target(detail: Kprobe) -> str:
+    for argument in detail.args:
+        if file := argument.file_arg or argument.path_arg:
+            return file.path
+        if sock := argument.sock_arg:
+            return f"{sock.saddr}:{sock.sport} → {sock.daddr}:{sock.dport}"
+        if argument.string_arg:
+            return argument.string_arg
+    return ""
+
+
+def _action(detail: Kprobe) -> str:
+    return detail.action.removeprefix("KPROBE_ACTION_")
+
+
+def _timeline(performed: Performed, timeline: Timeline, marked: dict[int, str]) -> Iterator[str]:
+    heard = timeline.open or "stream alive to the end"
+    yield (
+        f"timeline   node {safe(timeline.node) or '?'} · window {timeline.seconds:.2f} s · "
+        f"{len(timeline.whole)} events · {heard}"
+    )
+    argv = shorten(shlex.join(performed.argv), _WIDTH)
+    yield f"  ▸ act {performed.id}   {argv}   in {safe(performed.namespace)}/{safe(performed.pod)}"
+    yield f"    {'':9} ended    {safe(performed.outcome)}"
+    for entry in _cut(timeline.whole):
+        if entry is None:
+            yield f"    {'':9} …        {len(timeline.whole) - MOST_EVENTS} events more"
+            continue
+        mark = marked.get(id(entry.event.line), " " if entry.own else "·")
+        yield f"    {entry.offset:+8.3f} {mark} {entry.event.kind:8} {shorten(what_happened(entry.event), _WIDTH)}"
+    if not timeline.open:
+        yield f"    {'':8} ▪ sentinel"
+
+
+def _cut(entries: Sequence[Entry]) -> Iterator[Entry | None]:
+    if len(entries) <= MOST_EVENTS:
+        yield from entries
+        return
+    half = MOST_EVENTS // 2
+    yield from entries[:half]
+    yield None
+    yield from entries[-half:]
+
+
+def _fields(fields: Sequence[Field]) -> Iterator[str]:
+    width = max(len(field.name) for field in fields)
+    for field in fields:
+        actual = shorten(field.actual, 60)
+        if field.matches:
+            yield f"{field.name:{width}}  {actual}  ✓"
+        else:
+            yield f"{field.name:{width}}  {actual}  ✗ expected {shorten(field.expected, 60)}"

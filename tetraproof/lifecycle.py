@@ -1,0 +1,121 @@
+"""Whether the agent tells an act whole: every process of it from exec to exit, once, in order, as it ended.
+
+This is what Tetragon promises of every process, whatever the policy, and what
+all other claims rest on: an event stream that contradicts itself proves nothing.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tetraproof.act import Outcome
+from tetraproof.event import Event, Exit
+from tetraproof.timeline import Performed, Timeline
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something told wrongly, or (`missing`) not told: only proven once the stream's end was heard."""
+
+    text: str
+    missing: bool = False
+
+
+def faults(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
+    """All that is wrong with how an act's own events tell it."""
+    events = timeline.own
+    if not events:
+        if not performed.outcome.refused:
+            yield Fault("no event of this act", missing=True)
+        return
+    yield from _another(performed, timeline)
+    yield from _repeated(events)
+    yield from _inconsistent(events)
+    yield from _unordered(events)
+    yield from _incomplete(events)
+    yield from _ended_otherwise(timeline, performed.outcome)
+
+
+def exit_of(timeline: Timeline) -> Exit | None:
+    """How the act's own process ended, by the agent's word."""
+    exits = (event.detail for event in timeline.own if event.process.pid == timeline.root)
+    return next((detail for detail in exits if isinstance(detail, Exit)), None)
+
+
+def exit_code(detail: Exit) -> int:
+    """The exit code that a shell would give for this exit: 128 and the number where a signal ended it."""
+    if not detail.signal:
+        return detail.status
+    known = signal.Signals.__members__.get(detail.signal)
+    return 128 + int(known) if known else -1
+
+
+def _another(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
+    """It begins with the exec of the act's program, and stays in the act's pod."""
+    events = timeline.own
+    begun = next((event for event in events if event.kind == "exec" and event.process.pid == timeline.root), None)
+    if begun is None or begun is not events[0]:
+        yield Fault(f"it does not begin with the exec of {performed.argv[0]}", missing=begun is None)
+    elif begun.process.binary.rsplit("/", 1)[-1] != performed.argv[0].rsplit("/", 1)[-1]:
+        yield Fault(f"the program is told as {begun.process.binary}")
+    pod = f"{performed.namespace}/{performed.pod}"
+    for other in dict.fromkeys(event.pod for event in events if event.pod != pod):
+        yield Fault(f"an event of it is told of pod {other or 'none'}")
+
+
+def _repeated(events: Sequence[Event]) -> Iterator[Fault]:
+    for line, times in Counter(event.line for event in events).items():
+        if times > 1:
+            event = next(event for event in events if event.line == line)
+            yield Fault(f"the {event.kind} event of {event.process.binary} is told {times} times")
+
+
+def _inconsistent(events: Sequence[Event]) -> Iterator[Fault]:
+    for exec_id in dict.fromkeys(event.process.exec_id for event in events):
+        told = [event.process for event in events if event.process.exec_id == exec_id]
+        for name in ("binary", "arguments", "pod", "pid"):
+            values = {str(getattr(process, name)) for process in told}
+            if len(values) > 1:
+                yield Fault(f"one process is told with two values of {name}: {' and '.join(sorted(values))}")
+
+
+def _unordered(events: Sequence[Event]) -> Iterator[Fault]:
+    first: dict[str, int] = {}
+    last: dict[int, int] = {}
+    for at, event in enumerate(events):
+        first.setdefault(event.process.exec_id, at)
+        last[event.process.pid] = at
+    for at, event in enumerate(events):
+        process = event.process
+        if event.kind == "exec" and first[process.exec_id] != at:
+            yield Fault(f"{process.binary} acts before its exec is told")
+        if event.kind == "exec" and first.get(process.parent_exec_id, -1) > at:
+            yield Fault(f"{process.binary} is told before the process that started it")
+        if event.kind == "exit" and last[process.pid] != at:
+            yield Fault(f"{process.binary} acts after its exit is told")
+
+
+def _incomplete(events: Sequence[Event]) -> Iterator[Fault]:
+    by_id = {event.process.exec_id: event.process for event in events}
+    execs = {event.process.exec_id for event in events if event.kind == "exec"}
+    for exec_id, process in by_id.items():
+        parent = by_id.get(process.parent_exec_id)
+        # a fork that has not exec'ed is still its parent's program, and has no exec to tell
+        fork = parent and (parent.binary, parent.arguments) == (process.binary, process.arguments)
+        if exec_id not in execs and not fork:
+            yield Fault(f"no exec event of {process.binary}", missing=True)
+    exits = {event.process.pid for event in events if event.kind == "exit"}
+    for pid in dict.fromkeys(event.process.pid for event in events):
+        if pid not in exits:
+            binary = next(event.process.binary for event in reversed(events) if event.process.pid == pid)
+            yield Fault(f"no exit event of {binary}", missing=True)
+
+
+def _ended_otherwise(timeline: Timeline, outcome: Outcome) -> Iterator[Fault]:
+    told = exit_of(timeline)
+    if told is not None and outcome.exit_code is not None and exit_code(told) != outcome.exit_code:
+        how = told.signal or f"exit {told.status}"
+        yield Fault(f"the agent says it ended with {how}, who asked saw exit {outcome.exit_code}")

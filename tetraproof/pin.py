@@ -1,0 +1,96 @@
+"""What a shipped recording is known to show: `expected.json`, kept by hand, held against a run.
+
+    {"override-symlink": {
+        "verdict": "unsupported",
+        "promises": {"test_applying_is_loading": {"verdict": "unsupported", "cites": "bpf_override_return"}},
+        "limits": {}},
+     "privileged-exec": {"verdict": "unrecorded", "cites": "no scenario whose policy says"}}
+
+An entry that conforms is just its verdict. Any other cites what explains it: a
+violation its finding, everything else words that its reason must hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from tetraproof.result import ClaimResult, LimitResult, PinResult, PolicyResult
+
+T = TypeVar("T")
+
+
+def hold(expected: Mapping[str, Any], policies: Sequence[PolicyResult], *, whole: bool) -> PinResult:
+    """Compare a run with what is expected of it. Entries that were not judged count only in a `whole` run."""
+    results = {policy.name: policy for policy in policies}
+    differences: list[str] = []
+    held = 0
+    for key in expected if whole else [key for key in expected if key in results]:
+        if key not in results:
+            differences.append(f"{key} is expected, and was not judged")
+            continue
+        entry, policy = expected[key], results[key]
+        found = list(_policy(key, entry, policy, whole=whole))
+        differences += found
+        held += len(entry.get("promises", {})) + len(entry.get("limits", {})) - len(found)
+    differences += [
+        f"{key} was judged ({results[key].verdict}), and is not expected" for key in results.keys() - expected
+    ]
+    return PinResult(max(held, 0), tuple(differences))
+
+
+def _policy(key: str, entry: Mapping[str, Any], policy: PolicyResult, *, whole: bool) -> Iterator[str]:
+    if whole and entry.get("verdict") != policy.verdict:
+        yield f"{key} is {policy.verdict}, expected {entry.get('verdict')}"
+    if policy.loading == "unrecorded":
+        # nobody can answer for any promise of it, and one entry says so
+        if entry.get("verdict") == "unrecorded" and entry.get("cites", " ") not in policy.loading_reason:
+            yield f"{key}: its reason does not hold “{entry.get('cites')}”: {policy.loading_reason}"
+        return
+    claims = {claim.name: claim for claim in policy.claims if claim.verdict}
+    yield from _paired(key, entry.get("promises", {}), claims, _claim, whole=whole)
+    limits = {f"limit {limit.label}": limit for limit in policy.limits if limit.result != "not judged"}
+    pinned = {f"limit {label}": result for label, result in entry.get("limits", {}).items()}
+    yield from _paired(key, pinned, limits, _limit, whole=whole)
+
+
+def _paired(
+    key: str,
+    pinned: Mapping[str, Any],
+    found: Mapping[str, T],
+    compare: Callable[[str, Any, T], Iterator[str]],
+    *,
+    whole: bool,
+) -> Iterator[str]:
+    """Each entry held against what was judged under its name, and what only one side has."""
+    for name in found.keys() - pinned.keys():
+        yield f"{key}: {name} was judged, and is not expected"
+    for name, entry in pinned.items():
+        if name in found:
+            yield from compare(f"{key}: {name}", entry, found[name])
+        elif whole:
+            yield f"{key}: {name} is expected, and was not judged"
+
+
+def _claim(where: str, pinned: Any, claim: ClaimResult) -> Iterator[str]:
+    verdict, cites = _entry(pinned)
+    if claim.verdict != verdict:
+        yield f"{where} is {claim.verdict}, expected {verdict}: {claim.reason}"
+    elif verdict == "violates" and cites != (claim.finding if claim.finding_seen else ""):
+        yield f"{where} violates by {claim.finding or 'no known finding'}, expected {cites or 'a finding'}"
+    elif verdict not in {"conforms", "violates"} and (not cites or cites not in claim.reason):
+        yield f"{where} is {verdict}, but its reason does not hold “{cites}”: {claim.reason}"
+
+
+def _limit(where: str, pinned: Any, limit: LimitResult) -> Iterator[str]:
+    result, cites = _entry(pinned)
+    if limit.result != result:
+        yield f"{where} is {limit.result}, expected {result}"
+    elif result not in {"stops", "passes"} and (not cites or cites not in limit.reason):
+        yield f"{where} is {result}, but its reason does not hold “{cites}”: {limit.reason}"
+
+
+def _entry(pinned: Any) -> tuple[str, str]:
+    if isinstance(pinned, str):
+        return pinned, ""
+    return pinned.get("verdict", ""), pinned.get("cites", "")

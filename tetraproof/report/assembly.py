@@ -1,0 +1,154 @@
+"""A policy's result, assembled from what was observed and judged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import yaml
+
+from tetraproof.act import Act
+from tetraproof.answer import Unknown
+from tetraproof.capability import Capabilities
+from tetraproof.compact import compact
+from tetraproof.explanation import what_happened
+from tetraproof.requirement import requirements
+from tetraproof.result import (
+    ActResult,
+    ClaimResult,
+    EventResult,
+    LimitResult,
+    NeedResult,
+    PolicyResult,
+    StateResult,
+    TimelineResult,
+    one_line,
+    verdict_of,
+)
+from tetraproof.scenario import Done, Run
+from tetraproof.timeline import Timeline
+
+
+def policy_result(  # noqa: PLR0913 - one argument for each part of the result
+    name: str,
+    run: Run | None,
+    *,
+    scenario: str,
+    title: str,
+    suite: str,
+    unanswerable: str,
+    claims: Sequence[ClaimResult],
+    limits: Sequence[LimitResult],
+    titles: Mapping[str, str],
+) -> PolicyResult:
+    """Everything about one policy in one scenario. `titles` are those of the findings, by id."""
+    loading = run.loading if run else None
+    verdict = verdict_of(claims)
+    reason = loading.reason if loading else unanswerable
+    observed = run.observed if run else None
+    applied = observed.policy if observed else None
+    return PolicyResult(
+        name=name,
+        scenario=scenario,
+        title=title,
+        suite=suite,
+        verdict=str(verdict),
+        line=one_line(verdict, reason, claims, limits, dict(titles)),
+        loading=str(loading.verdict) if loading else "unrecorded",
+        loading_reason=reason,
+        manifest=applied.source.rsplit("/", 1)[-1] if applied else "",
+        spec=yaml.safe_dump(_plain(applied.spec), sort_keys=False) if applied else "",
+        states=tuple(_states(run)) if run else (),
+        needs=tuple(_needs(run)) if run else (),
+        counts=dict(Counter(claim.verdict or "not judged" for claim in claims)),
+        findings=tuple(dict.fromkeys(claim.finding for claim in claims if claim.finding_seen)),
+        notes=observed.notes if observed else (),
+        claims=tuple(claims),
+        limits=tuple(limits),
+        acts=tuple(_acts(run)) if run else (),
+    )
+
+
+def _states(run: Run) -> Iterator[StateResult]:
+    after = {state.node: state.counters for state in run.observed.states_after}
+    for state in run.observed.states:
+        counters = after.get(state.node)
+        counted = (
+            {"post": counters.post, "enforce": counters.enforce, "monitor": counters.monitor} if counters else None
+        )
+        yield StateResult(state.node, state.state, state.error, state.mode, counted)
+
+
+def _needs(run: Run) -> Iterator[NeedResult]:
+    if run.observed.policy is None:
+        return
+    for need in requirements(run.observed.policy):
+        for here in run.observed.capabilities.values() or [Capabilities()]:
+            told = [here.has(name) for name in need.any_of]
+            met = True if True in told else None if None in told else False
+            yield NeedResult(need.why, met, "; ".join(here.source(name) for name in need.any_of))
+
+
+def _acts(run: Run) -> Iterator[ActResult]:
+    shown = _compact_lines(run)
+    for act in run.declared:
+        done = run.observed.acts[act.name]
+        role = "prepare" if act.prepare else "act"
+        yield _missing(act, role, done) if isinstance(done, Unknown) else _act(act.name, role, done, shown)
+    for done in run.observed.others:
+        yield _act(done.performed.id, "not asked for", done, shown)
+
+
+def _missing(act: Act, role: str, unknown: Unknown) -> ActResult:
+    return ActResult(act.name, act.argv, act.pod, role, act.stdin, act.tty, unknown.reason)
+
+
+def _act(name: str, role: str, done: Done, shown: Mapping[int, str]) -> ActResult:
+    performed = done.performed
+    return ActResult(
+        name=name,
+        argv=performed.argv,
+        pod=f"{performed.namespace}/{performed.pod}",
+        role=role,
+        stdin=performed.stdin,
+        tty=performed.tty,
+        exit_code=performed.outcome.exit_code,
+        ended=str(performed.outcome),
+        stdout=performed.outcome.stdout,
+        stderr=performed.outcome.stderr,
+        timeline=_timeline(done.timeline, shown),
+    )
+
+
+def _timeline(timeline: Timeline, shown: Mapping[int, str]) -> TimelineResult:
+    return TimelineResult(
+        timeline.node,
+        round(timeline.seconds, 6),
+        timeline.open,
+        tuple(
+            EventResult(
+                round(entry.offset, 6),
+                entry.event.kind,
+                entry.own,
+                what_happened(entry.event),
+                shown.get(id(entry.event), compact(entry.event)),
+                entry.event.pod,
+                entry.event.json(),
+            )
+            for entry in timeline.whole
+        ),
+    )
+
+
+def _compact_lines(run: Run) -> dict[int, str]:
+    """What tetra itself printed, where that is known; else our own rendering is shown."""
+    printed = run.observed.compact
+    if isinstance(printed, Unknown):
+        return {}
+    return {id(event): line for event, line in zip(run.observed.stream, printed, strict=True)}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value

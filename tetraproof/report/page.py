@@ -1,0 +1,175 @@
+"""A run's page, `index.html`: complete in itself, readable offline and without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tetraproof.report import label
+from tetraproof.report.template import render
+from tetraproof.report.timeline import SHAPES, Picture, picture
+from tetraproof.result import ActResult, ClaimResult, FindingResult, LimitResult, PolicyResult, Result
+
+_PREPARE, _UNASKED = "prepare", "not asked for"
+#: A name with the anchor of what it names on the page, or without where the page has none.
+Link = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """A finding in the list of them."""
+
+    finding: FindingResult
+    anchor: str
+    policies: tuple[Link, ...]
+
+    @property
+    def title(self) -> str:
+        """What a user learns of it in a line."""
+        return self.finding.title
+
+    @property
+    def href(self) -> str:
+        """Its address on the page."""
+        return f"#{self.anchor}"
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """A promise, with what it links to."""
+
+    claim: ClaimResult
+    reason: str
+    finding: str
+    href: str
+    acts: tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class LimitView:
+    """A limit, with what it links to."""
+
+    limit: LimitResult
+    acts: tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class ActView:
+    """An act with its picture. `role` where it is not judged, `dim` if the suite declares no such act.
+
+    `open` are those that a verdict hangs on.
+    """
+
+    act: ActResult
+    anchor: str
+    argv: str
+    picture: Picture | None
+    role: str
+    dim: bool
+    open: bool
+
+
+@dataclass(frozen=True)
+class PolicyView:
+    """A policy's section. `findings` are those that it shows, `counts` its promises by verdict."""
+
+    policy: PolicyResult
+    name: str
+    anchor: str
+    reason: str
+    kind: str
+    passes: tuple[str, ...]
+    counts: Mapping[str, int]
+    findings: tuple[FindingView, ...]
+    claims: tuple[ClaimView, ...]
+    limits: tuple[LimitView, ...]
+    acts: tuple[ActView, ...]
+
+
+def page(result: Result) -> str:
+    """The whole page as HTML."""
+    names, anchors = label.names(result, label.several([result])), label.anchors(result)
+    findings = _findings(result, _first([policy.name for policy in result.policies], anchors))
+    known = {view.finding.id: view for view in findings}
+    views = [
+        _policy(policy, name, anchor, known)
+        for policy, name, anchor in zip(result.policies, names, anchors, strict=True)
+    ]
+    return render(
+        "page.html.j2",
+        result=result,
+        headline=label.headline(result),
+        findings=sorted(findings, key=lambda view: not view.finding.seen),
+        views=views,
+        shapes=SHAPES,
+    )
+
+
+def _findings(result: Result, anchors: Mapping[str, str]) -> list[FindingView]:
+    slugs = label.slugs(finding.id for finding in result.findings)
+    return [
+        FindingView(finding, f"finding-{slug}", tuple((name, anchors.get(name, "")) for name in finding.policies))
+        for finding, slug in zip(result.findings, slugs, strict=True)
+    ]
+
+
+def _policy(policy: PolicyResult, name: str, anchor: str, known: Mapping[str, FindingView]) -> PolicyView:
+    anchors = _first([act.name for act in policy.acts], _act_anchors(policy, anchor))
+    return PolicyView(
+        policy,
+        name,
+        anchor,
+        label.reason(policy),
+        label.kind(policy),
+        label.passes(policy),
+        policy.counts,
+        tuple(known[finding] for finding in _shown(policy) if finding in known),
+        tuple(_claim(claim, policy, known, anchors) for claim in policy.claims),
+        tuple(LimitView(limit, _links(limit.acts, anchors)) for limit in policy.limits),
+        tuple(_acts(policy, anchor)),
+    )
+
+
+def _shown(policy: PolicyResult) -> Sequence[str]:
+    """The findings that the policy's promises show."""
+    return list(dict.fromkeys(claim.finding for claim in policy.claims if claim.finding and claim.finding_seen))
+
+
+def _claim(
+    claim: ClaimResult, policy: PolicyResult, known: Mapping[str, FindingView], anchors: Mapping[str, str]
+) -> ClaimView:
+    view = known.get(claim.finding)
+    title, href = (view.title, view.href) if view else (claim.finding, "#findings")
+    # the section is headed by the policy's name
+    reason = claim.reason.removeprefix(f"{policy.name}: ")
+    return ClaimView(claim, reason, title, href, _links(claim.acts, anchors))
+
+
+def _links(names: Sequence[str], anchors: Mapping[str, str]) -> tuple[Link, ...]:
+    return tuple((name, anchors.get(name, "")) for name in names)
+
+
+def _first(names: Sequence[str], anchors: Sequence[str]) -> dict[str, str]:
+    """Each name with the anchor of the first that bears it."""
+    return dict(reversed(list(zip(names, anchors, strict=True))))
+
+
+def _act_anchors(policy: PolicyResult, anchor: str) -> list[str]:
+    # a slug has no two hyphens in a row, so no policy's anchor is an act's
+    return [f"{anchor}--{slug}" for slug in label.slugs(act.name for act in policy.acts)]
+
+
+def _acts(policy: PolicyResult, anchor: str) -> list[ActView]:
+    decisive = {name for claim in policy.claims if claim.verdict in {"violates", "inconclusive"} for name in claim.acts}
+    return [
+        ActView(
+            act,
+            at,
+            label.command(act.argv),
+            picture(act.timeline, act.name) if act.timeline else None,
+            act.role if act.role in {_PREPARE, _UNASKED} else "",
+            act.role == _UNASKED,
+            act.name in decisive,
+        )
+        for act, at in zip(policy.acts, _act_anchors(policy, anchor), strict=True)
+    ]

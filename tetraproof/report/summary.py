@@ -1,0 +1,56 @@
+"""What a run says last in the terminal: a line for each policy, findings, pins, and why it is red."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len, set_cell_size
+
+from tetraproof.report import label
+from tetraproof.result import Result
+from tetraproof.text import safe, shorten
+
+_WIDEST_NAME = 44
+_LEAST_REASON = 20
+_LONGEST = 600
+
+
+def summary_text(result: Result, width: int) -> list[str]:
+    """The lines, without colours and none wider than `width`; each policy's begins with its verdict, padded."""
+    lines = list(_policies(result, width))
+    seen = [finding for finding in result.findings if finding.seen]
+    unseen = [finding for finding in result.findings if not finding.seen]
+    lines += _section("findings seen", [finding.title for finding in seen], width)
+    lines += _section("findings not seen here", [finding.title for finding in unseen], width)
+    if result.pins:
+        differs = [f"{result.pins.held} entries of expected.json held, {len(result.pins.differences)} differ"]
+        lines += _section("pinned", [*differs, *result.pins.differences], width)
+    lines += _section("red, because", result.run.red, width)
+    return lines
+
+
+def _policies(result: Result, width: int) -> Iterator[str]:
+    names = [safe(name) for name in label.names(result, label.several([result]))]
+    first = max((len(safe(policy.verdict)) for policy in result.policies), default=0)
+    room = max(1, min(_WIDEST_NAME, width - first - _LEAST_REASON))
+    second = min(room, max((cell_len(name) for name in names), default=0))
+    for policy, name in zip(result.policies, names, strict=True):
+        told = safe(policy.line.removeprefix(policy.verdict).strip(" ·"))
+        shown = name if cell_len(name) > second else set_cell_size(name, second)
+        yield _fit(f"{safe(policy.verdict):{first}}  {shown}  {told}".rstrip(), width)
+
+
+def _section(title: str, texts: Sequence[str], width: int) -> Iterator[str]:
+    if not texts:
+        return
+    yield ""
+    yield _fit(f"{title}:", width)
+    for text in texts:
+        wrapped = textwrap.wrap(shorten(text, _LONGEST), max(8, width), initial_indent="  ", subsequent_indent="    ")
+        yield from (_fit(line, width) for line in wrapped)
+
+
+def _fit(text: str, width: int) -> str:
+    """`text` cut at its end to `width` columns."""
+    return text if cell_len(text) <= width else f"{set_cell_size(text, max(0, width - 1)).rstrip()}…"

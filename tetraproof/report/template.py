@@ -1,0 +1,96 @@
+"""The templates of the pages: strangers' text in them is made safe and escaped, whoever forgets to ask for it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from tetraproof.report import label, timeline
+from tetraproof.text import safe_block, shorten
+
+#: Of a longer text only the head is on the page; the whole is in verdicts.json.
+MOST_TEXT = 200_000
+#: Of a longer event likewise.
+MOST_JSON = 20_000
+_LINE = 100
+
+
+def render(name: str, **values: object) -> str:
+    """The page that the template `name` makes of `values`: complete in itself, and closed to anything from outside.
+
+    Its policy allows the one style and the one script that are ours, by their digests, and nothing else.
+    """
+    environment = _environment()
+    allowed = {
+        "style_digest": _digest(environment.get_template("style.css.j2").render()),
+        "script_digest": _digest(environment.get_template("script.js.j2").render()),
+    }
+    return environment.get_template(name).render(**values, **allowed)
+
+
+def pretty(value: object, indent: str = "") -> str:
+    """JSON as a person reads it: what fits on a line stays on one."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(flat) <= _LINE or not value or not isinstance(value, dict | list | tuple):
+        return flat
+    inner = f"{indent} "
+    if isinstance(value, Mapping):
+        parts = [f"{json.dumps(name, ensure_ascii=False)}: {pretty(one, inner)}" for name, one in value.items()]
+    else:
+        parts = [pretty(one, inner) for one in value]
+    opening, closing = "{}" if isinstance(value, Mapping) else "[]"
+    body = ",\n".join(f"{inner}{part}" for part in parts)
+    return f"{opening}\n{body}\n{indent}{closing}"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("tetraproof.report", ""),
+        autoescape=True,
+        finalize=_finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "shorten": shorten,
+        "text": lambda value: _content(_head(safe_block(value), MOST_TEXT)),
+        "pretty": lambda value: _content(_head(safe_block(pretty(value)), MOST_JSON)),
+        "shares": label.shares,
+        "known_verdict": label.known_verdict,
+        "shape": timeline.shape,
+        "cut": timeline.cut,
+    }
+    environment.globals |= {"meanings": label.MEANINGS, "not_judged": label.NOT_JUDGED}
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    """What every `{{ … }}` goes through before it is escaped."""
+    if isinstance(value, Markup):
+        return value
+    return "" if value is None else safe_block(value)
+
+
+def _head(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}\n… {len(text) - most} characters more, in verdicts.json"
+
+
+def _content(text: str) -> Markup:
+    """Text as the content of an element, where quotes need no escape: JSON is a quarter quotes."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return Markup(escaped)  # noqa: S704 - escaped in the line above
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,57 @@
+"""Streams of events: read line by line, in constant memory, whatever the lines hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Protocol
+
+from tetraproof.event import Event, Malformed, Process, parse
+
+#: A line longer than this (bytes) is no event: getevents writes a few kilobytes, arguments included.
+LONGEST_LINE = 16 * 1024 * 1024
+
+
+class Condition(Protocol):
+    """Anything that says of an event whether it passes."""
+
+    def __call__(self, event: Event, /) -> bool:
+        """Whether `event` passes."""
+        ...
+
+
+def read(source: BinaryIO) -> Iterator[Event | Malformed]:
+    """Every line of `source` in order, as an event or as what it is instead; blank lines are passed over."""
+    while line := source.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE and not line.endswith(b"\n"):
+            yield Malformed(line[:200], f"a line longer than {LONGEST_LINE} bytes")
+            while (rest := source.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                pass
+        elif not line.isspace():
+            yield parse(line)
+
+
+def events(lines: Iterable[Event | Malformed]) -> Iterator[Event]:
+    """Only the events of `lines`."""
+    return (line for line in lines if isinstance(line, Event))
+
+
+def matching(namespaces: Iterable[str] = (), pods: Iterable[str] = ()) -> Condition:
+    """A filter with the meaning of `tetra getevents --namespace … --pods …`.
+
+    A namespace matches as a whole (what has no pod has the empty one), a pod when
+    one of the regular expressions is found in its name; an empty choice lets
+    everything through. Raises `re.error` for an expression that is none.
+    """
+    wanted_namespaces = frozenset(namespaces)
+    wanted_pods = [re.compile(pattern) for pattern in pods]
+
+    def passes(event: Event) -> bool:
+        pod = event.process.pod
+        if wanted_namespaces and (pod.namespace if pod else "") not in wanted_namespaces:
+            return False
+        if wanted_namespaces and pod is None and event.process == Process():
+            return False
+        return not wanted_pods or (pod is not None and any(want.search(pod.name) for want in wanted_pods))
+
+    return passes

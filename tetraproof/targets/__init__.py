@@ -1,0 +1,49 @@
+"""Where a run happens. A suite cannot tell which target it runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from tetraproof.act import Act
+from tetraproof.binding import Bindings
+from tetraproof.policy import Policy
+from tetraproof.recording import Cell
+from tetraproof.scenario import Observed
+
+
+class Unanswerable(Exception):  # noqa: N818 - no error: a verdict of its own
+    """The target cannot answer for a scenario at all; the message is the reason, in a clause."""
+
+
+class Target(Protocol):
+    """What every target does for the suites."""
+
+    @property
+    def kind(self) -> str:
+        """`replay`, `kind`, `cluster` or `standalone`."""
+        ...
+
+    @property
+    def cell(self) -> Cell:
+        """The point of the matrix that is judged."""
+        ...
+
+    @property
+    def bindings(self) -> Bindings:
+        """What the suites' logical names are here."""
+        ...
+
+    def introduction(self) -> Sequence[str]:
+        """What is judged, in one line, and what a user must know of it, in further ones."""
+        ...
+
+    def scenarios(self, policy: Policy | None, settings: Mapping[str, str]) -> Sequence[str]:
+        """The scenarios that can answer for `policy` under `settings`; live targets make one. May be empty."""
+        ...
+
+    def observe(
+        self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
+    ) -> Observed:
+        """Apply the policy, perform the acts, close with a sentinel. Raises `Unanswerable`."""
+        ...

@@ -1,0 +1,285 @@
+"""The `replay` target: a recorded run answers for what it recorded, and for nothing else.
+
+A policy is answered by the scenario whose policy says the same (bound values
+apart); an act by the recorded act with the same pod, argv and input, repeated
+ones in their order. What differs is told in a sentence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from tetraproof import loss
+from tetraproof import policy as policies
+from tetraproof.act import Act, Outcome
+from tetraproof.answer import Unknown
+from tetraproof.binding import Bindings, fill, unbound
+from tetraproof.capability import Capabilities, Counters, PolicyState, kernel_options, probed
+from tetraproof.event import Event, Malformed
+from tetraproof.policy import Likeness, Policy
+from tetraproof.recording import ActRecord, Cell, Recording, ScenarioRecord
+from tetraproof.scenario import Done, Observed
+from tetraproof.stream import read
+from tetraproof.targets import Unanswerable
+from tetraproof.text import shorten
+from tetraproof.timeline import Node, Performed, timelines
+from tetraproof.verdict import Verdict
+
+
+class Replay:
+    """A recording as a target."""
+
+    kind = "replay"
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+
+    @property
+    def cell(self) -> Cell:
+        """The cell that was recorded."""
+        return self.recording.index.cell
+
+    @property
+    def bindings(self) -> Bindings:
+        """What the suites' logical names were."""
+        return self.recording.index.bindings
+
+    def introduction(self) -> Sequence[str]:
+        """Which cell is judged, and that nothing happens on this machine."""
+        made = self.recording.index.provenance
+        return (
+            f"judging {self.cell.title}, on replay of {self.recording.name}",
+            f"nothing is enforced on this machine: the run was recorded {made.recorded[:10]} on {made.where}",
+            "to go live: docs/going-live.md",
+        )
+
+    def scenarios(self, policy: Policy | None, settings: Mapping[str, str]) -> Sequence[str]:
+        """The recorded scenarios that answer, the one named like the policy first."""
+        if policy is None:
+            return [
+                scenario.name
+                for scenario in self.recording.index.scenarios
+                if not scenario.policy and scenario.settings == dict(settings)
+            ]
+        found = [name for name, likeness in self._likenesses(policy) if likeness.same]
+        return sorted(found, key=lambda name: (name != policy.name, name))
+
+    def observe(
+        self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
+    ) -> Observed:
+        """What was recorded of `scenario`, with the acts that were declared found in it."""
+        if not scenario:
+            raise Unanswerable(self._why_unrecorded(policy, settings))
+        record = next(record for record in self.recording.index.scenarios if record.name == scenario)
+        recorded = self._policies.get(scenario)
+        bindings = self._bindings(record, policy, recorded)
+        stream, notes = self._events(scenario, "events.jsonl")
+        performed = [_performed(act) for act in self.recording.acts(scenario)]
+        done = [
+            Done(act, timeline)
+            for act, timeline in zip(performed, timelines(performed, stream, self._nodes(scenario)), strict=True)
+        ]
+        found, unused, reordered = _find(acts, [one for one in done if one.performed.role == "act"], bindings)
+        answered = policies.with_values(policy, bindings.ranges) if policy else None
+        return Observed(
+            scenario=scenario,
+            policy=replace(answered, name=policy.name) if answered and policy else None,
+            acts=found,
+            states=self._states(scenario, recorded),
+            states_after=self._states(scenario, recorded, after=True),
+            others=tuple(unused),
+            bindings=bindings,
+            capabilities={node.name: self._capabilities(record) for node in self.recording.index.nodes},
+            stream=tuple(stream),
+            compact=self._compact(scenario, stream),
+            export=self._export(scenario),
+            posted=self._posted(scenario, recorded),
+            configuration={**self.recording.index.settings, **record.settings},
+            notes=(*record.notes, *notes, *_notes_on(record), *reordered),
+        )
+
+    @cached_property
+    def _policies(self) -> dict[str, Policy]:
+        return {
+            scenario.name: policies.parse(
+                self.recording.text(f"scenarios/{scenario.name}/policy.yaml") or "",
+                f"{self.recording.name}/scenarios/{scenario.name}/policy.yaml",
+            )
+            for scenario in self.recording.index.scenarios
+            if scenario.policy
+        }
+
+    def _likenesses(self, policy: Policy) -> Iterator[tuple[str, Likeness]]:
+        for name, recorded in self._policies.items():
+            yield name, policies.compare(policy, recorded)
+
+    def _why_unrecorded(self, policy: Policy | None, settings: Mapping[str, str]) -> str:
+        if policy is None:
+            asked = ", ".join(f"{name}: {value}" for name, value in settings.items()) or "the cell's own settings"
+            return f"{self.recording.name} has no scenario without a policy under {asked}"
+        nearest = min(self._likenesses(policy), key=lambda item: len(item[1].differences), default=None)
+        reason = f"{self.recording.name} has no scenario whose policy says what {policy.name} says"
+        if nearest is None:
+            return reason
+        name, likeness = nearest
+        return f"{reason}; the nearest is {name}, which differs at {likeness.differences[0]}"
+
+    def _bindings(self, record: ScenarioRecord, policy: Policy | None, recorded: Policy | None) -> Bindings:
+        own = self.recording.index.bindings
+        workloads = {**own.workloads, **record.bindings.workloads}
+        ranges = dict(policies.compare(policy, recorded).bindings) if policy and recorded else {}
+        return Bindings(workloads, own.services, own.ranges).with_ranges(ranges)
+
+    def _nodes(self, scenario: str) -> dict[str, Node]:
+        before, after = self._metrics(scenario)
+        lost = loss.lost(before, after) if before and after else ""
+        return {node.name: Node(node.name, node.rings, lost) for node in self.recording.index.nodes}
+
+    def _metrics(self, scenario: str) -> tuple[str, str]:
+        paths = (f"scenarios/{scenario}/metrics-{moment}.txt" for moment in ("before", "after"))
+        before, after = (self.recording.text(path) or "" for path in paths)
+        return before, after
+
+    def _posted(self, scenario: str, recorded: Policy | None) -> Mapping[str, int] | Unknown:
+        before, after = self._metrics(scenario)
+        if not (before and after and recorded):
+            return Unknown(Verdict.UNRECORDED, "no metrics were recorded")
+        return loss.posted(before, after, recorded.name)
+
+    def _events(self, scenario: str, file: str) -> tuple[list[Event], list[str]]:
+        events, notes = [], []
+        for line in read(io.BytesIO(self.recording.in_scenario(scenario, file) or b"")):
+            if isinstance(line, Malformed):
+                notes.append(f"{file} holds a line that is no event: {line.reason}")
+            else:
+                events.append(line)
+        return events, notes
+
+    def _compact(self, scenario: str, stream: Sequence[Event]) -> tuple[str, ...] | Unknown:
+        text = self.recording.text(f"scenarios/{scenario}/events.compact.txt")
+        lines = tuple((text or "").splitlines())
+        if len(lines) != len(stream):
+            return Unknown(Verdict.UNRECORDED, "no compact output of these very events was recorded")
+        return lines
+
+    def _export(self, scenario: str) -> tuple[Event, ...] | Unknown:
+        events, _ = self._events(scenario, "export.jsonl")
+        if not events:
+            return Unknown(Verdict.UNRECORDED, "the recorded export log is empty")
+        return tuple(events)
+
+    def _states(self, scenario: str, recorded: Policy | None, *, after: bool = False) -> tuple[PolicyState, ...]:
+        if recorded is None:
+            return ()
+        return tuple(
+            _state(node, told)
+            for node, states in self.recording.states(scenario, after=after).items()
+            for told in states
+            if (str(told.get("namespace", "")), told.get("name")) == recorded.key
+        )
+
+    def _capabilities(self, record: ScenarioRecord) -> Capabilities:
+        return Capabilities(
+            probed(self.recording.text("environment/tetra-probe.txt") or ""),
+            kernel_options(self.recording.text("environment/kernel.config") or ""),
+            {**self.recording.index.settings, **record.settings},
+        )
+
+
+def _performed(act: ActRecord) -> Performed:
+    outcome = Outcome(act.exit_code, act.stdout, act.stderr, act.broken)
+    return Performed(
+        act.id, act.namespace, act.pod, act.node, act.argv, outcome, act.stdin, act.tty, act.role, act.cpu, act.started
+    )
+
+
+def _state(node: str, told: Mapping[str, Any]) -> PolicyState:
+    stats = (told.get("stats") or {}).get("action_counters")
+    counters = None
+    if stats is not None:
+        count = {name: int(value) for name, value in stats.items()}
+        enforced = sum(value for name, value in count.items() if name in {"signal", "override", "notify_enforcer"})
+        monitored = sum(value for name, value in count.items() if name.startswith("monitor_"))
+        counters = Counters(count.get("post", 0), enforced, monitored)
+    return PolicyState(
+        node,
+        str(told.get("name", "")),
+        str(told.get("namespace", "")),
+        str(told.get("state", "")).removeprefix("TP_STATE_").lower(),
+        str(told.get("error", "")),
+        str(told.get("mode", "")).removeprefix("TP_MODE_").lower(),
+        counters,
+    )
+
+
+def _notes_on(record: ScenarioRecord) -> Iterator[str]:
+    if record.settings:
+        changed = ", ".join(f"{name}: {value}" for name, value in record.settings.items())
+        yield f"recorded under settings of its own: {changed}"
+
+
+def _find(
+    acts: Sequence[Act], done: Sequence[Done], bindings: Bindings
+) -> tuple[dict[str, Done | Unknown], list[Done], list[str]]:
+    """What was recorded for each act; what nobody asked for; and notes on those found out of their order."""
+    values = bindings.values()
+    found: dict[str, Done | Unknown] = {}
+    used: set[int] = set()
+    notes: list[str] = []
+    position = 0
+    for act in acts:
+        missing = [name for part in act.argv for name in unbound(part, values)]
+        if missing:
+            reason = f"act {act.name} needs {missing[0]}, which is bound to nothing here"
+            found[act.name] = Unknown(Verdict.UNRECORDED, reason)
+            continue
+        argv = tuple(fill(part, values) for part in act.argv)
+        same = [at for at, one in enumerate(done) if at not in used and _same(act, argv, one.performed, bindings)]
+        at = next((at for at in same if at >= position), same[0] if same else None)
+        if at is None:
+            found[act.name] = Unknown(Verdict.UNRECORDED, _unlike(act, argv, done, bindings))
+            continue
+        if at < position:
+            notes.append(f"act {act.name} was recorded in another order than the suite declares")
+        found[act.name] = done[at]
+        used.add(at)
+        position = max(position, at + 1)
+    return found, [one for at, one in enumerate(done) if at not in used], notes
+
+
+def _same(act: Act, argv: tuple[str, ...], performed: Performed, bindings: Bindings) -> bool:
+    return argv == performed.argv and _same_input(act, performed) and _in_workload(act.pod, performed, bindings)
+
+
+def _same_input(act: Act, performed: Performed) -> bool:
+    typed, recorded = ((text or "").rstrip("\n") for text in (act.stdin, performed.stdin))
+    return typed == recorded and act.tty == performed.tty
+
+
+def _in_workload(workload: str, performed: Performed, bindings: Bindings) -> bool:
+    pods = bindings.workloads.get(workload, ())
+    if any((pod.namespace, pod.name) == (performed.namespace, performed.pod) for pod in pods):
+        return True
+    return performed.pod == workload or (not pods and performed.pod.startswith(f"{workload}-"))
+
+
+def _unlike(act: Act, argv: tuple[str, ...], done: Sequence[Done], bindings: Bindings) -> str:
+    """Why no recorded act answers: what the nearest one has instead."""
+    asked = shlex.join(argv)
+    if not done:
+        return f"act {act.name} was not recorded: the scenario has no acts"
+    exact = [one.performed for one in done if one.performed.argv == argv]
+    if exact and not any(_in_workload(act.pod, one, bindings) for one in exact):
+        return f"act {act.name} was not recorded in {act.pod}, only in {exact[0].namespace}/{exact[0].pod}"
+    if exact and not any(_same_input(act, one) for one in exact):
+        return f"act {act.name} was not recorded with this input ({shorten(repr(act.stdin), 60)})"
+    if exact:
+        return f"act {act.name} was recorded {len(exact)} times, and is asked for once more"
+    near = difflib.get_close_matches(asked, [shlex.join(one.performed.argv) for one in done], 1, 0.0)[0]
+    return f"act {act.name} was not recorded; the nearest is {shorten(near, 70)}"
