@@ -1,3 +1,3 @@
 """Loads fixtures/, nothing else."""
 
-pytest_plugins = ["fixtures.options", "fixtures.suite", "fixtures.run", "fixtures.report", "fixtures.prove"]
+pytest_plugins = [f"fixtures.{name}" for name in ("options", "suite", "attachments", "run", "report", "prove")]

@@ -175,7 +175,7 @@ class _Environment:
 
     def where(self) -> str:
         node = self.nodes[0]
-        return f"{len(self.nodes)} node(s), {node.system or 'unknown system'}, {node.architecture}, {node.runtime}"
+        return f"{len(self.nodes)} {'node' if len(self.nodes) == 1 else 'nodes'}, {node.system or 'unknown system'}, {node.architecture}, {node.runtime}"
 
     def bindings(self, folders: Sequence[Path]) -> Bindings:
         """Workloads as the last scenario that lists pods knew them, services and ranges of the cluster."""

@@ -22,6 +22,7 @@ from tetraproof.lifecycle import exit_of, faults
 from tetraproof.parity import compare
 from tetraproof.policy import Policy
 from tetraproof.stream import matching
+from tetraproof.text import safe
 from tetraproof.timeline import Performed, Timeline
 from tetraproof.verdict import Verdict
 
@@ -229,7 +230,7 @@ class ActRun:
         answer: bool | Unknown = len(printed) == len(patterns) and all(map(re.fullmatch, patterns, printed))
         if not answer and done.timeline.open:
             answer = Unknown(Verdict.INCONCLUSIVE, done.timeline.open)
-        told = "\n".join(f"    {line}" for line in printed)
+        told = "\n".join(f"    {safe(line)}" for line in printed)
         return ask(self.name, question, answer, lambda: f"{self._title}: tetra printed otherwise:\n{told}")
 
     @property

@@ -4,7 +4,7 @@ from dirty_equals import FunctionCheck
 
 from fixtures import Acts, Exec, Exit, Kprobe, Run, command, settings, shell
 
-pytestmark = settings("baseline")
+pytestmark = settings("baseline", enable_process_cred="false")
 
 acts = Acts(
     plain=command("true"),

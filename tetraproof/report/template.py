@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -73,7 +72,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _finalize(value: Any) -> Any:
+def _finalize(value: object) -> object:
     """What every `{{ … }}` goes through before it is escaped."""
     if isinstance(value, Markup):
         return value

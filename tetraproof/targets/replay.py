@@ -27,7 +27,7 @@ from tetraproof.recording import ActRecord, Cell, Recording, ScenarioRecord
 from tetraproof.scenario import Done, Observed
 from tetraproof.stream import read
 from tetraproof.targets import Unanswerable
-from tetraproof.text import shorten
+from tetraproof.text import safe, shorten
 from tetraproof.timeline import Node, Performed, timelines
 from tetraproof.verdict import Verdict
 
@@ -55,7 +55,7 @@ class Replay:
         made = self.recording.index.provenance
         return (
             f"judging {self.cell.title}, on replay of {self.recording.name}",
-            f"nothing is enforced on this machine: the run was recorded {made.recorded[:10]} on {made.where}",
+            f"nothing is enforced on this machine: this is a run recorded on {made.recorded[:10]}, {made.where}",
             "to go live: docs/going-live.md",
         )
 
@@ -65,7 +65,7 @@ class Replay:
             return [
                 scenario.name
                 for scenario in self.recording.index.scenarios
-                if not scenario.policy and scenario.settings == dict(settings)
+                if not scenario.policy and self._has(scenario, settings)
             ]
         found = [name for name, likeness in self._likenesses(policy) if likeness.same]
         return sorted(found, key=lambda name: (name != policy.name, name))
@@ -211,8 +211,8 @@ def _state(node: str, told: Mapping[str, Any]) -> PolicyState:
         node,
         str(told.get("name", "")),
         str(told.get("namespace", "")),
-        str(told.get("state", "")).removeprefix("TP_STATE_").lower(),
-        str(told.get("error", "")),
+        str(told.get("state", "enabled" if told.get("enabled") else "disabled")).removeprefix("TP_STATE_").lower(),
+        safe(told.get("error", "")),
         str(told.get("mode", "")).removeprefix("TP_MODE_").lower(),
         counters,
     )
