@@ -164,7 +164,12 @@ def performed(*argv: str, exit_code: int | None = 0, **more: Any) -> Performed:
 def sentinel(role: str = END, *, cpu: int | None = None, node: str = NODE, number: int = 0) -> Performed:
     """A marked act that opens or closes a stream."""
     marker = f"{role}-{number if cpu is None else cpu}"
-    return performed("true", marker, id=marker, node=node, role=role, cpu=cpu, pod=f"other/probe-of-{node}")
+    return performed("true", marker, id=marker, node=node, role=role, cpu=cpu, pod=pod_on(node))
+
+
+def pod_on(node: str) -> str:
+    """The probe pod of a node."""
+    return POD if node == NODE else f"{POD}-{node}"
 
 
 def of_sentinel(act: Performed, pid: int, at: float = 0.0) -> list[Event]:

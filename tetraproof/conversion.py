@@ -175,7 +175,8 @@ class _Environment:
 
     def where(self) -> str:
         node = self.nodes[0]
-        return f"{len(self.nodes)} {'node' if len(self.nodes) == 1 else 'nodes'}, {node.system or 'unknown system'}, {node.architecture}, {node.runtime}"
+        count = "1 node" if len(self.nodes) == 1 else f"{len(self.nodes)} nodes"
+        return f"{count}, {node.system or 'unknown system'}, {node.architecture}, {node.runtime}"
 
     def bindings(self, folders: Sequence[Path]) -> Bindings:
         """Workloads as the last scenario that lists pods knew them, services and ranges of the cluster."""

@@ -64,6 +64,8 @@ def posted(before: str, after: str, policy: str) -> dict[str, int]:
 
 def keep(line: str, policy: str) -> bool:
     """Whether a line of an exposition is one that is read here, for a scenario of `policy`."""
+    if 'policy="' in line and 'policy="__base__"' not in line and f'policy="{policy}"' not in line:
+        return False
     if line.startswith(_POSTED):
         return f'policy="{policy}"' in line
     return line.startswith((*LOSSES, *_RECEIVED, *_HANDED_ON))

@@ -70,6 +70,13 @@ class Replay:
         found = [name for name, likeness in self._likenesses(policy) if likeness.same]
         return sorted(found, key=lambda name: (name != policy.name, name))
 
+    def _has(self, scenario: ScenarioRecord, settings: Mapping[str, str]) -> bool:
+        """Whether a scenario was recorded under `settings`, and differs from its cell in nothing else."""
+        effective = {**self.recording.index.settings, **scenario.settings}
+        # a setting that an agent does not have is one that is off
+        asked = all(effective.get(name, "false") == value for name, value in settings.items())
+        return asked and scenario.settings.keys() <= settings.keys()
+
     def observe(
         self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
     ) -> Observed:

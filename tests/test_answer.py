@@ -1,0 +1,344 @@
+"""Judging: refuted beats unheard beats conforms, in whatever order a test asserts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tetraproof.answer import MOST_UNANSWERED, Undecided, Unknown, ask, judge
+from tetraproof.verdict import Verdict
+
+UNHEARD = Unknown(Verdict.INCONCLUSIVE, "no sentinel was heard")
+UNRECORDED = Unknown(Verdict.UNRECORDED, "it was not recorded")
+UNSUPPORTED = Unknown(Verdict.UNSUPPORTED, "this agent keeps no counters")
+
+Values = Mapping[str, bool | Unknown]
+Body = Callable[[], None]
+# a variable's name, ("not", f), ("and", f, g) or ("or", f, g)
+Formula = str | tuple["Formula", ...]
+
+
+def q(name: str, answer: bool | Unknown) -> bool:
+    """Ask the question `name` about an act."""
+    return ask("act", name, answer, lambda: f"{name} is {answer}")
+
+
+class Held:
+    """Something to ask with `in`, as a timeline is."""
+
+    def __init__(self, answers: Values) -> None:
+        self._answers = answers
+
+    def __contains__(self, name: str) -> bool:
+        return q(name, self._answers[name])
+
+
+def evaluate(formula: Formula, value: Callable[[str], bool]) -> bool:
+    """What Python makes of a formula, lazily, as an `assert` would."""
+    if isinstance(formula, str):
+        return value(formula)
+    match formula:
+        case ("not", one):
+            return not evaluate(one, value)
+        case ("and", one, other):
+            return evaluate(one, value) and evaluate(other, value)
+        case (_, one, other):
+            return evaluate(one, value) or evaluate(other, value)
+    raise AssertionError(formula)
+
+
+def completions(values: Values) -> Iterator[dict[str, bool]]:
+    """Every way in which the unknown ones could turn out."""
+    unknown = [name for name, value in values.items() if isinstance(value, Unknown)]
+    for turned in itertools.product([True, False], repeat=len(unknown)):
+        yield {**{name: value for name, value in values.items() if isinstance(value, bool)}, **dict(zip(unknown, turned, strict=True))}
+
+
+def supervaluation(formula: Formula, values: Values) -> Verdict:
+    """By brute force: fails every way, passes every way, or neither."""
+    ways = {evaluate(formula, way.__getitem__) for way in completions(values)}
+    return Verdict.INCONCLUSIVE if len(ways) > 1 else Verdict.CONFORMS if ways == {True} else Verdict.VIOLATES
+
+
+NAMES = "abcde"
+formulas = st.recursive(
+    st.sampled_from(NAMES),
+    lambda inner: st.tuples(st.just("not"), inner) | st.tuples(st.sampled_from(["and", "or"]), inner, inner),
+    max_leaves=8,
+)
+valuations = st.fixed_dictionaries({name: st.sampled_from([True, False, UNHEARD]) for name in NAMES})
+SOME_UNHEARD: Values = dict(zip(NAMES, [UNHEARD, UNHEARD, True, False, UNHEARD], strict=True))
+
+
+@settings(deadline=None)
+@given(formulas, valuations)
+@example(("or", "a", ("not", "a")), SOME_UNHEARD)
+@example(("and", "a", ("not", "a")), SOME_UNHEARD)
+@example(("and", ("or", "a", "b"), ("not", "b")), SOME_UNHEARD)
+def test_a_judgement_is_the_supervaluation(formula: Formula, values: Values) -> None:
+    """Whatever is asserted of whatever answers, judging agrees with trying every way by brute force."""
+
+    def body() -> None:
+        assert evaluate(formula, lambda name: q(name, values[name]))
+
+    assert judge(body).verdict == supervaluation(formula, values)
+
+
+@settings(deadline=None)
+@given(st.lists(formulas, min_size=1, max_size=3), valuations)
+def test_several_assertions_are_one_conjunction_in_any_order(each: list[Formula], values: Values) -> None:
+    """A test's verdict does not depend on the order of its assertions."""
+    whole: Formula = each[0]
+    for other in each[1:]:
+        whole = ("and", whole, other)
+    for order in itertools.permutations(each):
+
+        def body(order: tuple[Formula, ...] = order) -> None:
+            for formula in order:
+                assert evaluate(formula, lambda name: q(name, values[name]))
+
+        assert judge(body).verdict == supervaluation(whole, values)
+
+
+@pytest.mark.parametrize("order", itertools.permutations("tfu"), ids="".join)
+def test_refuted_beats_unheard_beats_conforms(order: tuple[str, ...]) -> None:
+    """One refuted assertion refutes the test, wherever it stands, and says so."""
+    answers: Values = {"t": True, "f": False, "u": UNHEARD}
+
+    def body() -> None:
+        for name in order:
+            assert q(name, answers[name])
+
+    judgement = judge(body)
+    assert judgement.verdict is Verdict.VIOLATES
+    assert judgement.reason == "f is False"
+    assert judgement.decisive is not None
+    assert judgement.decisive.question == "f"
+
+
+def in_unheard(held: Held) -> None:
+    assert "u" in held
+
+
+def not_in_unheard(held: Held) -> None:
+    assert "u" not in held
+
+
+def either(held: Held) -> None:
+    assert "u" in held or "t" in held
+
+
+def both(held: Held) -> None:
+    assert "u" in held and "f" in held  # noqa: PT018 - it is `and` that is tried
+
+
+def asked_twice(held: Held) -> None:
+    assert "u" in held
+    assert "u" not in held
+
+
+def tautology(held: Held) -> None:
+    assert "u" in held or "u" not in held
+
+
+def two_questions(held: Held) -> None:
+    assert "u" in held or "v" not in held
+
+
+def kept_in_a_variable(held: Held) -> None:
+    heard = "u" in held
+    assert heard == ("u" in held)
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        (in_unheard, Verdict.INCONCLUSIVE),
+        (not_in_unheard, Verdict.INCONCLUSIVE),
+        (either, Verdict.CONFORMS),
+        (both, Verdict.VIOLATES),
+        (asked_twice, Verdict.VIOLATES),
+        (tautology, Verdict.CONFORMS),
+        (two_questions, Verdict.INCONCLUSIVE),
+        (kept_in_a_variable, Verdict.CONFORMS),
+    ],
+)
+def test_python_words_have_three_values(body: Callable[[Held], None], verdict: Verdict) -> None:
+    """`in`, `not in`, `and`, `or` and `not`; the same question has the same answer."""
+    held = Held({"t": True, "f": False, "u": UNHEARD, "v": UNHEARD})
+    assert judge(lambda: body(held)).verdict is verdict
+
+
+def test_the_same_question_of_another_act_is_another_question() -> None:
+    """Two acts unheard are two unknowns."""
+
+    def body() -> None:
+        assert ask("one", "killed", UNHEARD, str) == ask("other", "killed", UNHEARD, str)
+
+    assert judge(body).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ([UNRECORDED], UNRECORDED),
+        ([UNRECORDED, UNSUPPORTED], UNSUPPORTED),
+        ([UNRECORDED, UNSUPPORTED, UNHEARD], UNHEARD),
+        ([UNHEARD, UNRECORDED], UNHEARD),
+    ],
+)
+def test_of_several_unknowns_the_worst_is_told(answers: list[Unknown], reason: Unknown) -> None:
+    """Inconclusive outweighs unsupported outweighs unrecorded, with its own reason."""
+
+    def body() -> None:
+        for number, answer in enumerate(answers):
+            assert q(str(number), answer)
+
+    judgement = judge(body)
+    assert (judgement.verdict, judgement.reason) == (reason.verdict, reason.reason)
+    assert judgement.decisive is not None
+    assert judgement.decisive.answer == reason
+
+
+def test_an_assertion_that_asks_nothing_is_refuted_by_its_own_words() -> None:
+    """A plain failed assertion still tells why."""
+
+    def body() -> None:
+        raise AssertionError("two is not three")
+
+    judgement = judge(body)
+    assert (judgement.verdict, judgement.reason) == (Verdict.VIOLATES, "two is not three")
+
+
+def test_a_body_that_asserts_nothing_conforms() -> None:
+    """Nothing refutes it."""
+    assert judge(lambda: None).verdict is Verdict.CONFORMS
+
+
+def test_another_exception_passes_through() -> None:
+    """A mistake in a suite is never taken for a verdict."""
+
+    def body() -> None:
+        raise KeyError("typo")
+
+    with pytest.raises(KeyError):
+        judge(body)
+
+
+def needs_a_value() -> None:
+    raise Undecided(UNRECORDED)
+
+
+def needs_a_value_in_one_way() -> None:
+    if q("u", UNHEARD):
+        raise Undecided(UNRECORDED)
+
+
+def refuted_before_it_needs_a_value() -> None:
+    assert q("f", False)
+    raise Undecided(UNRECORDED)
+
+
+def unheard_before_it_needs_a_value() -> None:
+    assert q("u", UNHEARD)
+    raise Undecided(UNRECORDED)
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        (needs_a_value, Verdict.UNRECORDED),
+        (needs_a_value_in_one_way, Verdict.UNRECORDED),
+        (refuted_before_it_needs_a_value, Verdict.VIOLATES),
+        (unheard_before_it_needs_a_value, Verdict.UNRECORDED),
+    ],
+)
+def test_a_value_that_nobody_knows_leaves_a_test_undecided(body: Body, verdict: Verdict) -> None:
+    """A body that cannot go on is neither refuted nor conforming, unless it was refuted before."""
+    assert judge(body).verdict is verdict
+
+
+def test_outside_a_judgement_an_unknown_answer_is_an_error() -> None:
+    """Nobody may take an unknown for a yes by asking it in passing."""
+    assert q("t", True)
+    with pytest.raises(Undecided, match="no sentinel"):
+        q("u", UNHEARD)
+
+
+def test_what_was_asked_is_kept_in_order() -> None:
+    """A judgement names its acts, each once, and the assertion that failed."""
+
+    def test_inner() -> None:
+        assert ask("one", "killed", True, str)
+        assert ask("", "loaded", True, str)
+        assert ask("two", "killed", True, str)
+        assert ask("one", "succeeded", False, lambda: "it did not")
+
+    judgement = judge(test_inner)
+    assert judgement.acts == ("one", "two")
+    assert "test_answer.py" in judgement.location
+    assert 'ask("one", "succeeded"' in judgement.location
+
+
+def test_a_conforming_judgement_hangs_on_no_single_question() -> None:
+    """Only what does not conform has a decisive question."""
+    assert judge(lambda: q("t", True)).decisive is None
+
+
+MANY = MOST_UNANSWERED + 3
+
+
+def all_seen() -> None:
+    for number in range(MANY):
+        assert q(str(number), UNHEARD)
+
+
+def none_seen() -> None:
+    for number in range(MANY):
+        assert not q(str(number), UNHEARD)
+
+
+def only_the_last_counts() -> None:
+    answers = [q(str(number), UNHEARD) for number in range(MANY)]
+    assert answers[-1]
+
+
+def only_the_last_counts_and_is_not_seen() -> None:
+    answers = [q(str(number), UNHEARD) for number in range(MANY)]
+    assert not answers[-1]
+
+
+@pytest.mark.parametrize("body", [all_seen, none_seen, only_the_last_counts, only_the_last_counts_and_is_not_seen])
+def test_more_unknowns_than_can_be_tried_are_never_a_verdict(body: Body) -> None:
+    """Where not every way is tried, what was not tried decides nothing: neither refuted nor conforming."""
+    assert judge(body).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_body_is_not_run_more_often_than_the_cap_allows() -> None:
+    """2 to the power of the cap, however many questions have no answer."""
+    runs = 0
+
+    def body() -> None:
+        nonlocal runs
+        runs += 1
+        assert sum(q(str(number), UNHEARD) for number in range(2 * MOST_UNANSWERED)) >= 0
+
+    judge(body)
+    assert runs <= 2**MOST_UNANSWERED
+
+
+def test_an_answered_question_needs_one_run() -> None:
+    """A body without unknowns is run once."""
+    runs = 0
+
+    def body() -> None:
+        nonlocal runs
+        runs += 1
+        assert q("t", True)
+
+    judge(body)
+    assert runs == 1
