@@ -48,6 +48,8 @@ class Capabilities:
         if name == "policy_filter":
             setting = self.settings.get("enable-policy-filter")
             return None if setting is None else setting.lower() == "true"
+        if name.startswith("CONFIG_"):
+            return None if name not in self.options else self.options[name] != "n"
         return self.probed.get(name)
 
     def source(self, name: str) -> str:
@@ -55,6 +57,8 @@ class Capabilities:
         if name == "policy_filter":
             value = self.settings.get("enable-policy-filter")
             return f"the agent's settings say enable-policy-filter: {value}"
+        if name.startswith("CONFIG_"):
+            return f"the kernel's config says {name}={self.options.get(name, 'nothing')}"
         told = self.probed.get(name)
         said = f"`tetra probe` says {name}: {str(told).lower()}" if told is not None else f"nobody probed {name}"
         unset = [option for option in _OPTION_OF.get(name, ()) if self.options.get(option) == "n"]

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import tetraproof
 from tetraproof.compact import compact
-from tetraproof.conversion import convert
+from tetraproof.conversion import Choice, convert
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.event import Event, Malformed
 from tetraproof.explanation import what_happened
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     converting.add_argument("destination", type=Path, help="where to write the recording: a new folder")
     converting.add_argument("--only", nargs="+", default=[], metavar="SCENARIO", help="only these scenarios")
     converting.add_argument("--without", nargs="+", default=[], metavar="SCENARIO", help="all but these")
+    converting.add_argument("--export", nargs="*", metavar="SCENARIO", help="keep the export log of these only")
     converting.add_argument("--trim", action="store_true", help="leave out events of namespaces not acted in")
 
     verifying = command("verify", _verify, "check a recording: format, schema, checksums, nothing missing")
@@ -88,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
 def _convert(given: argparse.Namespace) -> int:
     if not given.raw.is_dir():
         raise UsageError(f"There is no folder {given.raw}.", remedy="name the folder of one cell's raw records")
-    files = convert(given.raw, only=given.only, without=given.without, trim=given.trim)
+    export = None if given.export is None else tuple(given.export)
+    files = convert(given.raw, Choice(tuple(given.only), tuple(given.without), export, given.trim))
     write(files, given.destination)
     recording = open_recording(given.destination)
     size = sum(map(len, files.values()))

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ _ENVIRONMENT = (
 #: raw name -> name in a recording, copied as they are
 _COPIED = {
     "policy.yaml": "policy.yaml",
+    "events.jsonl": "events.jsonl",
     "events.compact.txt": "events.compact.txt",
     "export-stdout.log": "export.jsonl",
     "export.compact.txt": "export.compact.txt",
@@ -78,26 +80,45 @@ _COPIED = {
 }
 
 
-def convert(
-    raw: Path, *, only: Sequence[str] = (), without: Sequence[str] = (), trim: bool = False
-) -> dict[str, bytes]:
-    """The files of a recording made of the raw records in `raw`, not yet sealed.
+@dataclass(frozen=True)
+class Choice:
+    """What of the raw records becomes the recording: all, unless something is chosen.
 
-    `only` and `without` choose scenarios by name. `trim` leaves out the events of
-    processes outside the pods acted in, and says how many. Raises `RawRecordError`.
+    `only` and `without` choose scenarios by name, `export` those whose export log is kept. `trim` leaves out the
+    events of processes outside the namespaces acted in. Whatever is left out is told in the recording.
     """
+
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    export: tuple[str, ...] | None = None
+    trim: bool = False
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every scenario that is named."""
+        return (*self.only, *self.without, *(self.export or ()))
+
+    def takes(self, scenario: str) -> bool:
+        """Whether this scenario becomes part of the recording."""
+        return scenario not in self.without and (not self.only or scenario in self.only)
+
+
+def convert(raw: Path, choice: Choice = Choice()) -> dict[str, bytes]:
+    """The files of a recording made of the raw records in `raw`, not yet sealed. Raises `RawRecordError`."""
     environment = _Environment(raw)
     folders = [path for path in sorted(raw.iterdir()) if (path / "probes.json").is_file()]
     known = {path.name for path in folders}
-    for name in (*only, *without):
+    for name in choice.named:
         if name not in known:
             raise RawRecordError(f"{raw} has no scenario {name}.", remedy=f"it has {', '.join(sorted(known))}")
-    chosen = [path for path in folders if path.name not in without and (not only or path.name in only)]
+    chosen = [path for path in folders if choice.takes(path.name)]
     if not chosen:
         raise RawRecordError(f"{raw} holds no scenario: no folder in it has a probes.json.")
     left_out = [f"environment/{name}" for name in ("crds.json",) if (raw / "environment" / name).is_file()]
     left_out += [f"kernel.config: options that do not match {_OPTIONS.pattern}"] if environment.config else []
     left_out += [f"scenario {path.name}" for path in folders if path not in chosen]
+    if choice.export is not None:
+        left_out.append(f"export logs of all scenarios but {', '.join(choice.export)}")
     left_out += [
         f"{path.name}: no probes.json, so no scenario"
         for path in sorted(raw.iterdir())
@@ -106,7 +127,7 @@ def convert(
     files = dict(environment.files())
     scenarios = []
     for folder in chosen:
-        record, content = _scenario(folder, environment, trim=trim)
+        record, content = _scenario(folder, environment, choice)
         scenarios.append(record)
         files |= {f"scenarios/{folder.name}/{name}": data for name, data in content.items()}
     index = Index(
@@ -234,45 +255,49 @@ class _Environment:
         return _read_json(self._path / name)
 
 
-def _scenario(folder: Path, environment: _Environment, *, trim: bool) -> tuple[ScenarioRecord, dict[str, bytes]]:
+def _scenario(folder: Path, environment: _Environment, choice: Choice) -> tuple[ScenarioRecord, dict[str, bytes]]:
     about = _read_json(folder / "scenario.json") or {}
-    policy = (folder / "policy.yaml").is_file()
-    own = parse_policy((folder / "policy.yaml").read_text(encoding="utf-8"), folder.name).name if policy else ""
     workloads = _workloads(folder / "pods.json")
     acts = tuple(_acts(folder, workloads, environment))
     content = {name: (folder / raw).read_bytes() for raw, name in _COPIED.items() if (folder / raw).is_file()}
+    notes = [] if content.get("events.jsonl") else ["no event stream was recorded"]
+    content.setdefault("events.jsonl", b"")
     content["acts.json"] = _json(acts)
-    notes = []
-    content["events.jsonl"] = (folder / "events.jsonl").read_bytes() if (folder / "events.jsonl").is_file() else b""
-    if not content["events.jsonl"]:
-        notes.append("no event stream was recorded")
-    if trim:
+    content |= _told_of_policy(folder, environment)
+    if choice.export is not None and folder.name not in choice.export:
+        content = {name: data for name, data in content.items() if not name.startswith("export.")}
+    if choice.trim:
         content, note = _trimmed(content, acts)
         notes += [note] if note else []
-    for raw, name in (("policy-state", "state"), ("policy-state-after", "state-after")):
-        states = _states(_read_json(folder / f"{raw}.json"), environment.nodes)
-        if states is not None:
-            content[f"{name}.json"] = _json(states)
-    if policy:
-        content.setdefault("state.json", b"{}\n")
-    for moment in ("before", "after"):
-        metrics = folder / f"metrics-{moment}.txt"
-        if metrics.is_file():
-            lines = metrics.read_text(encoding="utf-8").splitlines()
-            content[metrics.name] = ("\n".join(line for line in lines if keep(line, own)) + "\n").encode()
     configured = (_read_json(folder / "configmap.json") or {}).get("data", {})
-    differs = {name: str(value) for name, value in configured.items() if environment.settings.get(name) != str(value)}
     record = ScenarioRecord(
         folder.name,
-        policy,
+        "policy.yaml" in content,
         about.get("stream_alive_to_end"),
         about.get("policy_settled_after_s"),
         about.get("started", ""),
-        differs,
+        {name: str(value) for name, value in configured.items() if environment.settings.get(name) != str(value)},
         Bindings(workloads),
         tuple(notes),
     )
     return record, content
+
+
+def _told_of_policy(folder: Path, environment: _Environment) -> dict[str, bytes]:
+    """The agent's word on the policy before and after the acts, and the metrics that speak of it."""
+    content: dict[str, bytes] = {}
+    name = ""
+    if (folder / "policy.yaml").is_file():
+        name = parse_policy((folder / "policy.yaml").read_text(encoding="utf-8"), str(folder / "policy.yaml")).name
+        content["state.json"] = b"{}\n"
+    for raw, kept in (("policy-state", "state"), ("policy-state-after", "state-after")):
+        states = _states(_read_json(folder / f"{raw}.json"), environment.nodes)
+        if states is not None:
+            content[f"{kept}.json"] = _json(states)
+    for metrics in folder.glob("metrics-*.txt"):
+        lines = metrics.read_text(encoding="utf-8").splitlines()
+        content[metrics.name] = ("\n".join(line for line in lines if keep(line, name)) + "\n").encode()
+    return content
 
 
 def _acts(

@@ -10,11 +10,16 @@ from tetraproof.policy import Policy
 
 #: Actions that the agent carries out by the `bpf_send_signal` helper.
 SIGNALS = {"Sigkill", "Signal"}
+#: The kernel option without which hooks of a kind cannot be.
+_OPTION_OF_HOOKS = {"kprobes": "CONFIG_KPROBES", "uprobes": "CONFIG_UPROBES", "lsmhooks": "CONFIG_BPF_LSM"}
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """One need: it is met when any of `any_of` (names as `tetra probe` has them) is there. `why` is a clause."""
+    """One need, met when any of `any_of` is there: names as `tetra probe` has them, or kernel options.
+
+    `why` is a clause that says what needs it.
+    """
 
     any_of: tuple[str, ...]
     why: str
@@ -35,23 +40,35 @@ def multi_is_off(policy: Policy) -> bool:
 
 
 def _needs(policy: Policy) -> Iterator[Requirement]:
+    for hooks, option in _OPTION_OF_HOOKS.items():
+        if policy.spec.get(hooks):
+            yield Requirement((option,), f"{hooks} need {option}")
     for kprobe in policy.normalised.get("kprobes", ()):
-        for action in _actions(kprobe):
-            if action in SIGNALS:
-                yield Requirement(("signal",), f"{action} needs the helper bpf_send_signal")
-            elif action == "Override" and kprobe.get("syscall"):
-                yield Requirement(
-                    ("override_return", "fmodret_syscall"), "Override on a system call needs bpf_override_return"
-                )
-            elif action == "Override":
-                yield Requirement(
-                    ("override_return", "fmodret"),
-                    f"Override on {kprobe['call']} needs bpf_override_return or fmod_ret",
-                )
+        yield from _needs_of_actions(kprobe)
     if policy.spec.get("lsmhooks"):
         yield Requirement(("lsm",), "an LSM hook needs BPF LSM")
+    if any(argument.get("maxData") for argument in _arguments(policy)):
+        yield Requirement(("large",), "maxData needs large programs")
     if policy.kind == "TracingPolicyNamespaced" or policy.spec.get("podSelector"):
         yield Requirement(("policy_filter",), "to guard only some pods needs the agent's policy filter")
+
+
+def _needs_of_actions(kprobe: Mapping[str, Any]) -> Iterator[Requirement]:
+    for action in _actions(kprobe):
+        if action in SIGNALS:
+            yield Requirement(("signal",), f"{action} needs the helper bpf_send_signal")
+        elif action == "Override" and kprobe.get("syscall"):
+            any_of = ("override_return", "fmodret_syscall")
+            yield Requirement(any_of, "Override on a system call needs bpf_override_return")
+        elif action == "Override":
+            any_of = ("override_return", "fmodret")
+            yield Requirement(any_of, f"Override on {kprobe['call']} needs bpf_override_return or fmod_ret")
+
+
+def _arguments(policy: Policy) -> Iterator[Mapping[str, Any]]:
+    for hooks in ("kprobes", "tracepoints", "lsmhooks", "uprobes"):
+        for hook in policy.spec.get(hooks) or ():
+            yield from hook.get("args") or ()
 
 
 def _actions(hook: Mapping[str, Any]) -> Iterator[str]:

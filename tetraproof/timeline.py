@@ -26,6 +26,8 @@ from tetraproof.act import Outcome
 from tetraproof.event import Event
 
 START, END = "sentinel-start", "sentinel-end"
+#: Notices that the agent left events out of the stream.
+_HELD_BACK = ("throttle", "rate-limit")
 #: An argument list of more characters than this may have been cut by the agent.
 _CUT = 200
 _NOT_TEXT = re.compile(r'[\s"\\]+')
@@ -120,6 +122,7 @@ def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Ma
         if owner is not None:
             positions[owner].append(position)
     first = [min(own, default=None) for own in positions]
+    held_back = next((event.kind for event in events if event.kind in _HELD_BACK), "")
     ends = _end_positions(performed, roots)
     result = []
     for index, act in enumerate(performed):
@@ -135,7 +138,9 @@ def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Ma
                 act.node,
                 _entries(events, whole, frozenset(own)),
                 root.pid if root else None,
-                _why_open(act, performed, roots, nodes),
+                f"the agent held events back: it sent a {held_back} notice"
+                if held_back
+                else _why_open(act, performed, roots, nodes),
             )
         )
     return result
