@@ -104,7 +104,7 @@ def test_several_assertions_are_one_conjunction_in_any_order(each: list[Formula]
         assert judge(body).verdict == supervaluation(whole, values)
 
 
-@pytest.mark.parametrize("order", itertools.permutations("tfu"), ids="".join)
+@pytest.mark.parametrize("order", list(itertools.permutations("tfu")), ids="".join)
 def test_refuted_beats_unheard_beats_conforms(order: tuple[str, ...]) -> None:
     """One refuted assertion refutes the test, wherever it stands, and says so."""
     answers: Values = {"t": True, "f": False, "u": UNHEARD}

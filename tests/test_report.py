@@ -342,6 +342,7 @@ def test_all_of_a_result_is_on_the_page() -> None:
             policy.name,
             policy.title,
             label.reason(policy),
+            policy.spec,
             *policy.notes,
             *(claim.title for claim in policy.claims),
         ]
@@ -359,11 +360,13 @@ def test_all_of_a_result_is_on_the_page() -> None:
 
 
 def test_sections_are_open_where_there_is_something_to_see() -> None:
-    """A policy that conforms is closed, every other one is open."""
-    result = a_full_result()
+    """Every policy is open but those that conform, and those of which nothing at all was recorded."""
+    absent = a_policy("absent", "unrecorded", acts=())
+    result = a_result(*a_full_result().policies, absent)
     opened = Page(page(result)).details
     assert list(opened) == list(label.anchors(result))
-    assert list(opened.values()) == [policy.verdict != "conforms" for policy in result.policies]
+    wanted = [policy.verdict != "conforms" and policy is not absent for policy in result.policies]
+    assert list(opened.values()) == wanted
 
 
 def test_every_verdict_is_explained() -> None:
@@ -591,11 +594,12 @@ def test_the_text_table_has_colours_in_a_terminal(monkeypatch: pytest.MonkeyPatc
     assert re.sub(r"\x1b\[[0-9;]*m| ", "", coloured) == plain.replace(" ", "")
 
 
-def test_a_hostile_text_table_is_harmless() -> None:
-    """Strangers' text steers no terminal and breaks no column."""
-    told = matrix_text([("h", a_hostile_result())], 100)
+@pytest.mark.parametrize("width", [40, 100])
+def test_a_hostile_text_table_is_harmless(width: int) -> None:
+    """Strangers' text steers no terminal and breaks no column, in a table and in a list."""
+    told = matrix_text([("h", a_hostile_result()), ("n", a_result())], width)
     assert not set(told) & {"\x1b", "\x00", "\u202e"}
-    assert max(cell_len(line) for line in told.splitlines()) <= 100
+    assert max(cell_len(line) for line in told.splitlines()) <= width
 
 
 def test_the_summary_tells_all_in_order() -> None:
@@ -627,7 +631,7 @@ def test_the_summary_fits(result: Result, width: int) -> None:
 
 def test_a_green_run_says_no_more() -> None:
     """Without findings, pins and reasons there is nothing after the policies."""
-    assert summary_text(a_result(a_policy()), 80) == ["conforms  block-fd-install  the reason of block-fd-install"]
+    assert summary_text(a_result(a_policy()), 80) == ["conforms  block-fd-install · the reason of block-fd-install"]
 
 
 @given(st.lists(st.text(max_size=12), max_size=8))

@@ -171,7 +171,7 @@ def _caught(damage: Damage, before: Sequence[Judged], after: Sequence[Judged]) -
 def _rests_on_absence(judged: Judged) -> bool:
     """Whether the judgement needed to know that something was not told."""
     return any(
-        asked.question == "told"
+        asked.question == "is told whole"
         or (": " in asked.question and (asked.answer is False or ": exactly " in asked.question))
         for asked in judged.judgement.asked
         if judged.judgement.verdict is Verdict.CONFORMS

@@ -236,19 +236,25 @@ class ActRun:
     @property
     def succeeded(self) -> bool:
         """It ended with exit code 0."""
-        return self._ask("succeeded", lambda done: done.exit_code == 0)
+        return self._ask("succeeded", "did not succeed", lambda done: done.exit_code == 0)
 
     def exited(self, code: int) -> bool:
         """It ended by itself with this exit code: the agent, where heard, tells of no signal."""
-        return self._ask(f"exited with {code}", lambda done: done.exit_code == code and not self._signal())
+        return self._ask(
+            f"exited with {code}",
+            f"did not exit by itself with {code}",
+            lambda done: done.exit_code == code and not self._signal(),
+        )
 
     def printed(self, text: str) -> bool:
         """Its standard output is exactly this, a terminal's line breaks and kubectl's last word apart."""
-        return self._ask(f"printed {text!r}", lambda done: done.output.replace("\r\n", "\n") == text)
+        return self._ask(
+            f"printed {text!r}", f"did not print {text!r}", lambda done: done.output.replace("\r\n", "\n") == text
+        )
 
     def said(self, text: str) -> bool:
         """This appears on its standard output or error."""
-        return self._ask(f"said {text!r}", lambda done: text in done.output + done.complaint)
+        return self._ask(f"said {text!r}", f"did not say {text!r}", lambda done: text in done.output + done.complaint)
 
     @property
     def killed(self) -> bool:
@@ -262,7 +268,7 @@ class ActRun:
                 return told.signal == "SIGKILL"
             return self._unheard(otherwise=False)
 
-        return self._ask("killed", decide)
+        return self._ask("was killed", "was not killed", decide)
 
     @property
     def denied(self) -> bool:
@@ -272,7 +278,7 @@ class ActRun:
             failed = outcome.exit_code not in {0, KILLED, None}
             return failed and _DENIED in (outcome.complaint + outcome.output).lower() and not self._signal()
 
-        return self._ask("denied", decide)
+        return self._ask("was denied", "was not denied", decide)
 
     @property
     def stopped(self) -> bool:
@@ -287,7 +293,7 @@ class ActRun:
                 return True
             return Unknown(Verdict.INCONCLUSIVE, f"act {self.name} failed ({outcome}), but not by enforcement")
 
-        return self._ask("stopped", decide)
+        return self._ask("was stopped", "was not stopped", decide)
 
     @property
     def told(self) -> bool:
@@ -305,7 +311,7 @@ class ActRun:
             found = [fault.text for fault in faults(done.performed, done.timeline)]
             return "; ".join(found) or "told whole"
 
-        return self._ask("told", decide, explain)
+        return self._ask("is told whole", "is not told whole", decide, explain)
 
     @property
     def _known(self) -> Done:
@@ -323,9 +329,11 @@ class ActRun:
     def _ask(
         self,
         question: str,
+        otherwise: str,
         decide: Callable[[Outcome], bool | Unknown],
         explain: Callable[[Done], str] | None = None,
     ) -> bool:
+        """Ask `question`, a predicate in the affirmative; `otherwise` is the same denied."""
         done = self._done
         if isinstance(done, Unknown):
             return ask(self.name, question, done, lambda: f"{self._title}: {done.reason}")
@@ -338,8 +346,7 @@ class ActRun:
 
         def tell() -> str:
             said = explain(done) if explain else explanation.how_it_ended(done.performed, done.timeline)
-            negation = "" if answer is True else "not "
-            headline = f"{self._title}: act {self.name} was expected otherwise; it is {negation}{question}: {said}."
+            headline = f"{self._title}: act {self.name} {question if answer is True else otherwise}: {said}."
             return explanation.of_act(headline, done.performed, done.timeline)
 
         return ask(self.name, question, answer, tell)

@@ -85,6 +85,11 @@ class PolicyView:
     limits: tuple[LimitView, ...]
     acts: tuple[ActView, ...]
 
+    @property
+    def open(self) -> bool:
+        """Whether there is something to see at once: it does not conform, and is not merely absent from the record."""
+        return self.policy.verdict != "conforms" and bool(self.policy.verdict != "unrecorded" or self.acts)
+
 
 def page(result: Result) -> str:
     """The whole page as HTML."""

@@ -11,8 +11,6 @@ from tetraproof.report import label
 from tetraproof.result import Result
 from tetraproof.text import safe, shorten
 
-_WIDEST_NAME = 44
-_LEAST_REASON = 20
 _LONGEST = 600
 
 
@@ -31,14 +29,14 @@ def summary_text(result: Result, width: int) -> list[str]:
 
 
 def _policies(result: Result, width: int) -> Iterator[str]:
+    """All of a policy in one line, wrapped under its name where the terminal is narrower."""
     names = [safe(name) for name in label.names(result, label.several([result]))]
     first = max((len(safe(policy.verdict)) for policy in result.policies), default=0)
-    room = max(1, min(_WIDEST_NAME, width - first - _LEAST_REASON))
-    second = min(room, max((cell_len(name) for name in names), default=0))
     for policy, name in zip(result.policies, names, strict=True):
         told = safe(policy.line.removeprefix(policy.verdict).strip(" ·"))
-        shown = name if cell_len(name) > second else set_cell_size(name, second)
-        yield _fit(f"{safe(policy.verdict):{first}}  {shown}  {told}".rstrip(), width)
+        line = f"{safe(policy.verdict):{first}}  {name} · {shorten(told, _LONGEST)}"
+        wrapped = textwrap.wrap(line, max(8, width), subsequent_indent=" " * min(first + 2, width // 2))
+        yield from (_fit(part, width) for part in wrapped)
 
 
 def _section(title: str, texts: Sequence[str], width: int) -> Iterator[str]:

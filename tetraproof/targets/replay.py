@@ -129,9 +129,9 @@ class Replay:
     def _why_unrecorded(self, policy: Policy | None, settings: Mapping[str, str]) -> str:
         if policy is None:
             asked = ", ".join(f"{name}: {value}" for name, value in settings.items()) or "the cell's own settings"
-            return f"{self.recording.name} has no scenario without a policy under {asked}"
+            return f"the recording has no scenario without a policy under {asked}"
         nearest = min(self._likenesses(policy), key=lambda item: len(item[1].differences), default=None)
-        reason = f"{self.recording.name} has no scenario whose policy says what {policy.name} says"
+        reason = f"the recording has no scenario whose policy says what {policy.name} says"
         if nearest is None:
             return reason
         name, likeness = nearest
