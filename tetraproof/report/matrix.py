@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -47,10 +48,11 @@ class Field:
 
 @dataclass(frozen=True)
 class Column:
-    """One cell, with the address of its run's page."""
+    """One cell, with the address of its run's page, and what tells it from another of the same title."""
 
     result: Result
     href: str
+    apart: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ class Row:
 
 def matrix(results: Sequence[tuple[str, Result]]) -> str:
     """The matrix as HTML. With each result comes the path to its page, relative to the matrix."""
-    columns = [Column(result, quote(path)) for path, result in results]
+    columns = [
+        Column(result, quote(path), apart) for (path, result), apart in zip(results, _apart(results), strict=True)
+    ]
     return render("matrix.html.j2", columns=columns, rows=_rows(results), lacks=LACKS)
 
 
@@ -90,6 +94,12 @@ def matrix_text(results: Sequence[tuple[str, Result]], width: int | None = None)
         for number, (_, result) in enumerate(results, 1):
             console.print(Text(f"{number}  {safe(result.target.cell.title)}, {_when(result)}"))
     return "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines())
+
+
+def _apart(results: Sequence[tuple[str, Result]]) -> list[str]:
+    """For each cell whose title another one has too, the recording that it is."""
+    titles = Counter(result.target.cell.title for _, result in results)
+    return [result.target.recording if titles[result.target.cell.title] > 1 else "" for _, result in results]
 
 
 def _rows(results: Sequence[tuple[str, Result]]) -> list[Row]:
@@ -114,8 +124,8 @@ def _field(policy: PolicyResult, href: str) -> Field:
 def _table(results: Sequence[tuple[str, Result]], rows: Sequence[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_lines=False, padding=(0, 1), pad_edge=False)
     table.add_column("policy", max_width=_WIDEST_NAME, overflow="fold")
-    for _, result in results:
-        table.add_column(_heading(result), ratio=1, min_width=_NARROWEST, overflow="fold")
+    for (_, result), apart in zip(results, _apart(results), strict=True):
+        table.add_column(_heading(result, apart), ratio=1, min_width=_NARROWEST, overflow="fold")
     table.expand = True
     for row in rows:
         name = Text(safe(row.name))
@@ -138,11 +148,11 @@ def _listing(results: Sequence[tuple[str, Result]], rows: Sequence[Row]) -> Tabl
     return table
 
 
-def _heading(result: Result) -> Text:
+def _heading(result: Result, apart: str) -> Text:
     cell = result.target.cell
     place = f"Kubernetes {cell.kubernetes}" if cell.kubernetes else "no Kubernetes"
-    lines = (f"Tetragon {cell.tetragon}", cell.label, f"kernel {cell.kernel}", place, _when(result))
-    return Text("\n".join(shorten(line, 60) for line in lines))
+    lines = (f"Tetragon {cell.tetragon}", cell.label, f"kernel {cell.kernel}", place, _when(result), apart)
+    return Text("\n".join(shorten(line, 120) for line in lines if line))
 
 
 def _when(result: Result) -> str:
