@@ -77,7 +77,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 def just_outside(cidr: str) -> str:
     """The first host after the range `cidr`, or before it where the range ends the address space."""
     try:
-        network = ipaddress.ip_network(cidr)
+        network = ipaddress.ip_network(cidr, strict=False)
     except ValueError as error:
         raise UsageError(f"{cidr!r} is no range of addresses: {error}.", remedy="write it as 10.0.0.0/18") from error
     after = int(network.broadcast_address) + 2
@@ -88,4 +88,4 @@ def just_outside(cidr: str) -> str:
 def within(address: str, ranges: Iterable[str]) -> bool:
     """Whether `address` lies in one of `ranges` (CIDRs or single addresses, as text)."""
     host = ipaddress.ip_address(address)
-    return any(host in ipaddress.ip_network(cidr) for cidr in ranges)
+    return any(host in ipaddress.ip_network(cidr, strict=False) for cidr in ranges)

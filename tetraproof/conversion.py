@@ -54,6 +54,7 @@ _GENERATED = {
     "StatefulSet": re.compile(r"-\d+$"),
     "DaemonSet": re.compile(r"-[a-z0-9]{5}$"),
 }
+_NO_EXIT_CODE = "the record holds no exit code"
 _ENVIRONMENT = (
     "configmap.json",
     "daemonset.json",
@@ -288,7 +289,9 @@ def _told_of_policy(folder: Path, environment: _Environment) -> dict[str, bytes]
     content: dict[str, bytes] = {}
     name = ""
     if (folder / "policy.yaml").is_file():
-        name = parse_policy((folder / "policy.yaml").read_text(encoding="utf-8"), str(folder / "policy.yaml")).name
+        name = parse_policy(
+            (folder / "policy.yaml").read_text(encoding="utf-8"), str(folder / "policy.yaml"), recorded=True
+        ).name
         content["state.json"] = b"{}\n"
     for raw, kept in (("policy-state", "state"), ("policy-state-after", "state-after")):
         states = _states(_read_json(folder / f"{raw}.json"), environment.nodes)
@@ -320,7 +323,7 @@ def _acts(
                     "pod": pod[1],
                     "argv": probe["argv"],
                     "exit_code": probe.get("exit_code"),
-                    "broken": "" if probe.get("exit_code") is not None else "the record holds no exit code",
+                    "broken": "" if probe.get("exit_code") is not None else str(probe.get("error") or _NO_EXIT_CODE),
                     "node": probe.get("node") or nodes.get(pod) or environment.nodes[0].name,
                     "role": role,
                     **known,

@@ -23,7 +23,6 @@ LOSSES = (
     "tetragon_missed_link_probes",
     "tetragon_missed_prog_probes",
     "tetragon_bpf_missed_events",
-    "tetragon_events_missing_process_info",
 )
 _RECEIVED = ("tetragon_observer_ringbuf_events_received", "tetragon_ringbuf_perf_event_received")
 _HANDED_ON = ("tetragon_observer_ringbuf_queue_events_received", "tetragon_ringbuf_queue_received")

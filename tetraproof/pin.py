@@ -32,11 +32,17 @@ def hold(expected: Mapping[str, Any], policies: Sequence[PolicyResult], *, whole
         entry, policy = expected[key], results[key]
         found = list(_policy(key, entry, policy, whole=whole))
         differences += found
-        held += len(entry.get("promises", {})) + len(entry.get("limits", {})) - len(found)
+        held += _entries(entry, policy) - len(found)
     differences += [
         f"{key} was judged ({results[key].verdict}), and is not expected" for key in results.keys() - expected
     ]
     return PinResult(max(held, 0), tuple(differences))
+
+
+def _entries(entry: Mapping[str, Any], policy: PolicyResult) -> int:
+    """How many of an entry's promises and limits were judged."""
+    judged = {claim.name for claim in policy.claims} & entry.get("promises", {}).keys()
+    return len(judged) + len({limit.label for limit in policy.limits} & entry.get("limits", {}).keys())
 
 
 def _policy(key: str, entry: Mapping[str, Any], policy: PolicyResult, *, whole: bool) -> Iterator[str]:

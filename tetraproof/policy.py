@@ -94,8 +94,11 @@ def load(path: Path) -> Policy:
 
 
 @cache
-def parse(text: str, source: str) -> Policy:
-    """The policy that `text` holds; `source` names it in errors."""
+def parse(text: str, source: str, *, recorded: bool = False) -> Policy:
+    """The policy that `text` holds; `source` names it in errors.
+
+    A `recorded` one was accepted by an agent that may be newer than the CRD known here, which then has no say.
+    """
     document = _only_document(text, source)
     kind = document.get("kind")
     if kind not in KINDS:
@@ -118,7 +121,8 @@ def parse(text: str, source: str) -> Policy:
     spec = document.get("spec")
     if not isinstance(spec, dict):
         raise PolicyError(f"{source}: spec is missing.", remedy="a policy says under spec what it hooks")
-    _check(spec, source)
+    if not recorded:
+        _check(spec, source)
     if not any(spec.get(hook) for hook in HOOKS):
         raise PolicyError(f"{source}: spec hooks nothing.", remedy=f"add one of {', '.join(HOOKS)}")
     return Policy(metadata["name"], namespace, kind, spec, _bound(metadata, spec, source), text, source)

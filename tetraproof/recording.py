@@ -185,7 +185,12 @@ def from_files(name: str, files: Mapping[str, bytes], expected: Mapping[str, Any
                     f"{name}: scenarios/{scenario.name}/{file} is missing.",
                     remedy="copy the recording again, whole, or convert the raw records again",
                 )
-    return Recording(name, index, files, expected)
+    recording = Recording(name, index, files, expected)
+    for scenario in index.scenarios:  # read once now, so that a bad field is told before anything is judged
+        recording.acts(scenario.name)
+        recording.states(scenario.name)
+        recording.states(scenario.name, after=True)
+    return recording
 
 
 def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -12,7 +12,6 @@ import io
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 from tetraproof import loss
@@ -39,6 +38,15 @@ class Replay:
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
+        self._policies = {
+            scenario.name: policies.parse(
+                recording.text(f"scenarios/{scenario.name}/policy.yaml") or "",
+                f"{recording.name}/scenarios/{scenario.name}/policy.yaml",
+                recorded=True,
+            )
+            for scenario in recording.index.scenarios
+            if scenario.policy
+        }
 
     @property
     def cell(self) -> Cell:
@@ -110,17 +118,6 @@ class Replay:
             configuration={**self.recording.index.settings, **record.settings},
             notes=(*record.notes, *notes, *_notes_on(record), *reordered),
         )
-
-    @cached_property
-    def _policies(self) -> dict[str, Policy]:
-        return {
-            scenario.name: policies.parse(
-                self.recording.text(f"scenarios/{scenario.name}/policy.yaml") or "",
-                f"{self.recording.name}/scenarios/{scenario.name}/policy.yaml",
-            )
-            for scenario in self.recording.index.scenarios
-            if scenario.policy
-        }
 
     def _likenesses(self, policy: Policy) -> Iterator[tuple[str, Likeness]]:
         for name, recorded in self._policies.items():
