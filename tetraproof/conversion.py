@@ -6,9 +6,6 @@ The raw form is a folder with `environment/` and one folder for each scenario
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tetraproof.binding import Bindings, PodBinding
+from tetraproof.environment import OPTIONS, Environment, read_json, workloads_in
 from tetraproof.errors import RawRecordError
 from tetraproof.event import Event, parse
 from tetraproof.loss import keep
@@ -25,7 +23,6 @@ from tetraproof.recording import (
     FORMAT,
     INDEX,
     ActRecord,
-    Cell,
     Index,
     NodeRecord,
     Provenance,
@@ -33,42 +30,7 @@ from tetraproof.recording import (
 )
 from tetraproof.timeline import END, START
 
-# Kernel options that say what BPF can do; the other twelve thousand lines are left out.
-_OPTIONS = re.compile(r"BPF|KPROBE|UPROBE|FTRACE|BTF|LSM|ERROR_INJECTION|CONFIG_SECURITY\b|PERF_EVENTS")
-#: The chart's defaults of the settings that change what events say or which there are.
-DEFAULTS = {
-    "enable-process-cred": "false",
-    "enable-process-ns": "false",
-    "enable-policy-filter": "true",
-    "enable-k8s-api": "true",
-    "enable-ancestors": "",
-    "enable-cri": "false",
-    "enable-cgidmap": "false",
-    "export-rate-limit": "-1",
-    "use-perf-ring-buffer": "false",
-    "field-filters": "",
-    "redaction-filters": "",
-}
-_GENERATED = {
-    "ReplicaSet": re.compile(r"-[a-z0-9]{6,10}-[a-z0-9]{5}$"),
-    "StatefulSet": re.compile(r"-\d+$"),
-    "DaemonSet": re.compile(r"-[a-z0-9]{5}$"),
-}
 _NO_EXIT_CODE = "the record holds no exit code"
-_ENVIRONMENT = (
-    "configmap.json",
-    "daemonset.json",
-    "helm-list.json",
-    "helm-values.yaml",
-    "kubectl-version.json",
-    "node.json",
-    "ranges.json",
-    "servicecidrs.json",
-    "services.json",
-    "tetra-probe.txt",
-    "tetra-status.txt",
-    "tetra-version.txt",
-)
 #: raw name -> name in a recording, copied as they are
 _COPIED = {
     "policy.yaml": "policy.yaml",
@@ -106,7 +68,7 @@ class Choice:
 
 def convert(raw: Path, choice: Choice = Choice()) -> dict[str, bytes]:
     """The files of a recording made of the raw records in `raw`, not yet sealed. Raises `RawRecordError`."""
-    environment = _Environment(raw)
+    environment = Environment(raw)
     folders = [path for path in sorted(raw.iterdir()) if (path / "probes.json").is_file()]
     known = {path.name for path in folders}
     for name in choice.named:
@@ -116,7 +78,7 @@ def convert(raw: Path, choice: Choice = Choice()) -> dict[str, bytes]:
     if not chosen:
         raise RawRecordError(f"{raw} holds no scenario: no folder in it has a probes.json.")
     left_out = [f"environment/{name}" for name in ("crds.json",) if (raw / "environment" / name).is_file()]
-    left_out += [f"kernel.config: options that do not match {_OPTIONS.pattern}"] if environment.config else []
+    left_out += [f"kernel.config: options that do not match {OPTIONS.pattern}"] if environment.config else []
     left_out += [f"scenario {path.name}" for path in folders if path not in chosen]
     if choice.export is not None:
         left_out.append(f"export logs of all scenarios but {', '.join(choice.export)}")
@@ -149,116 +111,9 @@ def convert(raw: Path, choice: Choice = Choice()) -> dict[str, bytes]:
     return files
 
 
-class _Environment:
-    """The folder `environment/`, as far as it is there."""
-
-    def __init__(self, raw: Path) -> None:
-        self._path = raw / "environment"
-        if not self._path.is_dir():
-            raise RawRecordError(
-                f"{raw} is no folder of raw records: {self._path.name}/ is missing.",
-                remedy="name the folder of one cell",
-            )
-        self.config = self._text("kernel.config")
-        self._images = dict(self._containers("image"))
-        self.settings = self._settings()
-        self.nodes = tuple(self._nodes())
-        if not self.nodes:
-            raise RawRecordError(f"{self._path}/node.json is missing or names no node.")
-
-    def files(self) -> Iterator[tuple[str, bytes]]:
-        for name in _ENVIRONMENT:
-            if (self._path / name).is_file():
-                yield f"environment/{name}", (self._path / name).read_bytes()
-        if self.config:
-            kept = [line for line in self.config.splitlines() if _OPTIONS.search(line)]
-            yield "environment/kernel.config", ("\n".join(kept) + "\n").encode()
-
-    def cell(self) -> Cell:
-        differs = {
-            name: value
-            for name, value in self.settings.items()
-            if DEFAULTS.get(name, value if name in self._configured else None) != value
-        }
-        label = ",".join(name if value == "true" else f"{name}={value}" for name, value in sorted(differs.items()))
-        digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:12]
-        version = (self._json("kubectl-version.json") or {}).get("serverVersion", {}).get("gitVersion", "")
-        kernels = sorted({node.kernel for node in self.nodes})
-        return Cell(
-            tetragon=self._images.get("tetragon", "").rpartition(":v")[2] or self._cli(),
-            kubernetes=version.removeprefix("v"),
-            kernel=" and ".join(kernels),
-            target="kubernetes" if version else "standalone",
-            label=label or "defaults",
-            digest=digest,
-            differs=differs,
-            cli=self._cli(),
-        )
-
-    def where(self) -> str:
-        node = self.nodes[0]
-        count = "1 node" if len(self.nodes) == 1 else f"{len(self.nodes)} nodes"
-        return f"{count}, {node.system or 'unknown system'}, {node.architecture}, {node.runtime}"
-
-    def bindings(self, folders: Sequence[Path]) -> Bindings:
-        """Workloads as the last scenario that lists pods knew them, services and ranges of the cluster."""
-        workloads: dict[str, tuple[PodBinding, ...]] = {}
-        for folder in folders:
-            workloads |= _workloads(folder / "pods.json")
-        services = {
-            item["metadata"]["name"]: item["spec"]["clusterIP"]
-            for item in _items(self._json("services.json"))
-            if item["spec"].get("clusterIP") and item["metadata"]["namespace"] != "kube-system"
-        }
-        ranges = {f"ranges.{name}": cidr for name, cidr in (self._json("ranges.json") or {}).items()}
-        cidrs = [cidr for item in _items(self._json("servicecidrs.json")) for cidr in item["spec"]["cidrs"]]
-        if cidrs:
-            ranges.setdefault("ranges.services", cidrs[0])
-        return Bindings(workloads, services, ranges)
-
-    def _nodes(self) -> Iterator[NodeRecord]:
-        for item in _items(self._json("node.json")):
-            facts = item.get("status", {}).get("nodeInfo", {})
-            cpus = int(item.get("status", {}).get("capacity", {}).get("cpu", 1))
-            # agents with a shared BPF ring buffer say so in their settings; the older ones read a ring for each CPU
-            shared = self.settings.get("use-perf-ring-buffer") == "false"
-            yield NodeRecord(
-                item["metadata"]["name"],
-                facts.get("kernelVersion", ""),
-                cpus,
-                1 if shared else cpus,
-                facts.get("osImage", ""),
-                facts.get("architecture", ""),
-                facts.get("containerRuntimeVersion", ""),
-            )
-
-    def _settings(self) -> dict[str, str]:
-        self._configured = {str(k): str(v) for k, v in (self._json("configmap.json") or {}).get("data", {}).items()}
-        arguments = dict(self._containers("args")).get("tetragon") or []
-        flags = (argument.removeprefix("--").partition("=") for argument in arguments)
-        given = {name: value or "true" for name, _, value in flags if name != "config-dir"}
-        return {**self._configured, **given}
-
-    def _containers(self, key: str) -> Iterator[tuple[str, Any]]:
-        for item in _items(self._json("daemonset.json")):
-            for container in item["spec"]["template"]["spec"]["containers"]:
-                yield container["name"], container.get(key)
-
-    def _cli(self) -> str:
-        found = re.search(r"CLI version: v?(\S+)", self._text("tetra-version.txt"))
-        return found[1] if found else ""
-
-    def _text(self, name: str) -> str:
-        path = self._path / name
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-    def _json(self, name: str) -> Any:
-        return _read_json(self._path / name)
-
-
-def _scenario(folder: Path, environment: _Environment, choice: Choice) -> tuple[ScenarioRecord, dict[str, bytes]]:
-    about = _read_json(folder / "scenario.json") or {}
-    workloads = _workloads(folder / "pods.json")
+def _scenario(folder: Path, environment: Environment, choice: Choice) -> tuple[ScenarioRecord, dict[str, bytes]]:
+    about = read_json(folder / "scenario.json") or {}
+    workloads = workloads_in(folder / "pods.json")
     acts = tuple(_acts(folder, workloads, environment))
     content = {name: (folder / raw).read_bytes() for raw, name in _COPIED.items() if (folder / raw).is_file()}
     notes = [] if content.get("events.jsonl") else ["no event stream was recorded"]
@@ -270,7 +125,7 @@ def _scenario(folder: Path, environment: _Environment, choice: Choice) -> tuple[
     if choice.trim:
         content, note = _trimmed(content, acts)
         notes += [note] if note else []
-    configured = (_read_json(folder / "configmap.json") or {}).get("data", {})
+    configured = (read_json(folder / "configmap.json") or {}).get("data", {})
     record = ScenarioRecord(
         folder.name,
         "policy.yaml" in content,
@@ -284,7 +139,7 @@ def _scenario(folder: Path, environment: _Environment, choice: Choice) -> tuple[
     return record, content
 
 
-def _told_of_policy(folder: Path, environment: _Environment) -> dict[str, bytes]:
+def _told_of_policy(folder: Path, environment: Environment) -> dict[str, bytes]:
     """The agent's word on the policy before and after the acts, and the metrics that speak of it."""
     content: dict[str, bytes] = {}
     name = ""
@@ -294,7 +149,7 @@ def _told_of_policy(folder: Path, environment: _Environment) -> dict[str, bytes]
         ).name
         content["state.json"] = b"{}\n"
     for raw, kept in (("policy-state", "state"), ("policy-state-after", "state-after")):
-        states = _states(_read_json(folder / f"{raw}.json"), environment.nodes)
+        states = _states(read_json(folder / f"{raw}.json"), environment.nodes)
         if states is not None:
             content[f"{kept}.json"] = _json(states)
     for metrics in folder.glob("metrics-*.txt"):
@@ -304,10 +159,10 @@ def _told_of_policy(folder: Path, environment: _Environment) -> dict[str, bytes]
 
 
 def _acts(
-    folder: Path, workloads: Mapping[str, tuple[PodBinding, ...]], environment: _Environment
+    folder: Path, workloads: Mapping[str, tuple[PodBinding, ...]], environment: Environment
 ) -> Iterator[ActRecord]:
     nodes = {(pod.namespace, pod.name): pod.node for pods in workloads.values() for pod in pods}
-    probes = _read_json(folder / "probes.json")
+    probes = read_json(folder / "probes.json")
     for number, probe in enumerate(probes):
         name = str(probe.get("id", f"act-{number}"))
         role = next((role for role in (START, END) if name.startswith(role)), "act")
@@ -362,35 +217,6 @@ def _states(states: Any, nodes: Sequence[NodeRecord]) -> dict[str, list[dict[str
     if "policies" in states or not states:
         return {nodes[0].name: states.get("policies") or []}
     return {node: (told or {}).get("policies") or [] for node, told in states.items()}
-
-
-def _workloads(path: Path) -> dict[str, tuple[PodBinding, ...]]:
-    workloads: dict[str, tuple[PodBinding, ...]] = {}
-    for item in _items(_read_json(path)):
-        metadata = item["metadata"]
-        if metadata["namespace"] == "kube-system":
-            continue
-        owner = next((owner["kind"] for owner in metadata.get("ownerReferences", ())), "")
-        name = _GENERATED[owner].sub("", metadata["name"]) if owner in _GENERATED else metadata["name"]
-        address = item.get("status", {}).get("podIP", "")
-        pod = PodBinding(metadata["namespace"], metadata["name"], address, item["spec"].get("nodeName", ""))
-        workloads[name] = (*workloads.get(name, ()), pod)
-    return workloads
-
-
-def _items(value: Any) -> list[dict[str, Any]]:
-    if not value:
-        return []
-    return list(value["items"]) if "items" in value else [value]
-
-
-def _read_json(path: Path) -> Any:
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RawRecordError(f"{path} is no JSON: {error}.", remedy="copy the raw records again") from error
 
 
 def _json(value: Any) -> bytes:

@@ -1,0 +1,377 @@
+"""Timelines: what belongs to an act, in which order, and when its end is proven heard."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.builders import (
+    BASH,
+    CAT,
+    NODE,
+    Proc,
+    child,
+    event,
+    execs,
+    exits,
+    fork,
+    framed,
+    hooked,
+    in_place,
+    lines_of,
+    of_sentinel,
+    performed,
+    pod_on,
+    sentinel,
+    started,
+)
+from tetraproof.event import Event, parse
+from tetraproof.timeline import END, START, Node, Performed, Timeline, in_order, same_arguments, timelines
+
+OTHER = "other-node"
+NODES = {NODE: Node(NODE), OTHER: Node(OTHER)}
+
+
+def whole(process: Proc, at: float = 0.0, status: int = 0) -> list[Event]:
+    """A process that starts and ends."""
+    return [execs(process, at), exits(process, status, at=at + 0.5)]
+
+
+def command(pid: int, *argv: str) -> Proc:
+    """What the runtime starts for an act."""
+    return started(pid, f"/usr/bin/{argv[0]}", " ".join(argv[1:]))
+
+
+NGINX = Proc(1564, "/usr/sbin/nginx", "-g daemon off;", "default/nginx-795c6cd55d-jvmml", ktime=2.0)
+SHELL_ACT, SHELL = performed("bash", "-c", "x"), command(100, "bash", "-c", "x")
+CHILD = child(SHELL, 101, CAT, "/tmp/a")
+GRANDCHILD = child(CHILD, 102, "/usr/bin/head")
+SUBSHELL = fork(SHELL, 103)
+OF_SUBSHELL = child(SUBSHELL, 104, "/usr/bin/tail")
+REPLACED = in_place(SHELL, "/usr/bin/stat", "/tmp/a")
+AFTER_REPLACED = child(REPLACED, 105, "/usr/bin/dd")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        whole(SHELL),
+        [execs(SHELL), *whole(CHILD), exits(SHELL)],
+        [execs(SHELL), execs(CHILD), *whole(GRANDCHILD), exits(CHILD), exits(SHELL)],
+        # a fork that has not exec'ed tells no exec, and its child may come before its exit
+        [execs(SHELL), *whole(OF_SUBSHELL), exits(SUBSHELL), exits(SHELL)],
+        # an exec in place: a new exec id whose parent is the old one
+        [execs(SHELL), execs(REPLACED), *whole(AFTER_REPLACED), exits(REPLACED)],
+        # a child that outlives the shell
+        [execs(SHELL), execs(CHILD), exits(SHELL), hooked(CHILD, file="/tmp/a"), exits(CHILD)],
+    ],
+    ids=["itself", "child", "grandchild", "subshell", "exec in place", "orphan"],
+)
+def test_whatever_descends_from_the_act_is_its_own(events: list[Event]) -> None:
+    """By exec id and parent exec id, through forks and execs in place; other processes are bystanders."""
+    (line,) = lines_of([SHELL_ACT], [*events[:1], *whole(NGINX), *events[1:]])
+    assert line.own == tuple(events)
+    assert line.bystanders == tuple(whole(NGINX))
+    assert line.root == SHELL.pid
+
+
+def test_a_parent_without_events_of_its_own_is_no_gap() -> None:
+    """A subshell still running tells nothing of itself: its child's event says whose child it is."""
+    inner = [execs(OF_SUBSHELL), hooked(OF_SUBSHELL, file="/tmp/a"), exits(OF_SUBSHELL)]
+    (line,) = lines_of([SHELL_ACT], [execs(SHELL), *inner, exits(SHELL)])
+    assert line.own == (execs(SHELL), *inner, exits(SHELL))
+
+
+def test_ancestry_in_a_circle_ends() -> None:
+    """Exec ids that name each other as parents hang nothing, and belong to nobody."""
+    one = Proc(7, BASH, "x")
+    other = replace(one, pid=8, parent=one)
+    circle = [execs(replace(one, parent=other)), execs(other)]
+    (line,) = lines_of([SHELL_ACT], [execs(SHELL), *circle, exits(SHELL)])
+    assert line.own == (execs(SHELL), exits(SHELL))
+    assert line.bystanders == tuple(circle)
+
+
+FIRST, SECOND, THIRD = (performed("cat", f"/tmp/{name}") for name in "abc")
+ONE, TWO, THREE = (command(200 + n, "cat", f"/tmp/{name}") for n, name in enumerate("abc"))
+
+
+def test_a_bystander_belongs_to_the_window_it_falls_into() -> None:
+    """From an act's first event to that of the next act, or to the end sentinel."""
+    before, during, between, after = (hooked(NGINX, file=f"/tmp/{n}") for n in range(4))
+    one, two = lines_of(
+        [FIRST, SECOND],
+        [before, execs(ONE), during, exits(ONE), between, execs(TWO), exits(TWO), after],
+    )
+    assert one.bystanders == (during, between)
+    assert two.bystanders == (after,)
+    assert before not in one.bystanders
+
+
+def test_another_act_is_no_bystander() -> None:
+    """What an earlier act still does while the next one runs stays with the earlier one."""
+    late = [execs(child(ONE, 300, "/usr/bin/sleep")), exits(child(ONE, 300, "/usr/bin/sleep"))]
+    one, two = lines_of([FIRST, SECOND], [execs(ONE), exits(ONE), execs(TWO), *late, exits(TWO)])
+    assert one.own == (execs(ONE), exits(ONE), *late)
+    assert two.bystanders == ()
+
+
+def test_an_act_without_events_leaves_its_neighbours_theirs() -> None:
+    """It has no events and no process; the window around it is kept as what bystanders did."""
+    seen = hooked(NGINX, file="/tmp/x")
+    one, two, three = lines_of([FIRST, SECOND, THIRD], [*whole(ONE), seen, *whole(THREE)])
+    assert one.own == tuple(whole(ONE))
+    assert (two.own, two.root) == ((), None)
+    assert two.bystanders == (seen,)
+    assert three.own == tuple(whole(THREE))
+
+
+def test_identical_acts_have_their_events_in_turn() -> None:
+    """The same command three times is three acts."""
+    pids = (201, 202, 203)
+    lines = lines_of([FIRST, FIRST, FIRST], [one for pid in pids for one in whole(command(pid, "cat", "/tmp/a"))])
+    assert [line.root for line in lines] == list(pids)
+
+
+def test_an_act_without_events_does_not_take_those_of_its_later_twin() -> None:
+    """If the first of two identical acts is not told, the acts between are found all the same."""
+    _, two, last = lines_of([FIRST, SECOND, FIRST], [*whole(TWO), *whole(command(203, "cat", "/tmp/a"))])
+    assert two.root == TWO.pid
+    assert last.root == 203
+
+
+def test_the_same_command_in_another_pod_is_not_the_act() -> None:
+    """Nor one that somebody else's shell has started."""
+    elsewhere = replace(ONE, pod="other/another")
+    not_by_the_runtime = child(SHELL, 150, CAT, "/tmp/a")
+    (line,) = lines_of([FIRST], [*whole(elsewhere), *whole(not_by_the_runtime), *whole(ONE)])
+    assert line.root == ONE.pid
+
+
+@pytest.mark.parametrize(
+    ("argv", "told", "same"),
+    [
+        (("bash", "-c", "echo 'foo' > /tmp/a"), "-c \"echo 'foo' > /tmp/a\"", True),
+        (("bash", "-c", 'echo "foo"'), '-c "echo \\"foo\\""', True),
+        (("cat", "/tmp/a"), "/tmp/a", True),
+        (("cat", "/tmp/a"), "/tmp/b", False),
+        (("cat", "/tmp/a", "/tmp/b"), "/tmp/a", False),
+        (("cat",), "", True),
+        (("cat",), "/tmp/a", False),
+        # a long list may be cut, a short one not
+        (("sh", "-c", "x" * 5000), "-c " + "x" * 4000, True),
+        (("sh", "-c", "x" * 5000), "-c " + "y" * 4000, False),
+        (("sh", "-c", "xx"), "-c x", False),
+    ],
+)
+def test_arguments_are_compared_as_an_agent_writes_them(argv: tuple[str, ...], told: str, *, same: bool) -> None:
+    """Joined and quoted, perhaps cut."""
+    assert same_arguments(argv, told) is same
+
+
+def test_a_program_without_arguments_is_told_by_its_name() -> None:
+    """`bash` alone is not `sh` alone."""
+    sh, bash = started(50, "/usr/bin/sh"), started(51, BASH)
+    (line,) = lines_of([performed("bash")], [*whole(sh), *whole(bash)])
+    assert line.root == 51
+
+
+# hearing
+
+
+@pytest.mark.parametrize(
+    ("frame", "word"),
+    [
+        ({}, ""),
+        ({"heard": False}, "no sentinel was heard on node tetra-node after the acts"),
+        ({"begun": False}, "was not heard before the acts began"),
+    ],
+)
+def test_a_timeline_is_closed_by_what_was_heard(frame: dict[str, bool], word: str) -> None:
+    """A start sentinel proves that the stream listened, an end sentinel that it listened to the end."""
+    (line,) = lines_of([FIRST], whole(ONE), **frame)
+    assert word in line.open
+    assert bool(line.open) == bool(word)
+    assert line.own == tuple(whole(ONE))
+
+
+def test_the_next_act_bounds_a_timeline_and_does_not_close_it() -> None:
+    """Only the sentinel proves that a window was heard to its end."""
+    one, _ = lines_of([FIRST, SECOND], [*whole(ONE), *whole(TWO)], heard=False)
+    assert one.own == tuple(whole(ONE))
+    assert one.open
+
+
+def test_a_sentinel_that_was_performed_and_not_heard_proves_nothing() -> None:
+    """Its outcome is no event."""
+    every, stream = framed([FIRST], whole(ONE), heard=False)
+    assert every[-1].outcome.exit_code == 0
+    assert timelines(every, stream, NODES)[1].open
+
+
+def test_what_comes_after_the_sentinel_is_too_late() -> None:
+    """An act's event behind the end sentinel is not its own: nobody waits for what comes after the end."""
+    every, stream = framed([FIRST], [execs(ONE)])
+    (line,) = timelines(every, [*stream, exits(ONE)], NODES)[1:-1]
+    assert line.own == (execs(ONE),)
+    assert not line.open
+
+
+def test_losses_open_every_timeline_of_their_node() -> None:
+    """What the agent itself says that it lost outweighs a sentinel."""
+    lossy = {NODE: Node(NODE, lost="the agent lost 3")}
+    assert lines_of([FIRST], whole(ONE), lossy)[0].open == "the agent lost 3"
+    assert lines_of([FIRST], whole(ONE), {OTHER: Node(OTHER, lost="the agent lost 3")})[0].open == ""
+
+
+@pytest.mark.parametrize("kind", ["process_throttle", "rate_limit_info"])
+def test_events_held_back_open_every_timeline(kind: str) -> None:
+    """An agent that throttled or limited what it sent has proven no absence."""
+    (line,) = lines_of([FIRST], [execs(ONE), event(kind, {}), exits(ONE)])
+    assert "held events back" in line.open
+
+
+# several nodes
+
+
+def replaced_time(one: Event) -> Event:
+    """The event as an agent writes it that tells no time."""
+    made = parse(json.dumps({name: value for name, value in one.json().items() if name != "time"}).encode())
+    assert isinstance(made, Event)
+    return made
+
+
+def on(node: str, pid: int, name: str) -> tuple[Performed, Proc]:
+    """An act on a node, and its process."""
+    act = performed("cat", name, pod=pod_on(node), node=node)
+    return act, started(pid, CAT, name, pod=pod_on(node), node=node)
+
+
+@pytest.mark.parametrize(
+    ("closed", "open_on"),
+    [((NODE, OTHER), []), ((NODE,), [OTHER]), ((OTHER,), [NODE]), ((), [NODE, OTHER])],
+    ids=["both", "the first", "the second", "none"],
+)
+def test_every_node_needs_its_own_sentinel(closed: tuple[str, ...], open_on: list[str]) -> None:
+    """A sentinel heard on one node says nothing of another one's stream."""
+    (here, mine), (there, theirs) = on(NODE, 60, "/tmp/here"), on(OTHER, 60, "/tmp/there")
+    starts = [sentinel(START, node=node) for node in NODES]
+    ends = [sentinel(END, node=node) for node in NODES]
+    stream = [one for number, act in enumerate(starts) for one in of_sentinel(act, 10, number)]
+    stream += [*whole(mine, 2), *whole(theirs, 3)]
+    stream += [one for number, act in enumerate(ends) if act.node in closed for one in of_sentinel(act, 90, 8 + number)]
+    lines = timelines([*starts, here, there, *ends], stream, NODES)[2:4]
+    assert [line.node for line in lines if line.open] == open_on
+    assert [line.own for line in lines] == [tuple(whole(mine, 2)), tuple(whole(theirs, 3))]
+
+
+def test_the_same_pids_on_two_nodes_are_two_processes() -> None:
+    """An exec id begins with its node."""
+    (here, mine), (there, theirs) = on(NODE, 60, "/tmp/x"), on(OTHER, 60, "/tmp/x")
+    stream = [execs(mine, 1), execs(theirs, 2), exits(mine, at=3), exits(theirs, at=4)]
+    one, other = timelines([here, there], stream, NODES)
+    assert {event.node for event in one.own} == {NODE}
+    assert {event.node for event in other.own} == {OTHER}
+
+
+def test_events_of_one_moment_on_two_nodes_are_merged() -> None:
+    """Nodes need not agree on who was first: two events at the same time, or without any, are no error."""
+    same = [execs(started(1, node=node), 1.0) for node in NODES]
+    assert sorted(one.node for one in in_order(same)) == sorted(NODES)
+    timeless = [replaced_time(one) for one in same]
+    assert sorted(one.node for one in in_order(timeless)) == sorted(NODES)
+
+
+def test_nodes_are_merged_by_time_and_each_keeps_its_own_order() -> None:
+    """A node's stream is never reordered, whatever its clock says."""
+    mine = [execs(started(1, node=NODE), at) for at in (1.0, 5.0, 4.0)]
+    theirs = [execs(started(2, node=OTHER), at) for at in (2.0, 6.0)]
+    merged = in_order([*theirs, *mine])
+    assert [one for one in merged if one.node == NODE] == mine
+    assert [one for one in merged if one.node == OTHER] == theirs
+    assert merged[:2] == [mine[0], theirs[0]]
+    assert merged[-1] == theirs[-1]
+
+
+# one ring for each CPU
+
+
+RINGS = {NODE: Node(NODE, rings=2)}
+
+
+def per_cpu(*pinned: int | None) -> tuple[list[Performed], list[Event]]:
+    """An agent with a ring for each of two CPUs, read one after the other.
+
+    The act's exec came through ring 0, its kprobe through ring 1. The reader drains ring 0 first, so the
+    sentinel of CPU 0 arrives before an earlier event of CPU 1: order holds within a ring only.
+    """
+    start, ends = sentinel(START), [sentinel(END, cpu=cpu, number=n) for n, cpu in enumerate(pinned)]
+    of_ring_0 = [execs(ONE, 1.0), exits(ONE, at=1.5)]
+    of_ring_1 = [hooked(ONE, file="/tmp/a", at=1.2)]
+    heard = [of_sentinel(end, 9000 + number, 2.0 + number) for number, end in enumerate(ends)]
+    stream = [*of_sentinel(start, 1), *of_ring_0, *(heard[0] if heard else []), *of_ring_1, *sum(heard[1:], [])]
+    return [start, FIRST, *ends], stream
+
+
+@pytest.mark.parametrize(
+    ("pinned", "closed"),
+    [((0,), False), ((0, 1), True), ((1, 0), True), ((0, 0), False), ((None,), False), ((None, 0), False), ((), False)],
+    ids=str,
+)
+def test_a_ring_for_each_cpu_needs_a_sentinel_for_each(pinned: tuple[int | None, ...], *, closed: bool) -> None:
+    """One sentinel passes by what another ring still holds; one pinned to each CPU does not."""
+    every, stream = per_cpu(*pinned)
+    line = timelines(every, stream, RINGS)[1]
+    assert (not line.open) is closed
+
+
+def test_an_event_that_a_sentinel_of_another_ring_overtook_is_kept() -> None:
+    """Between the two sentinels the other ring's events are in time."""
+    every, stream = per_cpu(0, 1)
+    line = timelines(every, stream, RINGS)[1]
+    assert hooked(ONE, file="/tmp/a", at=1.2) in line.own
+
+
+def test_one_sentinel_would_have_hidden_it() -> None:
+    """With one sentinel the event is behind it: had that one closed the timeline, absence would have been claimed."""
+    every, stream = per_cpu(0)
+    line = timelines(every, stream, RINGS)[1]
+    assert hooked(ONE, file="/tmp/a", at=1.2) not in line.own
+    assert "reads 2 rings" in line.open
+
+
+# time
+
+
+def test_order_is_the_streams_and_not_the_clocks() -> None:
+    """On a busy node the clock runs backwards within one process; offsets then do as well, and nothing moves."""
+    told = [execs(ONE, 10.0), hooked(ONE, file="/tmp/a", at=9.9), exits(ONE, at=10.2)]
+    (line,) = lines_of([FIRST], told)
+    assert line.own == tuple(told)
+    assert [round(entry.offset, 3) for entry in line.whole] == [0.0, -0.1, 0.2]
+
+
+def test_time_zero_is_the_acts_first_event() -> None:
+    """Not the first event of its window, and never the asking machine's clock."""
+    ahead = replace(FIRST, started="2027-01-01T00:00:00+00:00")
+    (line,) = lines_of([ahead], [hooked(NGINX, file="/tmp/x", at=0.5), execs(ONE, 3.0), exits(ONE, at=4.0)])
+    assert [entry.offset for entry in line.whole if entry.own] == [0.0, 1.0]
+    assert line.seconds == 1.0
+
+
+def test_an_asking_machine_that_is_seconds_ahead_changes_nothing() -> None:
+    """What an act's start was by another clock decides nothing."""
+    told = [*whole(ONE, 1.0), *whole(TWO, 2.0)]
+    right = lines_of([FIRST, SECOND], told)
+    ahead = [replace(act, started=f"2026-11-23T07:00:0{7 - n}+00:00") for n, act in enumerate([FIRST, SECOND])]
+    assert lines_of(ahead, told) == right
+
+
+def test_nothing_performed_and_nothing_heard_is_no_error() -> None:
+    """An empty stream is an open one."""
+    assert timelines([], [], {}) == []
+    (line,) = timelines([FIRST], [], {})
+    assert line.open
+    assert (line.whole, line.seconds) == ((), 0.0)
