@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tetraproof.event import Event, Exec, Exit, Kprobe, Malformed, Process, RateLimit, Throttle, parse, pid_of
+from tetraproof.event import Event, Exec, Exit, Kprobe, Malformed, Process, RateLimit, Throttle, parse
 
 SCENARIOS = Path(__file__).parents[1] / "recordings"
 RECORDED = sorted(path for name in ("events", "export") for path in SCENARIOS.glob(f"*/scenarios/*/{name}.jsonl"))
@@ -151,7 +151,6 @@ def test_a_recorded_line_is_an_event_of_a_known_kind(path: Path) -> None:
         assert event.node == raw["node_name"]
         assert event.time is not None
         assert abs(event.time - datetime.fromisoformat(raw["time"])).total_seconds() < 1e-5
-        assert pid_of(event.process.exec_id) == event.process.pid
 
 
 def test_every_typed_field_is_told() -> None:
@@ -340,17 +339,3 @@ def test_another_notice_of_tail_is_no_rotation() -> None:
     assert isinstance(event, Malformed)
     assert "export container" in event.reason
     assert "rotated" not in event.reason
-
-
-@given(names.filter(lambda name: ":" not in name), st.integers(0, 2**63), st.integers(0, 2**32 - 1))
-def test_an_exec_id_carries_its_pid(node: str, ktime: int, pid: int) -> None:
-    """The pid is the last part of an exec id, whatever the node is called."""
-    assert pid_of(base64.b64encode(f"{node}:{ktime}:{pid}".encode()).decode()) == pid
-
-
-@given(st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()))
-@example("\ud800")
-@example(base64.b64encode(b"node:1:" + b"9" * 5000).decode())
-def test_another_exec_id_carries_no_pid(exec_id: str) -> None:
-    """An exec id of another form gives a number or nothing, never an error."""
-    assert isinstance(pid_of(exec_id), int | None)

@@ -43,7 +43,7 @@ from tetraproof.result import (
     TargetResult,
     TimelineResult,
 )
-from tetraproof.text import safe
+from tetraproof.text import command_line, safe
 
 VERDICTS = ("conforms", "violates", "inconclusive", "unsupported", "unrecorded")
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202egnp.exe\"'><img src=https://evil.example/x onerror=alert(1)>&lt;\x00"
@@ -648,12 +648,12 @@ def test_slugs_are_unique(texts: list[str]) -> None:
 @example(["bash", "-c", "echo '$HOME' `id` \\ \"!\""])
 def test_a_command_is_what_a_shell_reads(argv: list[str]) -> None:
     """What is shown of an act can be typed."""
-    assert shlex.split(label.command(argv)) == argv
+    assert shlex.split(command_line(argv)) == argv
 
 
 def test_a_command_is_quoted_like_a_person_would() -> None:
     """Single quotes inside make for double quotes around."""
-    assert label.command(("bash", "-c", "echo 'foo' > /tmp/x")) == "bash -c \"echo 'foo' > /tmp/x\""
+    assert command_line(("bash", "-c", "echo 'foo' > /tmp/x")) == "bash -c \"echo 'foo' > /tmp/x\""
 
 
 values = st.recursive(

@@ -11,13 +11,13 @@ A suite declares its acts by name, in order:
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from msgspec import Struct
 
 from tetraproof.errors import UsageError
+from tetraproof.text import command_line
 
 #: What a shell and kubectl call "killed by SIGKILL": 128 + 9. Weak alone: `exit 137` is 137 too.
 KILLED = 137
@@ -38,7 +38,7 @@ class Act:
     name: str = ""
 
     def __str__(self) -> str:
-        return shlex.join(self.argv)
+        return command_line(self.argv)
 
 
 class Acts:

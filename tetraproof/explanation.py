@@ -5,13 +5,12 @@ The first line stands alone; whoever reports adds the line that reproduces it.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 from tetraproof.event import Event, Exec, Exit, Kprobe
 from tetraproof.expectation import Field, Finding
 from tetraproof.lifecycle import exit_of
-from tetraproof.text import safe, shorten
+from tetraproof.text import command_line, safe, shorten
 from tetraproof.timeline import Entry, Performed, Timeline
 
 #: More events than this are cut in the middle: the nearest miss and the ends are what is read.
@@ -79,7 +78,7 @@ def _timeline(performed: Performed, timeline: Timeline, marked: dict[int, str]) 
         f"timeline   node {safe(timeline.node) or '?'} · window {timeline.seconds:.2f} s · "
         f"{len(timeline.whole)} events · {heard}"
     )
-    argv = shorten(shlex.join(performed.argv), _WIDTH)
+    argv = shorten(command_line(performed.argv), _WIDTH)
     yield f"  ▸ act {performed.id}   {argv}   in {safe(performed.namespace)}/{safe(performed.pod)}"
     yield f"    {'':9} ended    {safe(performed.outcome)}"
     for entry in _cut(timeline.whole):

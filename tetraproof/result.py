@@ -44,7 +44,7 @@ class TimelineResult(Struct, frozen=True):
 
 
 class ActResult(Struct, frozen=True):
-    """One act. `missing` says why there is no outcome and no timeline. `role`: judged, prepare, or not asked for."""
+    """One act. `missing` says why there is no outcome and no timeline. `role`: act, prepare, or not asked for."""
 
     name: str
     argv: tuple[str, ...]

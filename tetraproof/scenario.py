@@ -81,6 +81,12 @@ class Run:
         return self.observed.policy.name if self.observed.policy else self.observed.scenario
 
     @property
+    def _unheard(self) -> str:
+        """Why some act's stream was not heard to its end; nothing where all were."""
+        done = [one for one in self.observed.acts.values() if isinstance(one, Done)]
+        return next((one.timeline.open for one in done if one.timeline.open), "")
+
+    @property
     def acts(self) -> Iterator[ActRun]:
         """Every declared act that is judged, in order."""
         return (getattr(self, act.name) for act in self.declared if not act.prepare)
@@ -117,13 +123,15 @@ class Run:
             lack = self.observed.posted
             return ask("", question, lack, lambda: lack.reason)
         else:
-            told = dict.fromkeys(wanted, 0) | {
-                max(wanted, key=lambda name: wanted[name]): sum(self.observed.posted.values())
-            }
+            # metrics count a policy's events, whatever was done about them
+            total = sum(self.observed.posted.values())
+            told = wanted if total == max(wanted.values()) else dict.fromkeys(wanted, total)
         said = ", ".join(f"{name} {value}" for name, value in told.items())
-        return ask(
-            "", question, told == wanted, lambda: f"{self._title}: the agent counted {said}; expected it {question}."
-        )
+        answer: bool | Unknown = told == wanted
+        if self._unheard and any(told[name] > value for name, value in wanted.items()):
+            # what was reported may just not have been heard
+            answer = Unknown(Verdict.INCONCLUSIVE, self._unheard)
+        return ask("", question, answer, lambda: f"{self._title}: the agent counted {said}; expected it {question}.")
 
     def reported(self, part: Pattern) -> int:
         """How many events of the whole scenario match, for comparing with `counts`."""
@@ -139,16 +147,16 @@ class Run:
     def export_tells_the_same(self, *workloads: str) -> bool:
         """Whether the export log, filtered to these workloads' pods, holds just the stream's events of them."""
         observed = self.observed
-        pods = [pod for workload in workloads for pod in observed.bindings.workloads.get(workload, ())]
+        for workload in workloads:
+            self.pod(workload)
+        pods = [pod for workload in workloads for pod in observed.bindings.workloads[workload]]
         question = f"export tells the same of {', '.join(workloads)}"
         if isinstance(observed.export, Unknown):
             lack = observed.export
             return ask("", question, lack, lambda: lack.reason)
         condition = matching({pod.namespace for pod in pods}, [f"^{re.escape(pod.name)}$" for pod in pods])
         parity = compare(observed.stream, observed.export, condition)
-        unheard = next((one.timeline.open for one in observed.acts.values() if isinstance(one, Done)), "")
-        if not parity.heard:
-            unheard = "the export log ends before the stream"
+        unheard = self._unheard if parity.heard else "the export log ends before the stream"
         answer = Unknown(Verdict.INCONCLUSIVE, unheard) if unheard else parity.same
         missing, more = len(parity.only_stream), len(parity.only_export)
         differs = f"{missing} events are only in the stream, {more} only in the export log"
@@ -160,16 +168,25 @@ class Run:
         total = self.counters.post if self.counters else None
         if total is None and not isinstance(posted, Unknown):
             total = sum(posted.values())
-        answer = (
-            Unknown(Verdict.UNSUPPORTED, "this agent counts no events of a policy") if total is None else total > shown
-        )
+        answer: bool | Unknown
+        if total is None:
+            answer = Unknown(Verdict.UNSUPPORTED, "this agent counts no events of a policy")
+        elif total > shown and self._unheard:
+            answer = Unknown(Verdict.INCONCLUSIVE, self._unheard)
+        else:
+            answer = total > shown
         return ask("", f"counted more than {part}", answer, lambda: f"{self._title}: {total} counted, {shown} shown.")
 
     def in_mode(self, mode: str) -> bool:
         """Whether every agent says that the policy is in this mode (`enforce`, `monitor`)."""
         told = {state.mode for state in self.observed.states}
-        said = ", ".join(sorted(told)) or "nothing"
-        return ask("", f"in mode {mode}", told == {mode}, lambda: f"{self._title}: the mode is {said}, not {mode}.")
+        said = ", ".join(sorted(told))
+        answer: bool | Unknown = told == {mode}
+        if not told:
+            answer = Unknown(Verdict.INCONCLUSIVE, "no agent says anything of the policy's mode")
+        elif "" in told:
+            answer = Unknown(Verdict.UNSUPPORTED, "this agent tells no mode of a policy")
+        return ask("", f"in mode {mode}", answer, lambda: f"{self._title}: the mode is {said}, not {mode}.")
 
     def bound(self, name: str) -> str:
         """What a logical name is here (`tiefighter.ip`, `ranges.pods`). Undecided where it is bound to nothing."""
@@ -365,8 +382,9 @@ class Sought:
         if isinstance(done, Unknown):
             return ask(act.name, question, done, lambda: f"{act._title}: {done.reason}")  # noqa: SLF001
         events: Sequence[Event] = getattr(done.timeline, self._side)
-        found = expectation.find(events, closed=not done.timeline.open)
-        answer = Unknown(Verdict.INCONCLUSIVE, done.timeline.open) if found.met is None else found.met
+        unheard = done.timeline.open if self._side == "own" else done.timeline.around
+        found = expectation.find(events, closed=not unheard)
+        answer = Unknown(Verdict.INCONCLUSIVE, unheard) if found.met is None else found.met
 
         def tell() -> str:
             seen = "seen, where none should be: " if found.met else ""

@@ -7,10 +7,13 @@ escaped by the template engine on top of that).
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
+from collections.abc import Iterable
 
 # Cc control, Cf format (bidirectional overrides, zero width), Cs surrogate, Co private, Cn unassigned, Zl/Zp breaks
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_ACTIVE_IN_QUOTES = set('"$`\\!')
 _NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\x1b": "\\e"}
 
 
@@ -35,6 +38,15 @@ def shorten(value: object, width: int) -> str:
     kept = max(width - 1, 0)
     head = kept // 2
     return f"{text[:head]}…{text[len(text) - (kept - head) :]}"
+
+
+def command_line(argv: Iterable[str]) -> str:
+    """What to type for `argv`. Quoted like a person would, and a shell reads it the same."""
+    return " ".join(_quoted(part) for part in argv)
+
+
+def _quoted(part: str) -> str:
+    return f'"{part}"' if "'" in part and not _ACTIVE_IN_QUOTES & set(part) else shlex.quote(part)
 
 
 def _safe_character(character: str) -> str:

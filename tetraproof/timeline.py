@@ -73,9 +73,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The events around one act. `root` is its process's host pid; `open` says why its end was not heard, or nothing.
+    """The events around one act, `whole` in stream order. `root` is the host pid of the act's own process.
 
-    `whole` holds every entry in stream order; iterate `own` or `bystanders` for a side of it.
+    `open` says why the stream of the act's node was not heard to its end, or nothing; `around` the same of any
+    node, since a bystander may be on another one.
     """
 
     act: str
@@ -83,6 +84,7 @@ class Timeline:
     whole: tuple[Entry, ...] = ()
     root: int | None = None
     open: str = ""
+    around: str = ""
 
     @property
     def own(self) -> tuple[Event, ...]:
@@ -122,7 +124,8 @@ def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Ma
         if owner is not None:
             positions[owner].append(position)
     first = [min(own, default=None) for own in positions]
-    held_back = next((event.kind for event in events if event.kind in _HELD_BACK), "")
+    told = {*nodes, *(act.node for act in performed)}
+    unheard = {name: _why_open(nodes.get(name, Node(name)), performed, roots, events) for name in sorted(told)}
     ends = _end_positions(performed, roots)
     result = []
     for index, act in enumerate(performed):
@@ -138,9 +141,8 @@ def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Ma
                 act.node,
                 _entries(events, whole, frozenset(own)),
                 root.pid if root else None,
-                f"the agent held events back: it sent a {held_back} notice"
-                if held_back
-                else _why_open(act, performed, roots, nodes),
+                unheard[act.node],
+                unheard[act.node] or next(filter(None, unheard.values()), ""),
             )
         )
     return result
@@ -161,7 +163,8 @@ def in_order(stream: Iterable[Event]) -> list[Event]:
         by_node.setdefault(event.node, []).append(event)
     if len(by_node) == 1:
         return next(iter(by_node.values()))
-    return [event for _, _, event in merge(*(_by_latest_time(events) for events in by_node.values()))]
+    streams = (_by_latest_time(events) for events in by_node.values())
+    return [event for _, event in merge(*streams, key=lambda item: item[0])]
 
 
 def same_arguments(argv: Sequence[str], arguments: str) -> bool:
@@ -170,11 +173,11 @@ def same_arguments(argv: Sequence[str], arguments: str) -> bool:
     return asked == told or (len(told) > _CUT and asked.startswith(told))
 
 
-def _by_latest_time(events: list[Event]) -> Iterable[tuple[float, int, Event]]:
+def _by_latest_time(events: list[Event]) -> Iterable[tuple[float, Event]]:
     latest = 0.0
-    for index, event in enumerate(events):
+    for event in events:
         latest = max(latest, event.time.timestamp() if event.time else latest)
-        yield latest, index, event
+        yield latest, event
 
 
 def _started(events: list[Event]) -> list[_Started]:
@@ -192,17 +195,36 @@ def _started(events: list[Event]) -> list[_Started]:
 
 
 def _roots(performed: Sequence[Performed], started: list[_Started]) -> list[_Started | None]:
-    """The process of each act. Acts follow each other, so the matches do as well, pod by pod."""
-    roots: list[_Started | None] = []
-    searched_to: dict[str, int] = {}
-    for act in performed:
-        pod = f"{act.namespace}/{act.pod}"
-        candidates = range(searched_to.get(pod, 0), len(started))
-        found = next((at for at in candidates if pod in started[at].pods and _is_root(act, started[at])), None)
-        if found is not None:
-            searched_to[pod] = found + 1
-        roots.append(None if found is None else started[found])
+    """The process of each act. Acts follow each other, and so do their processes, pod by pod."""
+    roots: list[_Started | None] = [None] * len(performed)
+    for pod in dict.fromkeys((act.namespace, act.pod) for act in performed):
+        acts = [at for at, act in enumerate(performed) if (act.namespace, act.pod) == pod]
+        there = [process for process in started if "/".join(pod) in process.pods]
+        for at, process in _aligned(acts, there, performed):
+            roots[at] = process
     return roots
+
+
+def _aligned(
+    acts: Sequence[int], there: Sequence[_Started], performed: Sequence[Performed]
+) -> Iterable[tuple[int, _Started]]:
+    """As many acts as possible with a process each, both in their order (a longest common subsequence)."""
+    longest = [[0] * (len(there) + 1) for _ in range(len(acts) + 1)]
+    for row in reversed(range(len(acts))):
+        for column in reversed(range(len(there))):
+            skipped = max(longest[row + 1][column], longest[row][column + 1])
+            paired = 1 + longest[row + 1][column + 1] if _is_root(performed[acts[row]], there[column]) else 0
+            longest[row][column] = max(skipped, paired)
+    row = column = 0
+    while row < len(acts) and column < len(there):
+        found = _is_root(performed[acts[row]], there[column])
+        if found and longest[row][column] == 1 + longest[row + 1][column + 1]:
+            yield acts[row], there[column]
+            row, column = row + 1, column + 1
+        elif longest[row][column] == longest[row][column + 1]:
+            column += 1
+        else:
+            row += 1
 
 
 def _is_root(act: Performed, started: _Started) -> bool:
@@ -217,7 +239,10 @@ def _owners(events: list[Event], roots: Sequence[_Started | None]) -> list[int |
     owner_of: dict[str, int | None] = {root.exec_id: index for index, root in enumerate(roots) if root}
     parent_of: dict[str, str] = {}
     for event in events:
-        parent_of.setdefault(event.process.exec_id, event.process.parent_exec_id)
+        # a subshell may tell nothing of itself, and yet be known as its child's parent
+        for process in (event.process, event.parent):
+            if process:
+                parent_of.setdefault(process.exec_id, process.parent_exec_id)
 
     def owner(exec_id: str) -> int | None:
         line: list[str] = []
@@ -250,18 +275,21 @@ def _window(index: int, first: Sequence[int | None], own: Sequence[int], limit: 
 
 
 def _why_open(
-    act: Performed, performed: Sequence[Performed], roots: Sequence[_Started | None], nodes: Mapping[str, Node]
+    node: Node, performed: Sequence[Performed], roots: Sequence[_Started | None], events: Sequence[Event]
 ) -> str:
-    node = nodes.get(act.node, Node(act.node))
     if node.lost:
         return node.lost
-    heard = [(other, root) for other, root in zip(performed, roots, strict=True) if root and other.node == act.node]
-    if not any(other.role == START for other, _ in heard):
-        return f"the stream of node {act.node or '?'} was not heard before the acts began"
-    ends = [other for other, _ in heard if other.role == END]
+    held_back = next((event.kind for event in events if event.kind in _HELD_BACK and event.node == node.name), "")
+    if held_back:
+        return f"the agent of node {node.name} held events back: it sent a {held_back} notice"
+    heard = [act for act, root in zip(performed, roots, strict=True) if root and act.node == node.name]
+    if not any(act.role == START for act in heard):
+        return f"the stream of node {node.name or '?'} was not heard before the acts began"
+    ends = [act for act in heard if act.role == END]
     if not ends:
-        return f"no sentinel was heard on node {act.node or '?'} after the acts"
-    proven = len({other.cpu for other in ends})
+        return f"no sentinel was heard on node {node.name or '?'} after the acts"
+    # a sentinel that is pinned to no CPU proves one ring, and nobody knows which
+    proven = len({act.cpu for act in ends if act.cpu is not None}) or 1
     if node.rings > proven:
-        return f"the agent of node {act.node} reads {node.rings} rings, and sentinels were heard of {proven} only"
+        return f"the agent of node {node.name} reads {node.rings} rings, and sentinels were heard of {proven} only"
     return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ MEANINGS = {
     "unrecorded": "the recording holds no such policy or act, so replay cannot tell",
 }
 NOT_JUDGED = "not judged"
-_ACTIVE_IN_QUOTES = set('"$`\\!')
 _NOT_IN_A_SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -96,11 +94,6 @@ def shares(counts: dict[str, int]) -> tuple[Share, ...]:
     return tuple(parts)
 
 
-def command(argv: Iterable[str]) -> str:
-    """What to type for `argv`. Quoted like a person would, and a shell reads it the same."""
-    return " ".join(_quoted(part) for part in argv)
-
-
 def head(text: str, width: int) -> str:
     """`text` made safe and cut at its end: of a reason the beginning is what is read."""
     told = safe(text)
@@ -125,10 +118,6 @@ def _name(policy: PolicyResult, twice: frozenset[str]) -> str:
     if policy.name in twice and policy.scenario not in {"", policy.name}:
         return f"{policy.name} ({policy.scenario})"
     return policy.name
-
-
-def _quoted(part: str) -> str:
-    return f'"{part}"' if "'" in part and not _ACTIVE_IN_QUOTES & set(part) else shlex.quote(part)
 
 
 def _unlike(texts: Sequence[str], glue: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from tetraproof.report import label
 from tetraproof.report.template import render
 from tetraproof.report.timeline import SHAPES, Picture, picture
 from tetraproof.result import ActResult, ClaimResult, FindingResult, LimitResult, PolicyResult, Result
+from tetraproof.text import command_line
 
 _PREPARE, _UNASKED = "prepare", "not asked for"
 #: A name with the anchor of what it names on the page, or without where the page has none.
@@ -170,7 +171,7 @@ def _acts(policy: PolicyResult, anchor: str) -> list[ActView]:
         ActView(
             act,
             at,
-            label.command(act.argv),
+            command_line(act.argv),
             picture(act.timeline, act.name) if act.timeline else None,
             act.role if act.role in {_PREPARE, _UNASKED} else "",
             act.role == _UNASKED,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import io
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,7 +25,7 @@ from tetraproof.recording import ActRecord, Cell, Recording, ScenarioRecord
 from tetraproof.scenario import Done, Observed
 from tetraproof.stream import read
 from tetraproof.targets import Unanswerable
-from tetraproof.text import safe, shorten
+from tetraproof.text import command_line, safe, shorten
 from tetraproof.timeline import Node, Performed, timelines
 from tetraproof.verdict import Verdict
 
@@ -275,7 +274,7 @@ def _in_workload(workload: str, performed: Performed, bindings: Bindings) -> boo
 
 def _unlike(act: Act, argv: tuple[str, ...], done: Sequence[Done], bindings: Bindings) -> str:
     """Why no recorded act answers: what the nearest one has instead."""
-    asked = shlex.join(argv)
+    asked = command_line(argv)
     if not done:
         return f"act {act.name} was not recorded: the scenario has no acts"
     exact = [one.performed for one in done if one.performed.argv == argv]
@@ -285,5 +284,5 @@ def _unlike(act: Act, argv: tuple[str, ...], done: Sequence[Done], bindings: Bin
         return f"act {act.name} was not recorded with this input ({shorten(repr(act.stdin), 60)})"
     if exact:
         return f"act {act.name} was recorded {len(exact)} times, and is asked for once more"
-    near = difflib.get_close_matches(asked, [shlex.join(one.performed.argv) for one in done], 1, 0.0)[0]
+    near = difflib.get_close_matches(asked, [command_line(one.performed.argv) for one in done], 1, 0.0)[0]
     return f"act {act.name} was not recorded; the nearest is {shorten(near, 70)}"

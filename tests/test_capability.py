@@ -1,0 +1,190 @@
+"""Capabilities: the agent's word decides what becomes of a policy, what it can do explains it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.builders import NODE, POLICY, RECORDINGS, policy, state
+from tetraproof.capability import Capabilities, PolicyState, kernel_options, loading, probed
+from tetraproof.verdict import Verdict
+
+KILLS = policy()
+OVERRIDES = policy(POLICY.replace("Sigkill", "Override\n              argError: -1"))
+ALONE = policy(POLICY.replace("Sigkill", "Override").replace("spec:\n", "spec:\n  options:\n    - {name: disable-kprobe-multi, value: '1'}\n"))
+OTHER = "other-node"
+PREAMBLE = "policy handler 'tracing' failed loading policy 'guard': "
+# as recorded of 1.4.1 and 1.7.0
+NO_HELPER = f"{PREAMBLE}validation failed: Error override action not supported, bpf_override_return helper not available"
+BY_MULTI = f"{PREAMBLE}override validation failed: can't override 'f' function with kprobe_multi, use --disable-kprobe-multi option"
+REFUSED = (
+    "sensor generic_kprobe from collection guard failed to load: failed prog /var/lib/tetragon/bpf_multi_kprobe_v61.o "
+    "kern_version 396288 loadInstance: opening collection failed: program generic_kprobe_event: load program: "
+    "invalid argument"
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (NO_HELPER, Verdict.UNSUPPORTED),
+        (BY_MULTI, Verdict.UNSUPPORTED),
+        (f"{PREAMBLE}override action not supported on syscalls, bpf_override_return helper not available", Verdict.UNSUPPORTED),
+        ("LSM hooks are not supported", Verdict.UNSUPPORTED),
+        ("the kernel doesn't support it", Verdict.UNSUPPORTED),
+        ("function f not found in BTF", Verdict.UNSUPPORTED),
+        ("call 'sys_nothing' not found", Verdict.UNSUPPORTED),
+        (REFUSED, Verdict.VIOLATES),
+        ("timed out", Verdict.VIOLATES),
+        ("open /etc/guard.yaml: file not found", Verdict.VIOLATES),
+        ("", Verdict.VIOLATES),
+    ],
+)
+def test_a_lack_is_told_apart_from_a_failure(error: str, expected: Verdict) -> None:
+    """Unsupported is only what the agent itself says that it lacks."""
+    assert loading(KILLS, [state(told="load_error", error=error)], {}).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "expected"),
+    [
+        ("enabled", "", Verdict.CONFORMS),
+        ("enabled", "half of it failed", Verdict.VIOLATES),
+        ("disabled", "", Verdict.VIOLATES),
+        ("load_error", "", Verdict.VIOLATES),
+        ("unloaded", "", Verdict.VIOLATES),
+    ],
+)
+def test_applied_is_not_loaded(told: str, error: str, expected: Verdict) -> None:
+    """In force is enabled without an error, and nothing else."""
+    judged = loading(KILLS, [state(told=told, error=error)], {})
+    assert judged.verdict is expected
+    assert (NODE in judged.reason) is (expected is not Verdict.CONFORMS)
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ([state(), state(OTHER)], Verdict.CONFORMS),
+        ([state(), state(OTHER, "load_error", REFUSED)], Verdict.VIOLATES),
+        ([state(), state(OTHER, "load_error", NO_HELPER)], Verdict.UNSUPPORTED),
+        ([state(NODE, "load_error", REFUSED), state(OTHER, "load_error", NO_HELPER)], Verdict.VIOLATES),
+        ([], Verdict.INCONCLUSIVE),
+    ],
+)
+def test_the_worst_node_decides(states: list[PolicyState], expected: Verdict) -> None:
+    """In force on every node, by every agent's word; nobody's word is no word."""
+    assert loading(KILLS, states, {NODE: Capabilities(), OTHER: Capabilities()}).verdict is expected
+
+
+def test_a_node_whose_agent_says_nothing_of_the_policy_is_not_in_force() -> None:
+    """Enabled on one of two nodes is not in force on every node."""
+    judged = loading(KILLS, [state()], {NODE: Capabilities(), OTHER: Capabilities()})
+    assert judged.verdict is not Verdict.CONFORMS
+    assert OTHER in judged.reason
+
+
+def here(settings: dict[str, str] | None = None, options: dict[str, str] | None = None, **features: bool) -> dict[str, Capabilities]:
+    return {NODE: Capabilities(features, options or {}, settings or {})}
+
+
+def test_the_reason_names_what_is_lacking_and_where_that_was_looked_up() -> None:
+    """Derivation explains the agent's word: the need, the probe, the kernel option behind it."""
+    options = {"CONFIG_FUNCTION_ERROR_INJECTION": "n", "CONFIG_BPF_KPROBE_OVERRIDE": "y"}
+    nodes = here(options=options, override_return=False, fmodret=False)
+    judged = loading(OVERRIDES, [state(told="load_error", error=NO_HELPER)], nodes)
+    assert judged.verdict is Verdict.UNSUPPORTED
+    for word in (
+        "Override on fd_install needs bpf_override_return or fmod_ret",
+        "`tetra probe` says override_return: false",
+        "(CONFIG_FUNCTION_ERROR_INJECTION is not set)",
+        "the agent refuses: Error override action not supported",
+    ):
+        assert word in judged.reason
+    assert "failed loading policy" not in judged.reason
+
+
+def test_a_refusal_that_derivation_does_not_explain_says_so() -> None:
+    """Where a feature is there that should be enough, the disagreement is told; the agent's word still decides."""
+    judged = loading(ALONE, [state(told="load_error", error=NO_HELPER)], here(override_return=False, fmodret=True))
+    assert judged.verdict is Verdict.UNSUPPORTED
+    assert "(by derivation it could: `tetra probe` says fmodret: true)" in judged.reason
+
+
+def test_with_kprobe_multi_on_fmod_ret_is_no_help() -> None:
+    """So nothing is in doubt, and the agent's own remedy is told last."""
+    judged = loading(OVERRIDES, [state(told="load_error", error=BY_MULTI)], here(override_return=False, fmodret=True))
+    assert "by derivation" not in judged.reason
+    assert judged.reason.endswith("; its remedy: use --disable-kprobe-multi option")
+    settings = {"disable-kprobe-multi": "true"}
+    off = loading(OVERRIDES, [state(told="load_error", error=NO_HELPER)], here(settings, override_return=False, fmodret=True))
+    assert "by derivation it could" in off.reason
+
+
+def test_enabled_against_all_derivation_is_enabled() -> None:
+    """The agent decides; that the probe says otherwise is told."""
+    judged = loading(KILLS, [state()], here(signal=False))
+    assert judged.verdict is Verdict.CONFORMS
+    assert judged.reason.startswith("enabled, though Sigkill needs the helper")
+
+
+@pytest.mark.parametrize(
+    ("name", "has"),
+    [
+        ("signal", True),
+        ("lsm", False),
+        ("large", None),
+        ("policy_filter", True),
+        ("CONFIG_KPROBES", True),
+        ("CONFIG_UPROBES", False),
+        ("CONFIG_BPF_LSM", None),
+    ],
+)
+def test_what_nobody_said_is_neither_there_nor_lacking(name: str, *, has: bool | None) -> None:
+    """Features by the probe, options by the kernel's config, the policy filter by the agent's settings."""
+    known = Capabilities(
+        {"signal": True, "lsm": False},
+        {"CONFIG_KPROBES": "y", "CONFIG_UPROBES": "n"},
+        {"enable-policy-filter": "true"},
+    )
+    assert known.has(name) is has
+    assert Capabilities().has(name) is None
+    assert known.source(name)
+
+
+def test_a_probe_is_read_whatever_stands_between() -> None:
+    """1.7.0 writes a colon after every name, 1.4.1 leaves some out; its log and anything else is passed over."""
+    text = "override_return: false\nuprobe_multi true\nlevel=error msg=\"x: true\"\nlsm: maybe\nsignal: true \n"
+    assert probed(text) == {"override_return": False, "uprobe_multi": True, "signal": True}
+
+
+def test_a_kernel_option_that_is_not_set_is_n() -> None:
+    """Set, a module, a text, or not set."""
+    text = 'CONFIG_BPF=y\nCONFIG_X=m\nCONFIG_LSM="bpf,yama"\n# CONFIG_BPF_LSM is not set\n# a comment\n'
+    assert kernel_options(text) == {"CONFIG_BPF": "y", "CONFIG_X": "m", "CONFIG_LSM": '"bpf,yama"', "CONFIG_BPF_LSM": "n"}
+
+
+@pytest.mark.parametrize("path", sorted(RECORDINGS.glob("*/environment/tetra-probe.txt")), ids=lambda path: path.parts[-3])
+def test_every_recorded_probe_is_understood(path: Path) -> None:
+    """It names what policies need."""
+    features = probed(path.read_text(encoding="utf-8"))
+    assert {"override_return", "fmodret", "signal", "lsm", "large"} <= features.keys()
+
+
+def recorded_errors() -> dict[str, str]:
+    states: dict[str, list[dict[str, Any]]] = {}
+    for path in RECORDINGS.glob("*/scenarios/*/state.json"):
+        states |= {str(path): [one for told in json.loads(path.read_bytes()).values() for one in told]}
+    return {str(one["error"]): str(one["name"]) for told in states.values() for one in told if one.get("error")}
+
+
+def test_every_recorded_refusal_is_understood() -> None:
+    """An override that is lacking is unsupported, a program that the verifier refuses is not."""
+    errors = recorded_errors()
+    assert len(errors) > 5
+    for error, name in errors.items():
+        judged = loading(KILLS, [state(told="load_error", error=error)], {}).verdict
+        assert judged is (Verdict.UNSUPPORTED if name.startswith("override") else Verdict.VIOLATES), error

@@ -1,0 +1,228 @@
+"""Recordings: whole or refused in a sentence that names file, field and remedy."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.builders import (
+    BASH,
+    NAME,
+    RECORDINGS,
+    execs,
+    exits,
+    performed,
+    read_tree,
+    recording,
+    recording_files,
+    reindexed,
+    scenario_files,
+    started,
+    write_tree,
+)
+from tetraproof.errors import RecordingError
+from tetraproof.recording import EXPECTED, FORMAT, INDEX, SUMS, from_files, open_recording, sealed, write
+
+Files = dict[str, bytes]
+Change = Callable[[Files], Files]
+SHELL = started(100, BASH, "-c x")
+ACTS = "scenarios/guard/acts.json"
+
+
+def whole() -> Files:
+    """A recording of one scenario with one act."""
+    act = performed("bash", "-c", "x", started="2026-11-23T07:00:00+00:00")
+    return recording_files({"guard": scenario_files("guard", [act], [execs(SHELL), exits(SHELL)])})
+
+
+def test_a_recording_is_written_and_opened_again(tmp_path: Path) -> None:
+    """Byte by byte, acts and states as they were."""
+    write(whole(), tmp_path / "made")
+    opened = open_recording(tmp_path / "made")
+    assert opened.name == "made"
+    assert opened.files == whole()
+    assert [act.id for act in opened.acts("guard")] == ["sentinel-start-0", "bash -c x", "sentinel-end-0"]
+    assert opened.states("guard")["tetra-node"][0]["name"] == "guard"
+    assert opened.states("guard", after=True) == {}
+    assert opened.text("scenarios/guard/policy.yaml")
+    assert opened.text("nothing") is None
+    assert opened.in_scenario("guard", "nothing") is None
+
+
+def without(path: str) -> Change:
+    return lambda files: {name: content for name, content in files.items() if name != path}
+
+
+def added(path: str, content: bytes = b"x") -> Change:
+    return lambda files: {**files, path: content}
+
+
+def resealed(path: str, content: bytes) -> Change:
+    return lambda files: sealed({**files, path: content})
+
+
+def lacking(path: str) -> Change:
+    return lambda files: sealed(without(path)(files))
+
+
+def act_with(**fields: object) -> Change:
+    def change(files: Files) -> Files:
+        acts = msgspec.json.decode(files[ACTS])
+        acts[1].update(fields)
+        return sealed({**files, ACTS: msgspec.json.encode(acts)})
+
+    return change
+
+
+def act_without(field: str) -> Change:
+    def change(files: Files) -> Files:
+        acts = msgspec.json.decode(files[ACTS])
+        del acts[1][field]
+        return sealed({**files, ACTS: msgspec.json.encode(acts)})
+
+    return change
+
+
+def tampered(files: Files) -> Files:
+    return {**files, ACTS: files[ACTS].replace(b'"exit_code": 0', b'"exit_code": 1')}
+
+
+COPY, CONVERT = "copy the recording again", "convert"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence", "remedy"),
+    [
+        (without(INDEX), f"{INDEX} is missing", CONVERT),
+        (without(SUMS), f"{SUMS} is missing", COPY),
+        (without(ACTS), f"{ACTS} is missing", COPY),
+        (without("scenarios/guard/events.jsonl"), "scenarios/guard/events.jsonl is missing", COPY),
+        (lacking(ACTS), f"{ACTS} is missing", COPY),
+        (lacking("scenarios/guard/policy.yaml"), "scenarios/guard/policy.yaml is missing", COPY),
+        (lacking("scenarios/guard/state.json"), "scenarios/guard/state.json is missing", COPY),
+        (added("scenarios/guard/extra.txt"), f"scenarios/guard/extra.txt is not listed in {SUMS}", "remove the file"),
+        (tampered, f"{ACTS} has another checksum than {SUMS} says", "never edited"),
+        (lambda files: {**files, SUMS: b""}, f"is not listed in {SUMS}", "remove"),
+        (lambda files: {**files, SUMS: b"\xff\xfe" + files[SUMS]}, SUMS, ""),
+        (lambda files: reindexed(files, format=FORMAT + 1), f"format is {FORMAT + 1}, and this tetraproof reads up to {FORMAT}", "newer tetraproof"),
+        (lambda files: reindexed(files, format="1"), "format is 1", "newer tetraproof"),
+        (lambda files: reindexed(files, format=None), "format is None", "newer tetraproof"),
+        (lambda files: reindexed(files, nodes={}), f"{INDEX}: Expected `array`, got `object` - at `$.nodes`", CONVERT),
+        (lambda files: reindexed(files, surprise=1), "unknown field `surprise`", CONVERT),
+        (lambda files: reindexed(files, nodes=[{"name": "n", "rings": "two"}]), "$.nodes[0].rings", CONVERT),
+        (lambda files: reindexed(files, scenarios=[{"name": "gone"}]), "scenarios/gone/acts.json is missing", COPY),
+        (resealed(INDEX, b"{oops"), f"{INDEX}: JSON is malformed", CONVERT),
+        (resealed(INDEX, b"[]"), f"{INDEX}: Expected `object`", CONVERT),
+        (resealed(ACTS, b"[] and more"), f"{ACTS}: JSON is malformed", CONVERT),
+        (resealed(ACTS, b"\xff"), f"{ACTS}: ", CONVERT),
+        (act_with(exit_code="137"), f"{ACTS}: Expected `int | null`, got `str` - at `$[1].exit_code`", CONVERT),
+        (act_with(argv="bash -c x"), "at `$[1].argv`", CONVERT),
+        (act_with(surprise=1), f"{ACTS}: Object contains unknown field `surprise`", CONVERT),
+        (act_without("exit_code"), f"{ACTS}: Object missing required field `exit_code`", CONVERT),
+        (resealed("scenarios/guard/state.json", b"[]"), "scenarios/guard/state.json: Expected `object`", CONVERT),
+        (resealed("scenarios/guard/state-after.json", b'{"n": {}}'), "scenarios/guard/state-after.json: ", CONVERT),
+    ],
+)
+def test_what_is_not_whole_is_refused(change: Change, sentence: str, remedy: str) -> None:
+    """Before anything is judged, by name, in one sentence."""
+    with pytest.raises(RecordingError) as refused:
+        from_files(NAME, change(whole()))
+    error = refused.value
+    assert NAME in error.sentence
+    assert sentence in error.sentence
+    assert error.sentence.endswith(".")
+    assert "\n" not in error.sentence
+    assert remedy in error.remedy
+
+
+@pytest.mark.parametrize("field", ["node", "stdin", "tty", "stdout", "stderr", "broken", "role", "cpu"])
+def test_what_an_act_may_leave_out(field: str) -> None:
+    """An older or simpler record is read all the same."""
+    assert from_files(NAME, act_without(field)(whole())).acts("guard")
+
+
+def test_a_scenario_without_a_policy_needs_no_state() -> None:
+    """Nothing was applied."""
+    made = recording({"baseline": scenario_files("baseline", manifest="")})
+    assert not made.index.scenarios[0].policy
+    assert made.states("baseline") == {}
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["nothing", "a file"])
+def test_there_is_no_recording_where_there_is_no_directory(tmp_path: Path, *, there: bool) -> None:
+    """The path is named."""
+    path = tmp_path / "nowhere"
+    if there:
+        path.write_text("x", encoding="utf-8")
+    with pytest.raises(RecordingError, match=r"There is no recording .*nowhere\."):
+        open_recording(path)
+
+
+def test_expected_verdicts_are_no_part_of_what_is_sealed(tmp_path: Path) -> None:
+    """They are kept by hand beside the sums."""
+    write(whole(), tmp_path)
+    assert open_recording(tmp_path).expected is None
+    (tmp_path / EXPECTED).write_text('{"guard": {"verdict": "conforms"}}', encoding="utf-8")
+    assert open_recording(tmp_path).expected == {"guard": {"verdict": "conforms"}}
+    (tmp_path / EXPECTED).write_text("{", encoding="utf-8")
+    with pytest.raises(RecordingError, match=EXPECTED):
+        open_recording(tmp_path)
+
+
+def test_a_file_called_as_the_expected_verdicts_elsewhere_is_extra(tmp_path: Path) -> None:
+    """Only the one beside the sums is left alone."""
+    write(whole(), tmp_path)
+    (tmp_path / "scenarios/guard" / EXPECTED).write_text("{}", encoding="utf-8")
+    with pytest.raises(RecordingError, match="is not listed"):
+        open_recording(tmp_path)
+
+
+@pytest.mark.parametrize("occupied", [{"x": b"y"}, None], ids=["a folder with something in it", "a file"])
+def test_nothing_is_written_over(tmp_path: Path, occupied: Mapping[str, bytes] | None) -> None:
+    """A destination that is taken is refused, and stays as it is."""
+    destination = tmp_path / "taken"
+    if occupied is None:
+        destination.write_bytes(b"z")
+    else:
+        write_tree(occupied, destination)
+    with pytest.raises(RecordingError, match="taken"):
+        write(whole(), destination)
+    assert destination.read_bytes() == b"z" if occupied is None else read_tree(destination) == occupied
+
+
+def test_an_empty_folder_may_be_written_into(tmp_path: Path) -> None:
+    """It is as good as none."""
+    write(whole(), tmp_path)
+    assert open_recording(tmp_path).files == whole()
+
+
+def test_sealing_again_changes_nothing() -> None:
+    """And counts every file but the sums themselves."""
+    files = whole()
+    assert sealed(files) == files
+    assert len(files[SUMS].splitlines()) == len(files) - 1
+
+
+@pytest.mark.skipif(not shutil.which("sha256sum"), reason="no sha256sum here")
+def test_the_sums_are_what_sha256sum_reads(tmp_path: Path) -> None:
+    """Anybody can check a recording without tetraproof; a changed file is noticed."""
+    write(whole(), tmp_path)
+    check = ["sha256sum", "--check", "--strict", "--quiet", SUMS]
+    assert subprocess.run(check, cwd=tmp_path, check=False, capture_output=True).returncode == 0
+    (tmp_path / ACTS).write_bytes(b"[]")
+    assert subprocess.run(check, cwd=tmp_path, check=False, capture_output=True).returncode == 1
+
+
+@pytest.mark.parametrize("path", sorted(path for path in RECORDINGS.iterdir() if path.is_dir()), ids=lambda path: path.name)
+def test_every_shipped_recording_is_whole(path: Path) -> None:
+    """Sums, fields, acts; and every file has the sum that is listed."""
+    opened = open_recording(path)
+    assert all(opened.acts(scenario.name) for scenario in opened.index.scenarios)
+    listed = (path / SUMS).read_text(encoding="utf-8").splitlines()
+    assert f"{hashlib.sha256((path / INDEX).read_bytes()).hexdigest()}  {INDEX}" in listed
