@@ -113,14 +113,15 @@ def judge(body: Callable[[], object]) -> Judgement:
         new = range(len(way.assumed), min(len(answers), MOST_UNANSWERED))
         pending += [(*answers[:at], not answers[at]) for at in new]
     failed = [way for way in ways if way.failed]
-    if len(failed) == len(ways):
-        # the way that had to assume least tells the refutation best
-        plainest = min(failed, key=lambda way: not isinstance(way.asked[-1].answer, bool) if way.asked else 0)
+    capped = any(len(way.unanswered) > MOST_UNANSWERED for way in ways)
+    # the way that had to assume least tells the refutation best
+    plainest = min(failed, key=_assumed, default=None)
+    if plainest and len(failed) == len(ways) and not (capped and _assumed(plainest)):
         return Judgement(Verdict.VIOLATES, _why(plainest), tuple(plainest.asked), _where(plainest))
     stuck = min((way.undecided for way in ways if way.undecided), key=lambda unknown: unknown.verdict, default=None)
     if stuck:
         return Judgement(stuck.verdict, stuck.reason, tuple(ways[0].asked))
-    if not failed:
+    if not failed and not capped:
         return Judgement(Verdict.CONFORMS, asked=tuple(ways[0].asked))
     unknowns = {asked.key: asked for way in ways for asked in way.asked if isinstance(asked.answer, Unknown)}.values()
     worst = min(unknowns, key=lambda asked: asked.answer.verdict)  # type: ignore[union-attr]
@@ -128,6 +129,11 @@ def judge(body: Callable[[], object]) -> Judgement:
     assert isinstance(answer, Unknown)
     rest = tuple(asked for asked in ways[0].asked if asked is not worst)
     return Judgement(answer.verdict, answer.reason, (*rest, worst))
+
+
+def _assumed(way: _Way) -> bool:
+    """Whether a way failed on an answer that it only assumed."""
+    return bool(way.asked) and not isinstance(way.asked[-1].answer, bool)
 
 
 def _run(body: Callable[[], object], assumed: tuple[bool, ...]) -> _Way:

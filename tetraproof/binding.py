@@ -80,9 +80,10 @@ def just_outside(cidr: str) -> str:
         network = ipaddress.ip_network(cidr, strict=False)
     except ValueError as error:
         raise UsageError(f"{cidr!r} is no range of addresses: {error}.", remedy="write it as 10.0.0.0/18") from error
-    after = int(network.broadcast_address) + 2
-    in_space = after < 2**network.max_prefixlen
-    return str(type(network.network_address)(after if in_space else int(network.network_address) - 1))
+    before, after = int(network.network_address) - 1, int(network.broadcast_address) + 2
+    if before < 0 and after >= 2**network.max_prefixlen:
+        raise UsageError(f"{cidr!r} holds every address: nothing is outside of it.", remedy="name the pods' own range")
+    return str(type(network.network_address)(after if after < 2**network.max_prefixlen else before))
 
 
 def within(address: str, ranges: Iterable[str]) -> bool:

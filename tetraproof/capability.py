@@ -125,6 +125,10 @@ def loading(policy: Policy, states: Sequence[PolicyState], capabilities: Mapping
     if not states:
         return Loading(Verdict.INCONCLUSIVE, "no agent says anything of the policy's state")
     judged = [_on_node(policy, state, capabilities.get(state.node, Capabilities())) for state in states]
+    silent = sorted(capabilities.keys() - {state.node for state in states})
+    judged += [
+        Loading(Verdict.INCONCLUSIVE, f"the agent of node {node} says nothing of the policy's state") for node in silent
+    ]
     return min(judged, key=lambda loading: loading.verdict)
 
 

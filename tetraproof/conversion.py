@@ -30,6 +30,8 @@ from tetraproof.recording import (
 )
 from tetraproof.timeline import END, START
 
+#: What of an act is kept as it was recorded, beside the act itself.
+_KEPT = ("stdin", "tty", "stdout", "stderr", "cpu", "started", "ended")
 _NO_EXIT_CODE = "the record holds no exit code"
 #: raw name -> name in a recording, copied as they are
 _COPIED = {
@@ -162,15 +164,14 @@ def _acts(
     folder: Path, workloads: Mapping[str, tuple[PodBinding, ...]], environment: Environment
 ) -> Iterator[ActRecord]:
     nodes = {(pod.namespace, pod.name): pod.node for pods in workloads.values() for pod in pods}
-    probes = read_json(folder / "probes.json")
-    for number, probe in enumerate(probes):
+    for number, probe in enumerate(read_json(folder / "probes.json", list)):
+        if not isinstance(probe, dict):
+            raise RawRecordError(f"{folder}/probes.json, act {number} is a {type(probe).__name__}, no act.")
         name = str(probe.get("id", f"act-{number}"))
         role = next((role for role in (START, END) if name.startswith(role)), "act")
-        known = {
-            key: probe[key] for key in ("stdin", "tty", "stdout", "stderr", "cpu", "started", "ended") if probe.get(key)
-        }
-        pod = probe["namespace"], probe["pod"]
+        known = {key: probe[key] for key in _KEPT if probe.get(key) is not None}
         try:
+            pod = probe["namespace"], probe["pod"]
             yield msgspec.convert(
                 {
                     "id": name,
@@ -186,7 +187,11 @@ def _acts(
                 ActRecord,
             )
         except (msgspec.ValidationError, KeyError) as error:
-            raise RawRecordError(f"{folder}/probes.json, act {number} ({name}): {error}.") from error
+            raise RawRecordError(f"{folder}/probes.json, act {number} ({name}): {_told(error)}.") from error
+
+
+def _told(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _trimmed(content: dict[str, bytes], acts: Sequence[ActRecord]) -> tuple[dict[str, bytes], str]:
@@ -203,12 +208,15 @@ def _trimmed(content: dict[str, bytes], acts: Sequence[ActRecord]) -> tuple[dict
         ]
         if name in content:
             kept[name] = b"".join(line for line, stays in zip(lines, stay, strict=True) if stays)
+        # tetra prints a line for each event, and none for what is no event
+        printed = [stays for event, stays in zip(parsed, stay, strict=True) if isinstance(event, Event)]
         shown = content.get(compact, b"").splitlines(keepends=True)
-        if len(shown) == len(lines):
-            kept[compact] = b"".join(line for line, stays in zip(shown, stay, strict=True) if stays)
+        kept[compact] = b""
+        if len(shown) == len(printed):
+            kept[compact] = b"".join(line for line, stays in zip(shown, printed, strict=True) if stays)
         left += stay.count(False)
     note = f"trimmed: {left} events of processes outside the namespaces acted in were left out" if left else ""
-    return {**content, **kept}, note
+    return {**content, **{name: data for name, data in kept.items() if name in content}}, note
 
 
 def _states(states: Any, nodes: Sequence[NodeRecord]) -> dict[str, list[dict[str, Any]]] | None:

@@ -91,7 +91,7 @@ class Environment:
         version = (self._json("kubectl-version.json") or {}).get("serverVersion", {}).get("gitVersion", "")
         kernels = sorted({node.kernel for node in self.nodes})
         return Cell(
-            tetragon=self._images.get("tetragon", "").rpartition(":v")[2] or self._cli(),
+            tetragon=self._version() or self._cli(),
             kubernetes=version.removeprefix("v"),
             kernel=" and ".join(kernels),
             target="kubernetes" if version else "standalone",
@@ -151,13 +151,21 @@ class Environment:
             for container in item["spec"]["template"]["spec"]["containers"]:
                 yield container["name"], container.get(key)
 
+    def _version(self) -> str:
+        """The agent's version by its image's tag, where that names one."""
+        found = re.search(r":v?(\d[^@]*)", self._images.get("tetragon", ""))
+        return found[1] if found else ""
+
     def _cli(self) -> str:
         found = re.search(r"CLI version: v?(\S+)", self._text("tetra-version.txt"))
         return found[1] if found else ""
 
     def _text(self, name: str) -> str:
         path = self._path / name
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        try:
+            return path.read_text(encoding="utf-8") if path.is_file() else ""
+        except UnicodeDecodeError as error:
+            raise RawRecordError(f"{path} is no text: byte {error.start} is not UTF-8.") from error
 
     def _json(self, name: str) -> Any:
         return read_json(self._path / name)
@@ -185,11 +193,14 @@ def items(value: Any) -> list[dict[str, Any]]:
     return list(value["items"]) if "items" in value else [value]
 
 
-def read_json(path: Path) -> Any:
-    """The JSON in a file, or nothing where there is no such file. Raises `RawRecordError`."""
+def read_json(path: Path, kind: type = dict) -> Any:
+    """The JSON in a file, or nothing where there is no such file. Raises `RawRecordError` if it is not of `kind`."""
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RawRecordError(f"{path} is no JSON: {error}.", remedy="copy the raw records again") from error
+    if not isinstance(value, kind):
+        raise RawRecordError(f"{path} holds a {type(value).__name__} where a {kind.__name__} is expected.")
+    return value

@@ -13,8 +13,8 @@ assigned to events so that as many as possible find theirs (`AllOf`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from tetraproof.event import Argument, Event, File, Sock
@@ -65,6 +65,7 @@ class Pattern:
 
     kind: str
     fields: tuple[tuple[str, Any], ...] = ()
+    _text: str = field(default="", init=False, compare=False, repr=False)
 
     def by(self, binary: object) -> Pattern:
         """The same, done by this program (its path)."""
@@ -100,8 +101,13 @@ class Pattern:
             miss = f"no event matched; the nearest missed by {missed} of {len(nearest[1])} fields"
         return Finding(False if closed else None, (), miss, nearest)
 
+    def __post_init__(self) -> None:
+        # told now: a value of dirty-equals reads otherwise once it has been compared
+        told = " ".join(f"{name}={value!s}" for name, value in self.fields)
+        object.__setattr__(self, "_text", f"{self.kind} {told}".rstrip())
+
     def __str__(self) -> str:
-        return f"{self.kind} " + " ".join(f"{name}={value!s}" for name, value in self.fields)
+        return self._text
 
 
 def Exec(binary: object = None, **fields: Any) -> Pattern:  # noqa: N802 - reads as the kind of event that it expects
@@ -133,29 +139,30 @@ class InOrder:
     def find(self, events: Sequence[Event], *, closed: bool) -> Finding:
         """The earliest event for each step; every event is used once."""
         values = dict.fromkeys(_READ[self.same](event) for event in events) if self.same else {}
-        tried = [self._find(events, [value], closed=closed) for value in values if value is not None]
-        tried = tried or [self._find(events, [], closed=closed)]
+        agreed = [value for value in values if value is not None] or [None]
+        tried = [self._find(events, value, closed=closed) for value in agreed]
         return max(tried, key=lambda found: (found.met is True, len(found.events)))
 
-    def _find(self, events: Sequence[Event], agreed: Sequence[object], *, closed: bool) -> Finding:
-        # only the steps whose kind has the field must agree on it
-        steps = [
-            step.having(**{self.same: agreed[0]}) if agreed and step.kind == "kprobe" else step for step in self.steps
-        ]
+    def _find(self, events: Sequence[Event], agreed: object, *, closed: bool) -> Finding:
+        def fits(step: Pattern, event: Event) -> bool:
+            # what has no such field (an exec has no port) need not agree on it
+            return step.matches(event) and (agreed is None or _READ[self.same](event) in (agreed, None))
+
         used: list[int] = []
-        for step in steps:
+        for step in self.steps:
             begin = used[-1] + 1 if used else 0
-            at = next((index for index in range(begin, len(events)) if step.matches(events[index])), None)
+            at = next((index for index in range(begin, len(events)) if fits(step, events[index])), None)
             if at is None:
-                earlier = next((index for index in range(begin) if step.matches(events[index])), None)
+                earlier = next((index for index in range(begin) if fits(step, events[index])), None)
                 why = "came too early" if earlier is not None and earlier not in used else "did not follow"
-                text = f"step {len(used) + 1} of {len(steps)} {why}: {step}"
-                return Finding(False if closed else None, tuple(used), text, _nearest(step, events[begin:], begin))
+                text = f"step {len(used) + 1} of {len(self.steps)} {why}: {step}"
+                return Finding(False if closed else None, tuple(used), text, _nearest(step, events, set(range(begin))))
             used.append(at)
-        return Finding(True, tuple(used), f"all {len(steps)} were reported in order")
+        return Finding(True, tuple(used), f"all {len(self.steps)} were reported in order")
 
     def __str__(self) -> str:
-        return f"in order: {', '.join(map(str, self.steps))}"
+        agreeing = f" of the same {self.same}" if self.same else ""
+        return f"in order{agreeing}: {', '.join(map(str, self.steps))}"
 
 
 @dataclass(frozen=True)
@@ -174,9 +181,8 @@ class AllOf:
         missing = [part for index, part in enumerate(self.parts) if index not in taken.values()]
         if not missing:
             return Finding(True, tuple(sorted(taken)), f"all {len(self.parts)} were reported")
-        left = [event for at, event in enumerate(events) if at not in taken]
         text = f"{len(missing)} of {len(self.parts)} found no event of their own: {missing[0]}"
-        return Finding(False if closed else None, tuple(sorted(taken)), text, _nearest(missing[0], left))
+        return Finding(False if closed else None, tuple(sorted(taken)), text, _nearest(missing[0], events, set(taken)))
 
     def __str__(self) -> str:
         return f"all of: {', '.join(map(str, self.parts))}"
@@ -207,8 +213,13 @@ def _pattern(kind: str, **fields: Any) -> Pattern:
     return Pattern(kind, tuple((name, value) for name, value in fields.items() if value is not None))
 
 
-def _nearest(pattern: Pattern, events: Sequence[Event], shift: int = 0) -> tuple[int, tuple[Field, ...]] | None:
-    held = [(at + shift, pattern.hold(event)) for at, event in enumerate(events) if event.kind == pattern.kind]
+def _nearest(
+    pattern: Pattern, events: Sequence[Event], without: Collection[int] = ()
+) -> tuple[int, tuple[Field, ...]] | None:
+    """The event of the pattern's kind that misses by the fewest fields, those `without` apart."""
+    held = [
+        (at, pattern.hold(event)) for at, event in enumerate(events) if event.kind == pattern.kind and at not in without
+    ]
     return min(held, key=lambda item: sum(not field.matches for field in item[1]), default=None)
 
 

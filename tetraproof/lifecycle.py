@@ -84,6 +84,7 @@ def _inconsistent(events: Sequence[Event]) -> Iterator[Fault]:
 
 def _unordered(events: Sequence[Event]) -> Iterator[Fault]:
     first: dict[str, int] = {}
+    told = {event.process.exec_id: at for at, event in enumerate(events) if event.kind == "exec"}
     last: dict[int, int] = {}
     for at, event in enumerate(events):
         first.setdefault(event.process.exec_id, at)
@@ -92,7 +93,7 @@ def _unordered(events: Sequence[Event]) -> Iterator[Fault]:
         process = event.process
         if event.kind == "exec" and first[process.exec_id] != at:
             yield Fault(f"{process.binary} acts before its exec is told")
-        if event.kind == "exec" and first.get(process.parent_exec_id, -1) > at:
+        if event.kind == "exec" and told.get(process.parent_exec_id, -1) > at:
             yield Fault(f"{process.binary} is told before the process that started it")
         if event.kind == "exit" and last[process.pid] != at:
             yield Fault(f"{process.binary} acts after its exit is told")

@@ -15,56 +15,77 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
+from msgspec import Struct
+
+from tetraproof.errors import RecordingError
 from tetraproof.result import ClaimResult, LimitResult, PinResult, PolicyResult
 
 T = TypeVar("T")
 
 
+class Cited(Struct, frozen=True, forbid_unknown_fields=True):
+    """A verdict that does not conform, with what explains it."""
+
+    verdict: str
+    cites: str = ""
+
+
+class Entry(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is expected of one policy."""
+
+    verdict: str
+    cites: str = ""
+    promises: dict[str, str | Cited] = {}
+    limits: dict[str, str | Cited] = {}
+
+
 def hold(expected: Mapping[str, Any], policies: Sequence[PolicyResult], *, whole: bool) -> PinResult:
     """Compare a run with what is expected of it. Entries that were not judged count only in a `whole` run."""
+    entries = _entries_of(expected)
     results = {policy.name: policy for policy in policies}
     differences: list[str] = []
     held = 0
-    for key in expected if whole else [key for key in expected if key in results]:
+    for key in entries if whole else [key for key in entries if key in results]:
         if key not in results:
             differences.append(f"{key} is expected, and was not judged")
             continue
-        entry, policy = expected[key], results[key]
+        entry, policy = entries[key], results[key]
         found = list(_policy(key, entry, policy, whole=whole))
         differences += found
-        held += _entries(entry, policy) - len(found)
+        held += _judged(entry, policy) - len(found)
     differences += [
         f"{key} was judged ({results[key].verdict}), and is not expected" for key in results.keys() - expected
     ]
     return PinResult(max(held, 0), tuple(differences))
 
 
-def _entries(entry: Mapping[str, Any], policy: PolicyResult) -> int:
+def _judged(entry: Entry, policy: PolicyResult) -> int:
     """How many of an entry's promises and limits were judged."""
-    judged = {claim.name for claim in policy.claims} & entry.get("promises", {}).keys()
-    return len(judged) + len({limit.label for limit in policy.limits} & entry.get("limits", {}).keys())
+    judged = {claim.name for claim in policy.claims} & entry.promises.keys()
+    return len(judged) + len({limit.label for limit in policy.limits} & entry.limits.keys())
 
 
-def _policy(key: str, entry: Mapping[str, Any], policy: PolicyResult, *, whole: bool) -> Iterator[str]:
-    if whole and entry.get("verdict") != policy.verdict:
-        yield f"{key} is {policy.verdict}, expected {entry.get('verdict')}"
+def _policy(key: str, entry: Entry, policy: PolicyResult, *, whole: bool) -> Iterator[str]:
+    if whole and entry.verdict != policy.verdict:
+        yield f"{key} is {policy.verdict}, expected {entry.verdict}"
     if policy.loading == "unrecorded":
         # nobody can answer for any promise of it, and one entry says so
-        if entry.get("verdict") == "unrecorded" and entry.get("cites", " ") not in policy.loading_reason:
-            yield f"{key}: its reason does not hold “{entry.get('cites')}”: {policy.loading_reason}"
+        if entry.verdict == "unrecorded" and not _cited(entry.cites, policy.loading_reason):
+            yield f"{key}: its reason does not hold “{entry.cites}”: {policy.loading_reason}"
         return
     claims = {claim.name: claim for claim in policy.claims if claim.verdict}
-    yield from _paired(key, entry.get("promises", {}), claims, _claim, whole=whole)
+    yield from _paired(key, entry.promises, claims, _claim, whole=whole)
     limits = {f"limit {limit.label}": limit for limit in policy.limits if limit.result != "not judged"}
-    pinned = {f"limit {label}": result for label, result in entry.get("limits", {}).items()}
+    pinned = {f"limit {label}": result for label, result in entry.limits.items()}
     yield from _paired(key, pinned, limits, _limit, whole=whole)
 
 
 def _paired(
     key: str,
-    pinned: Mapping[str, Any],
+    pinned: Mapping[str, str | Cited],
     found: Mapping[str, T],
-    compare: Callable[[str, Any, T], Iterator[str]],
+    compare: Callable[[str, str | Cited, T], Iterator[str]],
     *,
     whole: bool,
 ) -> Iterator[str]:
@@ -78,25 +99,37 @@ def _paired(
             yield f"{key}: {name} is expected, and was not judged"
 
 
-def _claim(where: str, pinned: Any, claim: ClaimResult) -> Iterator[str]:
-    verdict, cites = _entry(pinned)
+def _claim(where: str, pinned: str | Cited, claim: ClaimResult) -> Iterator[str]:
+    verdict, cites = _told(pinned)
+    seen = claim.finding if claim.finding_seen else ""
     if claim.verdict != verdict:
         yield f"{where} is {claim.verdict}, expected {verdict}: {claim.reason}"
-    elif verdict == "violates" and cites != (claim.finding if claim.finding_seen else ""):
-        yield f"{where} violates by {claim.finding or 'no known finding'}, expected {cites or 'a finding'}"
-    elif verdict not in {"conforms", "violates"} and (not cites or cites not in claim.reason):
+    elif verdict == "violates" and (not cites or cites != seen):
+        yield f"{where} violates by {seen or 'no known finding'}, expected {cites or 'a finding'}"
+    elif verdict not in {"conforms", "violates"} and not _cited(cites, claim.reason):
         yield f"{where} is {verdict}, but its reason does not hold “{cites}”: {claim.reason}"
 
 
-def _limit(where: str, pinned: Any, limit: LimitResult) -> Iterator[str]:
-    result, cites = _entry(pinned)
+def _limit(where: str, pinned: str | Cited, limit: LimitResult) -> Iterator[str]:
+    result, cites = _told(pinned)
     if limit.result != result:
         yield f"{where} is {limit.result}, expected {result}"
-    elif result not in {"stops", "passes"} and (not cites or cites not in limit.reason):
+    elif result not in {"stops", "passes"} and not _cited(cites, limit.reason):
         yield f"{where} is {result}, but its reason does not hold “{cites}”: {limit.reason}"
 
 
-def _entry(pinned: Any) -> tuple[str, str]:
-    if isinstance(pinned, str):
-        return pinned, ""
-    return pinned.get("verdict", ""), pinned.get("cites", "")
+def _told(pinned: str | Cited) -> tuple[str, str]:
+    return (pinned, "") if isinstance(pinned, str) else (pinned.verdict, pinned.cites)
+
+
+def _cited(cites: str, reason: str) -> bool:
+    return bool(cites) and cites in reason
+
+
+def _entries_of(expected: Mapping[str, Any]) -> dict[str, Entry]:
+    try:
+        return msgspec.convert(expected, dict[str, Entry])
+    except msgspec.ValidationError as error:
+        raise RecordingError(
+            f"expected.json: {error}.", remedy="mend the entry; docs/recordings.md tells its form"
+        ) from error

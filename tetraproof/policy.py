@@ -173,7 +173,10 @@ def _only_document(text: str, source: str) -> dict[str, Any]:
 
 def _bound(metadata: Mapping[str, Any], spec: Mapping[str, Any], source: str) -> dict[str, str]:
     field = f"{source}: metadata.annotations[{BIND!r}]"
-    written = (metadata.get("annotations") or {}).get(BIND)
+    annotations = metadata.get("annotations") or {}
+    if not isinstance(annotations, dict):
+        raise PolicyError(f"{source}: metadata.annotations is no mapping.", remedy="write name: value")
+    written = annotations.get(BIND)
     if written is None:
         return {}
     try:
@@ -213,19 +216,43 @@ def _strict(schema: Any) -> Any:
 
 
 def _check(spec: Mapping[str, Any], source: str) -> None:
+    for field in _unreadable(spec, "spec"):
+        raise PolicyError(
+            f"{source}: {field} is a field that the CRD does not know.", remedy="write a name that the CRD knows"
+        )
     error = jsonschema.exceptions.best_match(_validator().iter_errors(spec))
     if error is None:
         return
-    field = "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+    where = "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
         unknown = next(key for key in error.instance if key not in known)
         near = difflib.get_close_matches(unknown, known, 1)
         raise PolicyError(
-            f"{source}: {field}.{unknown} is a field that the CRD does not know.",
+            f"{source}: {where}.{unknown} is a field that the CRD does not know.",
             remedy=f"did you mean {near[0]}?" if near else f"the CRD knows {', '.join(sorted(known))}",
         )
-    raise PolicyError(f"{source}: {field}: {error.message}.", remedy="see the CRD of TracingPolicy")
+    if error.validator == "enum":
+        near = difflib.get_close_matches(str(error.instance), error.validator_value, 1, 0.5)
+        known = ", ".join(sorted(error.validator_value))
+        raise PolicyError(
+            f"{source}: {where}: {error.instance!r} is no value that the CRD knows.",
+            remedy=f"did you mean {near[0]}? It knows {known}" if near else f"it knows {known}",
+        )
+    raise PolicyError(f"{source}: {where}: {shorten(error.message, 160)}.", remedy="see the CRD of TracingPolicy")
+
+
+def _unreadable(value: Any, field: str) -> Iterator[str]:
+    """The fields whose names are no text (YAML lets a number or nothing be a name)."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                yield f"{field}.{'' if key is None else key}"
+            else:
+                yield from _unreadable(part, f"{field}.{key}")
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _unreadable(part, f"{field}[{index}]")
 
 
 def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:

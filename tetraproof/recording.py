@@ -158,7 +158,7 @@ def open_recording(path: Path) -> Recording:
     files = {
         file.relative_to(path).as_posix(): file.read_bytes()
         for file in sorted(path.rglob("*"))
-        if file.is_file() and file.name != EXPECTED
+        if file.is_file() and file != path / EXPECTED
     }
     expected = path / EXPECTED
     kept = decode(expected.read_bytes(), dict[str, Any], str(expected)) if expected.is_file() else None
@@ -202,8 +202,8 @@ def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def write(files: Mapping[str, bytes], destination: Path) -> None:
     """Write a sealed recording into `destination`, which must not exist or be empty."""
-    if destination.exists() and any(destination.iterdir()):
-        raise RecordingError(f"{destination} is not empty.", remedy="name a new directory")
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        raise RecordingError(f"{destination} is there already, and is no empty folder.", remedy="name a new folder")
     for path, content in sealed(files).items():
         target = destination / path
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -43,8 +43,8 @@ def _needs(policy: Policy) -> Iterator[Requirement]:
     for hooks, option in _OPTION_OF_HOOKS.items():
         if policy.spec.get(hooks):
             yield Requirement((option,), f"{hooks} need {option}")
-    for kprobe in policy.normalised.get("kprobes", ()):
-        yield from _needs_of_actions(kprobe)
+    for hook in _hooks(policy):
+        yield from _needs_of_actions(hook)
     if policy.spec.get("lsmhooks"):
         yield Requirement(("lsm",), "an LSM hook needs BPF LSM")
     if any(argument.get("maxData") for argument in _arguments(policy)):
@@ -53,22 +53,26 @@ def _needs(policy: Policy) -> Iterator[Requirement]:
         yield Requirement(("policy_filter",), "to guard only some pods needs the agent's policy filter")
 
 
-def _needs_of_actions(kprobe: Mapping[str, Any]) -> Iterator[Requirement]:
-    for action in _actions(kprobe):
+def _needs_of_actions(hook: Mapping[str, Any]) -> Iterator[Requirement]:
+    for action in _actions(hook):
         if action in SIGNALS:
             yield Requirement(("signal",), f"{action} needs the helper bpf_send_signal")
-        elif action == "Override" and kprobe.get("syscall"):
+        elif action == "Override" and hook.get("syscall"):
             any_of = ("override_return", "fmodret_syscall")
             yield Requirement(any_of, "Override on a system call needs bpf_override_return")
-        elif action == "Override":
+        elif action == "Override" and "call" in hook:
             any_of = ("override_return", "fmodret")
-            yield Requirement(any_of, f"Override on {kprobe['call']} needs bpf_override_return or fmod_ret")
+            yield Requirement(any_of, f"Override on {hook['call']} needs bpf_override_return or fmod_ret")
 
 
 def _arguments(policy: Policy) -> Iterator[Mapping[str, Any]]:
+    for hook in _hooks(policy):
+        yield from hook.get("args") or ()
+
+
+def _hooks(policy: Policy) -> Iterator[Mapping[str, Any]]:
     for hooks in ("kprobes", "tracepoints", "lsmhooks", "uprobes"):
-        for hook in policy.spec.get(hooks) or ():
-            yield from hook.get("args") or ()
+        yield from policy.normalised.get(hooks) or ()
 
 
 def _actions(hook: Mapping[str, Any]) -> Iterator[str]:

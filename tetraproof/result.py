@@ -212,6 +212,9 @@ def one_line(
         parts.append(f"{held} of {judged} promises conform")
     if verdict is not Verdict.CONFORMS and not seen:
         parts.append(loading_reason or first)
+    elif verdict is Verdict.VIOLATES:
+        new = next((claim.reason for claim in claims if claim.verdict == str(verdict) and not claim.finding_seen), "")
+        parts.append(f"not known before: {new}" if new else "")
     passes = [limit.label for limit in limits if limit.result == "passes"]
     if passes:
         parts.append(f"passes: {', '.join(passes)}")
