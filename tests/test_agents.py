@@ -103,8 +103,8 @@ def of_root(kind: str, act: str, event: str) -> Preset:
     return chosen
 
 
-def before_its_last_event(damage: Damage, _: Observed) -> bool:
-    return (damage.kind, damage.what) == ("stream cut", "before its last event")
+def before_the_end(damage: Damage, _: Observed) -> bool:
+    return damage.kind == "stream cut" and damage.what.startswith("before its last")
 
 
 def in_the_middle(damage: Damage, _: Observed) -> bool:
@@ -213,7 +213,7 @@ AGENTS: dict[str, tuple[tuple[Preset, ...], dict[str, Verdict]]] = {
         {APPLYING: V},
     ),
     "stops talking before the end": (
-        (before_its_last_event,),
+        (before_the_end,),
         {WRITING: I, EVERY_ACT: I, OTHER: I, APPLYING: C},
     ),
     "stops talking in the middle": (
@@ -226,8 +226,11 @@ AGENTS: dict[str, tuple[tuple[Preset, ...], dict[str, Verdict]]] = {
 @pytest.mark.parametrize("cell", CELLS)
 def test_an_agent_that_behaves_conforms(cell: str) -> None:
     """The record as it is: every promise, on either version; without this the tests below would prove nothing."""
-    assert set(verdicts(recorded(cell)).values()) == {Verdict.CONFORMS}
-    assert len(verdicts(recorded(cell))) > 12
+    found = verdicts(recorded(cell))
+    # of 1.4.1 no compact output of these very events was recorded
+    assert {name for name, verdict in found.items() if verdict is not C} <= {"test_compact_shows_the_kill"}
+    assert set(found.values()) <= {C, Verdict.UNRECORDED}
+    assert len(found) > 12
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -240,7 +243,7 @@ def test_an_agent_that(agent: str, cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("cut", [before_its_last_event, in_the_middle], ids=lambda cut: cut.__name__)
+@pytest.mark.parametrize("cut", [before_the_end, in_the_middle], ids=lambda cut: cut.__name__)
 def test_an_agent_whose_stream_dies_is_never_said_to_violate(cut: Preset, cell: str) -> None:
     """It could not be asked; and what it no longer told is never taken for a proof that nothing happened."""
     found = judged(misbehaving(cell, cut))
@@ -269,8 +272,9 @@ def test_an_agent_that_drops_any_one_event_of_the_guarded_act(cell: str) -> None
 
 def each_dropped(cell: str) -> Iterator[tuple[str, Recording]]:
     good = recorded(cell)
-    for damage in damages(observed(good)):
-        if of_kind("event dropped", "guarded")(damage, observed(good)):
+    seen = observed(good)
+    for damage in damages(seen):
+        if of_kind("event dropped", "guarded")(damage, seen):
             yield damage.what, from_files(good.name, sealed(damage.to(good.files)), good.expected)
 
 

@@ -153,7 +153,7 @@ class Environment:
 
     def _version(self) -> str:
         """The agent's version by its image's tag, where that names one."""
-        found = re.search(r":v?(\d[^@]*)", self._images.get("tetragon", ""))
+        found = re.search(r":v?(\d[^@]*)", self._images.get("tetragon", "").rpartition("/")[2])
         return found[1] if found else ""
 
     def _cli(self) -> str:

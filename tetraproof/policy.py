@@ -234,10 +234,10 @@ def _check(spec: Mapping[str, Any], source: str) -> None:
         )
     if error.validator == "enum":
         near = difflib.get_close_matches(str(error.instance), error.validator_value, 1, 0.5)
-        known = ", ".join(sorted(error.validator_value))
+        values = ", ".join(sorted(error.validator_value))
         raise PolicyError(
             f"{source}: {where}: {error.instance!r} is no value that the CRD knows.",
-            remedy=f"did you mean {near[0]}? It knows {known}" if near else f"it knows {known}",
+            remedy=f"did you mean {near[0]}? It knows {values}" if near else f"it knows {values}",
         )
     raise PolicyError(f"{source}: {where}: {shorten(error.message, 160)}.", remedy="see the CRD of TracingPolicy")
 

@@ -267,9 +267,9 @@ def _same_input(act: Act, performed: Performed) -> bool:
 
 def _in_workload(workload: str, performed: Performed, bindings: Bindings) -> bool:
     pods = bindings.workloads.get(workload, ())
-    if any((pod.namespace, pod.name) == (performed.namespace, performed.pod) for pod in pods):
-        return True
-    return performed.pod == workload or (not pods and performed.pod.startswith(f"{workload}-"))
+    if pods:
+        return any((pod.namespace, pod.name) == (performed.namespace, performed.pod) for pod in pods)
+    return performed.pod == workload or performed.pod.startswith(f"{workload}-")
 
 
 def _unlike(act: Act, argv: tuple[str, ...], done: Sequence[Done], bindings: Bindings) -> str:
