@@ -42,7 +42,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
 
 def hold(expected: Mapping[str, Any], policies: Sequence[PolicyResult], *, whole: bool) -> PinResult:
     """Compare a run with what is expected of it. Entries that were not judged count only in a `whole` run."""
-    entries = _entries_of(expected)
+    entries = entries_of(expected)
     results = {policy.name: policy for policy in policies}
     differences: list[str] = []
     held = 0
@@ -126,10 +126,13 @@ def _cited(cites: str, reason: str) -> bool:
     return bool(cites) and cites in reason
 
 
-def _entries_of(expected: Mapping[str, Any]) -> dict[str, Entry]:
-    try:
-        return msgspec.convert(expected, dict[str, Entry])
-    except msgspec.ValidationError as error:
-        raise RecordingError(
-            f"expected.json: {error}.", remedy="mend the entry; docs/recordings.md tells its form"
-        ) from error
+def entries_of(expected: Mapping[str, Any]) -> dict[str, Entry]:
+    """The table as typed entries. Raises `RecordingError` naming the field."""
+    entries = {}
+    for name, written in expected.items():
+        try:
+            entries[name] = msgspec.convert(written, Entry)
+        except msgspec.ValidationError as error:
+            remedy = "mend the entry; docs/recordings.md tells its form"
+            raise RecordingError(f"expected.json: {name}: {error}.", remedy=remedy) from error
+    return entries

@@ -1,0 +1,137 @@
+"""Proving: a suite that looks away is found out, a suite that looks is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from tests.builders import BASH, child, execs, exits, hooked, performed, policy, recording, scenario_files, started
+from tetraproof.act import Acts, shell
+from tetraproof.claim import Claim
+from tetraproof.expectation import Exactly, Kprobe
+from tetraproof.proving import SHARE, Outcome, Trial, prove, report
+from tetraproof.recording import Recording
+from tetraproof.scenario import Run
+
+SHELL, FREE = started(100, BASH, "-c 'echo x > /tmp/guarded'"), started(200, BASH, "-c 'echo x > /tmp/free'")
+COPY = child(FREE, 201, "/usr/bin/cp", "a b")
+ACTS = tuple(Acts(guarded=shell("echo x > /tmp/guarded"), free=shell("echo x > /tmp/free")))
+
+
+@cache
+def made() -> Recording:
+    killed = performed("bash", "-c", "echo x > /tmp/guarded", id="g", exit_code=137)
+    free = performed("bash", "-c", "echo x > /tmp/free", id="f")
+    events = [execs(SHELL), hooked(SHELL, file="/tmp/guarded"), exits(SHELL, signal="SIGKILL")]
+    events += [execs(FREE), execs(COPY), exits(COPY), exits(FREE)]
+    return recording({"guard": scenario_files("guard", [killed, free], events)})
+
+
+def loads(run: Run) -> None:
+    assert run.loaded
+
+
+def told(run: Run) -> None:
+    for act in run.acts:
+        assert act.told
+
+
+def kills(run: Run) -> None:
+    assert run.guarded.killed
+    assert Exactly(1, Kprobe("fd_install", file="/tmp/guarded", action="SIGKILL")) in run.guarded.timeline
+
+
+def frees(run: Run) -> None:
+    assert run.free.succeeded
+    assert Kprobe() not in run.free.timeline
+
+
+def sleeps(_: Run) -> None:
+    pass
+
+
+LOADS = Claim("loads", loads, about_loading=True)
+SHARP = (LOADS, Claim("told", told), Claim("kills", kills), Claim("frees", frees))
+
+
+def outcomes(*claims: Claim, scenario: str = "guard") -> list[Outcome]:
+    return list(prove(made(), [Trial("guard", policy(), {}, scenario, ACTS, claims)]))
+
+
+def test_a_sharp_suite_catches_every_damage() -> None:
+    """Whatever is done to an act, a promise about it notices; harmless ones change nothing."""
+    found = outcomes(*SHARP)
+    assert len(found) > 30
+    assert [one for one in found if not one.harmless and not one.caught_by and not one.rule] == []
+    assert [one for one in found if one.harmless and one.changed] == []
+    _, failed = report(found)
+    assert not failed
+
+
+@pytest.mark.parametrize(
+    ("claims", "survives"),
+    [
+        ((LOADS, Claim("sleeps", sleeps)), "event dropped"),
+        ((LOADS, *SHARP[1:2], Claim("sleeps", sleeps)), "action altered"),
+        ((LOADS, *SHARP[2:3]), "exit code turned into 137"),
+        (SHARP[1:], "policy state turned to error"),
+    ],
+    ids=["asks nothing", "asks nothing of enforcement", "asks nothing of one act", "asks nothing of loading"],
+)
+def test_a_suite_that_looks_away_is_found_out(claims: tuple[Claim, ...], survives: str) -> None:
+    """A damage that no promise notices survives, and the proof fails."""
+    found = outcomes(*claims)
+    unexplained = {one.kind for one in found if not one.harmless and not one.caught_by and not one.rule}
+    lines, failed = report(found)
+    assert (survives in unexplained) or (survives == "policy state turned to error")
+    assert failed or survives == "policy state turned to error"
+    assert any("survivors" in line for line in lines)
+
+
+def test_only_a_promise_about_the_damaged_act_catches_it() -> None:
+    """A promise about another act that happens to change does not count."""
+    found = outcomes(*SHARP)
+    kprobe = next(one for one in found if one.kind == "event dropped" and one.what.startswith("kprobe"))
+    assert kprobe.caught_by == ("kills",)
+    of_free = {name for one in found if one.act == "free" for name in one.caught_by}
+    assert "kills" not in of_free
+
+
+def test_a_trial_that_nobody_answers_proves_nothing() -> None:
+    """No scenario, no outcome."""
+    assert outcomes(*SHARP, scenario="") == []
+
+
+ONE = Outcome("made", "guard", "event dropped", "it", "kprobe event", harmless=False, caught_by=("kills",), changed=("kills",))
+MISSED = replace(ONE, caught_by=(), changed=())
+
+
+@pytest.mark.parametrize(
+    ("found", "failed"),
+    [
+        ([ONE], False),
+        ([ONE, MISSED], True),
+        ([ONE, replace(MISSED, rule="not in force")], False),
+        ([ONE] * 99 + [replace(MISSED, rule="an equal event beside it")], False),
+        ([ONE] * 9 + [replace(MISSED, rule="an equal event beside it")], True),
+        ([ONE, replace(MISSED, harmless=True)], False),
+        ([ONE, replace(ONE, harmless=True)], True),
+        ([], True),
+    ],
+)
+def test_when_the_proof_fails(found: list[Outcome], *, failed: bool) -> None:
+    """Too small a share, a survivor that no rule explains, a harmless change that is noticed; and no damage at all."""
+    lines, red = report(found)
+    assert red is failed
+    assert "damages caught" in lines[-1]
+    assert 90 < SHARE <= 100
+
+
+def test_survivors_are_named() -> None:
+    """With recording, suite, act and what was done."""
+    lines, _ = report([ONE, MISSED, replace(ONE, harmless=True, kind="a blank line")])
+    assert any("unexplained: made  guard  it: event dropped (kprobe event)" in line for line in lines)
+    assert any("not ignored: made  guard  it: a blank line" in line for line in lines)
+    assert lines[-1].startswith("1 of 2 damages caught (50.0 %), 1 survivors unexplained, 1 harmless")
