@@ -19,10 +19,11 @@ import msgspec
 from tetraproof.act import Act, Outcome
 from tetraproof.capability import PolicyState
 from tetraproof.event import Event, parse
+from tetraproof.observation import Done, Observed
 from tetraproof.policy import Policy
 from tetraproof.policy import parse as parse_policy
 from tetraproof.recording import INDEX, Recording, from_files, sealed
-from tetraproof.scenario import Done, Observed, Run
+from tetraproof.scenario import Run
 from tetraproof.timeline import END, START, Node, Performed, Timeline, timelines
 
 Json = dict[str, Any]
@@ -304,4 +305,6 @@ def write_tree(files: Mapping[str, bytes | str], directory: Path) -> Path:
 
 def read_tree(directory: Path) -> dict[str, bytes]:
     """All files of a directory by their path."""
-    return {file.relative_to(directory).as_posix(): file.read_bytes() for file in directory.rglob("*") if file.is_file()}
+    return {
+        file.relative_to(directory).as_posix(): file.read_bytes() for file in directory.rglob("*") if file.is_file()
+    }

@@ -8,7 +8,9 @@ from tetraproof.act import Act, Acts, Outcome, command, prepare, shell, typed
 from tetraproof.errors import UsageError
 
 LAST_WORD = "command terminated with exit code 137\n"
-REFUSED = 'error: Internal error occurred: OCI runtime exec failed: exec failed: unable to start: "x": not found: unknown\n'
+REFUSED = (
+    'error: Internal error occurred: OCI runtime exec failed: exec failed: unable to start: "x": not found: unknown\n'
+)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,11 @@ def test_an_act_without_a_program_is_refused() -> None:
         (Outcome(0), False, "exit 0"),
         (Outcome(137, stderr=LAST_WORD), False, "exit 137"),
         (Outcome(126, stderr=REFUSED), True, "exit 126 (the runtime could not start it)"),
-        (Outcome(127, stderr="exec /bin/x: no such file or directory\n"), True, "exit 127 (the runtime could not start it)"),
+        (
+            Outcome(127, stderr="exec /bin/x: no such file or directory\n"),
+            True,
+            "exit 127 (the runtime could not start it)",
+        ),
         (Outcome(1, stderr=f"a\n{REFUSED}b\n"), True, "exit 1 (the runtime could not start it)"),
         # a program may say such words and live
         (Outcome(0, stderr=REFUSED), False, "exit 0"),
@@ -64,7 +70,13 @@ def test_an_outcome_says_how_it_ended(outcome: Outcome, text: str, *, refused: b
 
 @pytest.mark.parametrize(
     ("written", "own"),
-    [("", ""), ("a\n", "a\n"), (LAST_WORD, ""), (f"a\n{LAST_WORD}", "a\n"), ("command terminated by me\n", "command terminated by me\n")],
+    [
+        ("", ""),
+        ("a\n", "a\n"),
+        (LAST_WORD, ""),
+        (f"a\n{LAST_WORD}", "a\n"),
+        ("command terminated by me\n", "command terminated by me\n"),
+    ],
 )
 def test_kubectls_last_word_is_not_the_programs(written: str, own: str) -> None:
     """A terminal mixes it into the output."""

@@ -20,9 +20,10 @@ from fixtures.suite import declared_acts, test_applying_is_loading, test_every_a
 from tests.builders import MANIFESTS, RECORDINGS
 from tetraproof.claim import Claim, Judged
 from tetraproof.damage import Damage, damages
+from tetraproof.observation import Done, Observed
 from tetraproof.policy import load
 from tetraproof.recording import Recording, from_files, open_recording, sealed
-from tetraproof.scenario import Done, Observed, Run
+from tetraproof.scenario import Run
 from tetraproof.targets.replay import Replay
 from tetraproof.verdict import Verdict
 

@@ -55,7 +55,10 @@ def completions(values: Values) -> Iterator[dict[str, bool]]:
     """Every way in which the unknown ones could turn out."""
     unknown = [name for name, value in values.items() if isinstance(value, Unknown)]
     for turned in itertools.product([True, False], repeat=len(unknown)):
-        yield {**{name: value for name, value in values.items() if isinstance(value, bool)}, **dict(zip(unknown, turned, strict=True))}
+        yield {
+            **{name: value for name, value in values.items() if isinstance(value, bool)},
+            **dict(zip(unknown, turned, strict=True)),
+        }
 
 
 def supervaluation(formula: Formula, values: Values) -> Verdict:

@@ -13,7 +13,11 @@ from tetraproof.errors import UsageError
 
 NGINX = PodBinding("default", "nginx-795c6cd55d-jvmml", "10.0.0.2")
 HERE = Bindings(
-    {"nginx": (NGINX, PodBinding("default", "nginx-2", "10.0.0.9")), "probe": (PodBinding("other", "probe"),), "gone": ()},
+    {
+        "nginx": (NGINX, PodBinding("default", "nginx-2", "10.0.0.9")),
+        "probe": (PodBinding("other", "probe"),),
+        "gone": (),
+    },
     {"deathstar": "10.96.11.240"},
     {"ranges.pods": "10.0.0.0/18", "ranges.services": "10.96.0.0/16"},
 )

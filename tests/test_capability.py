@@ -14,12 +14,21 @@ from tetraproof.verdict import Verdict
 
 KILLS = policy()
 OVERRIDES = policy(POLICY.replace("Sigkill", "Override\n              argError: -1"))
-ALONE = policy(POLICY.replace("Sigkill", "Override").replace("spec:\n", "spec:\n  options:\n    - {name: disable-kprobe-multi, value: '1'}\n"))
+ALONE = policy(
+    POLICY.replace("Sigkill", "Override").replace(
+        "spec:\n", "spec:\n  options:\n    - {name: disable-kprobe-multi, value: '1'}\n"
+    )
+)
 OTHER = "other-node"
 PREAMBLE = "policy handler 'tracing' failed loading policy 'guard': "
 # as recorded of 1.4.1 and 1.7.0
-NO_HELPER = f"{PREAMBLE}validation failed: Error override action not supported, bpf_override_return helper not available"
-BY_MULTI = f"{PREAMBLE}override validation failed: can't override 'f' function with kprobe_multi, use --disable-kprobe-multi option"
+NO_HELPER = (
+    f"{PREAMBLE}validation failed: Error override action not supported, bpf_override_return helper not available"
+)
+BY_MULTI = (
+    f"{PREAMBLE}override validation failed: can't override 'f' function with kprobe_multi, "
+    "use --disable-kprobe-multi option"
+)
 REFUSED = (
     "sensor generic_kprobe from collection guard failed to load: failed prog /var/lib/tetragon/bpf_multi_kprobe_v61.o "
     "kern_version 396288 loadInstance: opening collection failed: program generic_kprobe_event: load program: "
@@ -32,7 +41,10 @@ REFUSED = (
     [
         (NO_HELPER, Verdict.UNSUPPORTED),
         (BY_MULTI, Verdict.UNSUPPORTED),
-        (f"{PREAMBLE}override action not supported on syscalls, bpf_override_return helper not available", Verdict.UNSUPPORTED),
+        (
+            f"{PREAMBLE}override action not supported on syscalls, bpf_override_return helper not available",
+            Verdict.UNSUPPORTED,
+        ),
         ("LSM hooks are not supported", Verdict.UNSUPPORTED),
         ("the kernel doesn't support it", Verdict.UNSUPPORTED),
         ("function f not found in BTF", Verdict.UNSUPPORTED),
@@ -87,7 +99,9 @@ def test_a_node_whose_agent_says_nothing_of_the_policy_is_not_in_force() -> None
     assert OTHER in judged.reason
 
 
-def here(settings: dict[str, str] | None = None, options: dict[str, str] | None = None, **features: bool) -> dict[str, Capabilities]:
+def here(
+    settings: dict[str, str] | None = None, options: dict[str, str] | None = None, **features: bool
+) -> dict[str, Capabilities]:
     return {NODE: Capabilities(features, options or {}, settings or {})}
 
 
@@ -120,7 +134,9 @@ def test_with_kprobe_multi_on_fmod_ret_is_no_help() -> None:
     assert "by derivation" not in judged.reason
     assert judged.reason.endswith("; its remedy: use --disable-kprobe-multi option")
     settings = {"disable-kprobe-multi": "true"}
-    off = loading(OVERRIDES, [state(told="load_error", error=NO_HELPER)], here(settings, override_return=False, fmodret=True))
+    off = loading(
+        OVERRIDES, [state(told="load_error", error=NO_HELPER)], here(settings, override_return=False, fmodret=True)
+    )
     assert "by derivation it could" in off.reason
 
 
@@ -157,17 +173,24 @@ def test_what_nobody_said_is_neither_there_nor_lacking(name: str, *, has: bool |
 
 def test_a_probe_is_read_whatever_stands_between() -> None:
     """1.7.0 writes a colon after every name, 1.4.1 leaves some out; its log and anything else is passed over."""
-    text = "override_return: false\nuprobe_multi true\nlevel=error msg=\"x: true\"\nlsm: maybe\nsignal: true \n"
+    text = 'override_return: false\nuprobe_multi true\nlevel=error msg="x: true"\nlsm: maybe\nsignal: true \n'
     assert probed(text) == {"override_return": False, "uprobe_multi": True, "signal": True}
 
 
 def test_a_kernel_option_that_is_not_set_is_n() -> None:
     """Set, a module, a text, or not set."""
     text = 'CONFIG_BPF=y\nCONFIG_X=m\nCONFIG_LSM="bpf,yama"\n# CONFIG_BPF_LSM is not set\n# a comment\n'
-    assert kernel_options(text) == {"CONFIG_BPF": "y", "CONFIG_X": "m", "CONFIG_LSM": '"bpf,yama"', "CONFIG_BPF_LSM": "n"}
+    assert kernel_options(text) == {
+        "CONFIG_BPF": "y",
+        "CONFIG_X": "m",
+        "CONFIG_LSM": '"bpf,yama"',
+        "CONFIG_BPF_LSM": "n",
+    }
 
 
-@pytest.mark.parametrize("path", sorted(RECORDINGS.glob("*/environment/tetra-probe.txt")), ids=lambda path: path.parts[-3])
+@pytest.mark.parametrize(
+    "path", sorted(RECORDINGS.glob("*/environment/tetra-probe.txt")), ids=lambda path: path.parts[-3]
+)
 def test_every_recorded_probe_is_understood(path: Path) -> None:
     """It names what policies need."""
     features = probed(path.read_text(encoding="utf-8"))

@@ -10,7 +10,8 @@ from tests.builders import policy, state
 from tetraproof.answer import Undecided, Unknown, ask
 from tetraproof.claim import Claim
 from tetraproof.finding import Finding, Known
-from tetraproof.scenario import Observed, Run
+from tetraproof.observation import Observed
+from tetraproof.scenario import Run
 from tetraproof.verdict import Verdict
 
 UNHEARD = Unknown(Verdict.INCONCLUSIVE, "no sentinel was heard")

@@ -24,7 +24,12 @@ SHELL = started(100, BASH, '-c "x y"')
 NGINX = started(200, "/usr/sbin/nginx", pod="default/nginx-795c6cd55d-jvmml")
 STRANGER = started(300, "/usr/bin/kubelet", pod="")
 NOTICE = b"tail: '/var/run/tetragon.log' has been replaced;  following new file\n"
-METRICS = 'tetragon_observer_ringbuf_events_lost_total 0\ntetragon_policy_events_total{binary="b",policy="guard"} 1\ngo_goroutines 3\n'
+METRICS = """\
+tetragon_observer_ringbuf_events_lost_total 0
+tetragon_policy_events_total{binary="b",policy="guard"} 1
+go_goroutines 3
+"""
+ABOUT = {"stream_alive_to_end": True, "policy_settled_after_s": 12.5, "started": "2026-11-23T07:00:00+00:00"}
 
 
 def node(name: str = NODE, cpus: str = "1") -> Raw:
@@ -39,7 +44,16 @@ def pod(name: str, *, namespace: str = "other", owner: str = "", on: str = NODE,
 
 
 def probe(name: str, *argv: str, **more: Any) -> Raw:
-    return {"id": name, "namespace": "other", "pod": "probe", "argv": argv, "exit_code": 0, "stdout": "", "stderr": "", **more}
+    return {
+        "id": name,
+        "namespace": "other",
+        "pod": "probe",
+        "argv": argv,
+        "exit_code": 0,
+        "stdout": "",
+        "stderr": "",
+        **more,
+    }
 
 
 PROBES = [
@@ -92,7 +106,7 @@ def raw() -> Raw:
         "guard/metrics-before.txt": METRICS,
         "guard/metrics-after.txt": METRICS,
         "guard/pods.json": {"items": pods},
-        "guard/scenario.json": {"stream_alive_to_end": True, "policy_settled_after_s": 12.5, "started": "2026-11-23T07:00:00+00:00"},
+        "guard/scenario.json": ABOUT,
         "guard/unrelated.txt": "not for a recording",
         "baseline/probes.json": PROBES,
         "baseline/events.jsonl": LINES,
@@ -102,8 +116,12 @@ def raw() -> Raw:
 
 def written(tmp_path: Path, change: Raw | None = None, *without: str) -> Path:
     """The raw records with some files replaced, and some or whole folders left out."""
-    files = {name: content for name, content in {**raw(), **(change or {})}.items() if not name.startswith(without or ("-",))}
-    text = {name: content if isinstance(content, str | bytes) else json.dumps(content) for name, content in files.items()}
+    files = {
+        name: content for name, content in {**raw(), **(change or {})}.items() if not name.startswith(without or ("-",))
+    }
+    text = {
+        name: content if isinstance(content, str | bytes) else json.dumps(content) for name, content in files.items()
+    }
     return write_tree(text, tmp_path / "raw")
 
 
@@ -311,6 +329,13 @@ def test_trimmed_compact_lines_of_strangers_are_nowhere(tmp_path: Path) -> None:
     assert "kubelet" not in (made.text("scenarios/guard/export.compact.txt") or "")
 
 
+ONE = probe("one", "true")
+
+
+def acts(*each: Raw) -> Raw:
+    return {"guard/probes.json": each}
+
+
 @pytest.mark.parametrize(
     ("change", "without", "choice", "word"),
     [
@@ -324,10 +349,10 @@ def test_trimmed_compact_lines_of_strangers_are_nowhere(tmp_path: Path) -> None:
         ({}, (), Choice(only=("guard",), without=("guard",)), "no scenario"),
         ({"guard/probes.json": "[{"}, (), Choice(), "probes.json is no JSON"),
         ({"guard/probes.json": b"\xff\xfe"}, (), Choice(), "probes.json is no JSON"),
-        ({"guard/probes.json": [{**probe("one", "true"), "argv": "true"}]}, (), Choice(), "act 0 (one): Expected `array`"),
-        ({"guard/probes.json": [probe("one", "true"), probe("two", "true", exit_code="0")]}, (), Choice(), "act 1 (two): "),
-        ({"guard/probes.json": [{"id": "one", "namespace": "other", "pod": "probe", "exit_code": 0}]}, (), Choice(), "argv"),
-        ({"guard/probes.json": [{"id": "one", "argv": ["true"], "pod": "probe", "exit_code": 0}]}, (), Choice(), "namespace"),
+        (acts({**ONE, "argv": "true"}), (), Choice(), "act 0 (one): Expected `array`"),
+        (acts(ONE, {**ONE, "id": "two", "exit_code": "0"}), (), Choice(), "act 1 (two): "),
+        (acts({name: ONE[name] for name in ONE if name != "argv"}), (), Choice(), "argv"),
+        (acts({name: ONE[name] for name in ONE if name != "namespace"}), (), Choice(), "namespace"),
         ({"guard/probes.json": {"acts": []}}, (), Choice(), "probes.json"),
         ({"guard/probes.json": ["true"]}, (), Choice(), "probes.json"),
         ({"guard/policy.yaml": "kind: Pod"}, (), Choice(), "policy.yaml: kind is 'Pod'"),

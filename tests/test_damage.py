@@ -11,9 +11,9 @@ import pytest
 from tests.builders import MANIFESTS, NEWEST
 from tests.test_agents import acts as declared
 from tetraproof.damage import Damage, damages
+from tetraproof.observation import Observed
 from tetraproof.policy import load
 from tetraproof.recording import Recording, from_files, open_recording, sealed
-from tetraproof.scenario import Observed
 from tetraproof.targets.replay import Replay
 
 EVENTS, ACTS, STATE = (f"scenarios/block-fd-install/{name}" for name in ("events.jsonl", "acts.json", "state.json"))

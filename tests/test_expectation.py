@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from dirty_equals import Contains, IsInt, IsStr
@@ -19,7 +20,8 @@ SHELL = started(42, BASH, "-c ls")
 SOCK = {"saddr": "10.0.0.6", "sport": 40000, "daddr": "203.0.113.10", "dport": 443}
 OPENED = hooked(SHELL, file="/tmp/guarded")
 CONNECTED = hooked(SHELL, function="tcp_connect", sock=SOCK, action="POST", policy="egress")
-RETURNED = hooked(SHELL, function="sys_write", **{"return": {"int_arg": -1}})
+RESULT: dict[str, Any] = {"return": {"int_arg": -1}}
+RETURNED = hooked(SHELL, function="sys_write", **RESULT)
 EXITED, KILLED = exits(SHELL, 3), exits(SHELL, signal="SIGKILL")
 CAPABLE = {"process": {**SHELL.json(), "cap": {"effective": ["CAP_KILL", "CAP_CHOWN"]}}}
 
@@ -228,7 +230,9 @@ def test_steps_without_the_field_need_not_agree_on_it() -> None:
 
 
 SMALL = st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 2)), max_size=5)
-PATTERNS = st.sampled_from([Kprobe(), A, B, Kprobe(sport=1), Kprobe(sport=2), Kprobe("a", sport=1), Kprobe("b", sport=2)])
+PATTERNS = st.sampled_from(
+    [Kprobe(), A, B, Kprobe(sport=1), Kprobe(sport=2), Kprobe("a", sport=1), Kprobe("b", sport=2)]
+)
 PARTS = st.lists(PATTERNS, min_size=1, max_size=4)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ SOCK = {"saddr": "10.0.0.6", "sport": 40000, "daddr": "203.0.113.10", "dport": 4
 STEERING = "\x1b[2J\x1b]0;owned\x07\u202e\r\nact forged"
 
 
-def told(act: Performed, events: list[Event], **frame: bool) -> list[str]:
+def told(act: Performed, events: list[Event], **frame: Any) -> list[str]:
     (line,) = lines_of([act], events, **frame)
     return of_act("guard: why.", act, line).splitlines()
 
@@ -33,7 +34,10 @@ def told(act: Performed, events: list[Event], **frame: bool) -> list[str]:
         (exits(SHELL, 3), "/usr/bin/bash  3"),
         (exits(SHELL, signal="SIGKILL"), "/usr/bin/bash  SIGKILL"),
         (hooked(SHELL, file="/tmp/a"), "fd_install  /tmp/a  SIGKILL  /usr/bin/bash"),
-        (hooked(SHELL, function="f", sock=SOCK, action="POST"), "f  10.0.0.6:40000 → 203.0.113.10:443  POST  /usr/bin/bash"),
+        (
+            hooked(SHELL, function="f", sock=SOCK, action="POST"),
+            "f  10.0.0.6:40000 → 203.0.113.10:443  POST  /usr/bin/bash",
+        ),
         (hooked(SHELL, function="f", action="POST"), "f  POST  /usr/bin/bash"),
         (event("process_lsm", {"process": SHELL.json()}), "/usr/bin/bash"),
     ],
@@ -46,7 +50,16 @@ def test_an_event_in_a_few_words(one: Event, words: str) -> None:
 def test_a_timeline_is_told_line_by_line() -> None:
     """The act with its outcome, its events with their times, and whether the stream was heard."""
     lines = told(ACT, [execs(SHELL, 1.0), hooked(SHELL, file="/tmp/a", at=1.25), exits(SHELL, at=1.5)])
-    assert [line.split()[0] for line in lines] == ["guard:", "timeline", "▸", "ended", "+0.000", "+0.250", "+0.500", "▪"]
+    assert [line.split()[0] for line in lines] == [
+        "guard:",
+        "timeline",
+        "▸",
+        "ended",
+        "+0.000",
+        "+0.250",
+        "+0.500",
+        "▪",
+    ]
     assert "node tetra-node · window 0.50 s · 3 events · stream alive to the end" in lines[1]
     assert "bash -c x   in other/probe" in lines[2]
     unheard = told(ACT, [execs(SHELL)], heard=False)
@@ -83,9 +96,21 @@ def test_a_long_timeline_is_cut_in_the_middle() -> None:
     [
         (ACT, [execs(SHELL), exits(SHELL)], "exit 0; the agent tells 0"),
         (ACT, [execs(SHELL)], "exit 0; the agent tells no exit of it"),
-        (replace(ACT, outcome=Outcome(137)), [execs(SHELL), exits(SHELL, signal="SIGKILL")], "exit 137; the agent tells SIGKILL"),
-        (replace(ACT, outcome=Outcome(1, "out\n", "err\n")), [execs(SHELL)], "exit 1; the agent tells no exit of it; it said “out”"),
-        (replace(ACT, outcome=Outcome(1, "", "err\n")), [execs(SHELL)], "exit 1; the agent tells no exit of it; it said “err”"),
+        (
+            replace(ACT, outcome=Outcome(137)),
+            [execs(SHELL), exits(SHELL, signal="SIGKILL")],
+            "exit 137; the agent tells SIGKILL",
+        ),
+        (
+            replace(ACT, outcome=Outcome(1, "out\n", "err\n")),
+            [execs(SHELL)],
+            "exit 1; the agent tells no exit of it; it said “out”",
+        ),
+        (
+            replace(ACT, outcome=Outcome(1, "", "err\n")),
+            [execs(SHELL)],
+            "exit 1; the agent tells no exit of it; it said “err”",
+        ),
         (replace(ACT, outcome=Outcome(None, broken="cut")), [], "no outcome: cut; the agent tells no exit of it"),
     ],
 )

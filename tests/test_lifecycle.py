@@ -8,11 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import BASH, CAT, RECORDINGS, child, execs, exits, fork, hooked, in_place, lines_of, performed, started
+from tests.builders import (
+    BASH,
+    CAT,
+    RECORDINGS,
+    child,
+    execs,
+    exits,
+    fork,
+    hooked,
+    in_place,
+    lines_of,
+    performed,
+    started,
+)
 from tetraproof.event import Event, Exit, Process
 from tetraproof.lifecycle import exit_code, exit_of, faults
+from tetraproof.observation import Observed
 from tetraproof.recording import Recording, open_recording
-from tetraproof.scenario import Observed
 from tetraproof.targets.replay import Replay
 from tetraproof.timeline import Performed
 
@@ -22,7 +35,13 @@ CHILD = child(SHELL, 101, CAT, "/tmp/a")
 SUBSHELL = fork(SHELL, 102)
 TAIL = child(SUBSHELL, 103, "/usr/bin/tail")
 STAT = in_place(SHELL, "/usr/bin/stat", "/tmp/a")
-WHOLE = [execs(SHELL), execs(CHILD), hooked(CHILD, file="/tmp/a", action="POST"), exits(CHILD, at=0.1), exits(SHELL, at=0.2)]
+WHOLE = [
+    execs(SHELL),
+    execs(CHILD),
+    hooked(CHILD, file="/tmp/a", action="POST"),
+    exits(CHILD, at=0.1),
+    exits(SHELL, at=0.2),
+]
 KILLED_ACT = performed("bash", "-c", "x", exit_code=137)
 REFUSED_ACT = performed("bash", "-c", "x", exit_code=126, stderr="OCI runtime exec failed: exec failed: EPERM\n")
 

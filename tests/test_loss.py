@@ -8,7 +8,10 @@ from tests.builders import RECORDINGS
 from tetraproof.loss import keep, lost, posted, samples
 
 LOST = "tetragon_observer_ringbuf_events_lost_total"
-RECEIVED, HANDED_ON = "tetragon_observer_ringbuf_events_received_total", "tetragon_observer_ringbuf_queue_events_received_total"
+RECEIVED, HANDED_ON = (
+    "tetragon_observer_ringbuf_events_received_total",
+    "tetragon_observer_ringbuf_queue_events_received_total",
+)
 EVENTS = 'tetragon_policy_events_total{binary="%s",hook="kprobe:f",policy="%s"}'
 
 
@@ -33,11 +36,19 @@ def metrics(**values: float) -> str:
         # behind: beyond a share of what was received and beyond a number
         ({RECEIVED: 0, HANDED_ON: 0}, {RECEIVED: 1000, HANDED_ON: 1000}, ""),
         ({RECEIVED: 0, HANDED_ON: 0}, {RECEIVED: 1000, HANDED_ON: 900}, ""),
-        ({RECEIVED: 0, HANDED_ON: 0}, {RECEIVED: 1000, HANDED_ON: 899}, "of 1000 events from the ring 899 were handed on"),
+        (
+            {RECEIVED: 0, HANDED_ON: 0},
+            {RECEIVED: 1000, HANDED_ON: 899},
+            "of 1000 events from the ring 899 were handed on",
+        ),
         ({RECEIVED: 0, HANDED_ON: 0}, {RECEIVED: 10000, HANDED_ON: 9501}, ""),
         ({RECEIVED: 0, HANDED_ON: 0}, {RECEIVED: 10000, HANDED_ON: 9499}, "the agent fell behind"),
         ({RECEIVED: 9000, HANDED_ON: 1000}, {RECEIVED: 9100, HANDED_ON: 1100}, ""),
-        ({}, {"tetragon_ringbuf_perf_event_received_total": 900, "tetragon_ringbuf_queue_received_total": 1}, "fell behind"),
+        (
+            {},
+            {"tetragon_ringbuf_perf_event_received_total": 900, "tetragon_ringbuf_queue_received_total": 1},
+            "fell behind",
+        ),
     ],
 )
 def test_what_was_lost_between_two_readings(before: dict[str, float], after: dict[str, float], word: str) -> None:
@@ -58,7 +69,8 @@ def test_the_policies_events_are_counted_by_program() -> None:
     """Only this policy's, only what grew, over all hooks and pods."""
     before = f"{EVENTS % ('/bin/a', 'guard')} 1\n{EVENTS % ('/bin/b', 'guard')} 2\n"
     elsewhere = EVENTS.replace("kprobe:f", "kprobe:g") % ("/bin/a", "guard")
-    after = f"{EVENTS % ('/bin/a', 'guard')} 3\n{elsewhere} 1\n{EVENTS % ('/bin/b', 'guard')} 2\n{EVENTS % ('/bin/a', 'other')} 9\n"
+    other = f"{EVENTS % ('/bin/b', 'guard')} 2\n{EVENTS % ('/bin/a', 'other')} 9\n"
+    after = f"{EVENTS % ('/bin/a', 'guard')} 3\n{elsewhere} 1\n{other}"
     assert posted(before, after, "guard") == {"/bin/a": 3}
     assert posted(before, after, "nobody") == {}
 
@@ -87,7 +99,9 @@ def test_a_counter_with_and_without_its_suffix_is_one() -> None:
     assert samples("x_total 3\n") == samples("x 3\n") == {("x", ()): 3.0}
 
 
-@pytest.mark.parametrize("path", sorted(RECORDINGS.glob("*/scenarios/*/metrics-after.txt")), ids=lambda path: "/".join(path.parts[-4:-1]))
+@pytest.mark.parametrize(
+    "path", sorted(RECORDINGS.glob("*/scenarios/*/metrics-after.txt")), ids=lambda path: "/".join(path.parts[-4:-1])
+)
 def test_recorded_metrics_are_read(path: object) -> None:
     """Every recorded exposition parses, and lost nothing but what the drowned stream did."""
     after = path.read_text(encoding="utf-8")  # type: ignore[attr-defined]

@@ -19,12 +19,18 @@ LACK = "bpf_override_return helper not available"
 
 
 def judged(
-    *claims: ClaimResult, limits: tuple[LimitResult, ...] = (), verdict: str = "conforms", loading: str = "conforms", why: str = ""
+    *claims: ClaimResult,
+    limits: tuple[LimitResult, ...] = (),
+    verdict: str = "conforms",
+    loading: str = "conforms",
+    why: str = "",
 ) -> PolicyResult:
     return PolicyResult("guard", "guard", "t", "s", verdict, "", loading, why, claims=claims, limits=limits)
 
 
-def claim(verdict: str | None, reason: str = "", finding: str = "", *, seen: bool = False, name: str = "test_a") -> ClaimResult:
+def claim(
+    verdict: str | None, reason: str = "", finding: str = "", *, seen: bool = False, name: str = "test_a"
+) -> ClaimResult:
     return ClaimResult(name, "t", verdict, reason, finding=finding, finding_seen=seen)
 
 
@@ -55,7 +61,11 @@ KNOWN = claim("violates", "killed", "workers", seen=True)
         ("conforms", KNOWN, "is violates, expected conforms"),
         (cited("violates", "workers"), KNOWN, ""),
         (cited("violates", "workers"), claim("conforms"), "is conforms, expected violates"),
-        (cited("violates", "workers"), claim("violates", "another way"), "violates by no known finding, expected workers"),
+        (
+            cited("violates", "workers"),
+            claim("violates", "another way"),
+            "violates by no known finding, expected workers",
+        ),
         (cited("violates", "workers"), claim("violates", finding="other", seen=True), "violates by other"),
         (cited("violates", "workers"), claim("violates", finding="workers"), "expected workers"),
         (cited("unsupported", LACK), claim("unsupported", f"the agent refuses: {LACK}"), ""),
@@ -107,7 +117,14 @@ def test_what_nobody_expects_differs(*, whole: bool) -> None:
 @pytest.mark.parametrize(("whole", "count"), [(True, 1), (False, 0)])
 def test_what_was_not_judged_differs_only_in_a_whole_run(count: int, *, whole: bool) -> None:
     """`K=` selects judgements; those that it left out are not missed."""
-    assert len(hold({"guard": entry("conforms"), "other": entry("conforms")}, [judged(claim("conforms"))], whole=whole).differences) == count
+    assert (
+        len(
+            hold(
+                {"guard": entry("conforms"), "other": entry("conforms")}, [judged(claim("conforms"))], whole=whole
+            ).differences
+        )
+        == count
+    )
     assert len(differences(entry("conforms"), judged(), whole=whole)) == count
     assert len(differences(entry("conforms", rename="stops"), judged(claim("conforms")), whole=whole)) == count
 
@@ -146,7 +163,11 @@ def test_what_was_not_judged_has_no_entry() -> None:
 
 def test_how_many_entries_were_held() -> None:
     """Differences count once each, and never below nothing."""
-    both = {"verdict": "conforms", "promises": {"test_a": "conforms", "test_b": "conforms"}, "limits": {"rename": "stops"}}
+    both = {
+        "verdict": "conforms",
+        "promises": {"test_a": "conforms", "test_b": "conforms"},
+        "limits": {"rename": "stops"},
+    }
     told = judged(claim("conforms"), claim("conforms", name="test_b"), limits=(limit("stops"),))
     assert hold({"guard": both}, [told], whole=True).held == 3
     worse = judged(claim("violates"), claim("conforms", name="test_b"), limits=(limit("stops"),))
@@ -199,6 +220,8 @@ def test_every_entry_that_does_not_conform_cites_why(table: Path) -> None:
 def test_a_policys_verdict_is_the_worst_of_its_promises(table: Path) -> None:
     """No entry contradicts itself."""
     for name, one in json.loads(table.read_bytes()).items():
-        promises = [pinned if isinstance(pinned, str) else pinned["verdict"] for pinned in one.get("promises", {}).values()]
+        promises = [
+            pinned if isinstance(pinned, str) else pinned["verdict"] for pinned in one.get("promises", {}).values()
+        ]
         if promises:
             assert one["verdict"] == str(min(Verdict[word.upper()] for word in promises)), name

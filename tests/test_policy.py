@@ -15,7 +15,7 @@ from tetraproof.policy import BIND, Policy, compare, load, parse, with_values
 
 NAMESPACED = POLICY.replace("kind: TracingPolicy", "kind: TracingPolicyNamespaced")
 BOUND = POLICY.replace(
-    "  name: guard\n", "  name: guard\n  annotations:\n    tetraproof.dev/bind: '{\"/tmp/guarded\": \"ranges.pods\"}'\n"
+    "  name: guard\n", '  name: guard\n  annotations:\n    tetraproof.dev/bind: \'{"/tmp/guarded": "ranges.pods"}\'\n'
 )
 
 
@@ -74,7 +74,11 @@ def test_there_are_manifests() -> None:
         (annotated("'[1]'"), "is no mapping of text", "logical name"),
         (annotated("""'{"/tmp/guarded": 7}'"""), "is no mapping of text", "logical name"),
         (annotated("{a: b}"), f"metadata.annotations[{BIND!r}] is no JSON", "logical name"),
-        (annotated("""'{"/tmp/other": "ranges.pods"}'"""), "binds '/tmp/other', which spec does not hold", "of the spec"),
+        (
+            annotated("""'{"/tmp/other": "ranges.pods"}'"""),
+            "binds '/tmp/other', which spec does not hold",
+            "of the spec",
+        ),
         (POLICY.replace("  name: guard\n", "  name: guard\n  annotations: [x]\n"), "metadata.annotations", "mapping"),
     ],
 )

@@ -15,7 +15,7 @@ from tetraproof.proving import SHARE, Outcome, Trial, prove, report
 from tetraproof.recording import Recording
 from tetraproof.scenario import Run
 
-SHELL, FREE = started(100, BASH, "-c 'echo x > /tmp/guarded'"), started(200, BASH, "-c 'echo x > /tmp/free'")
+SHELL, FREE = started(100, BASH, '-c "echo x > /tmp/guarded"'), started(200, BASH, '-c "echo x > /tmp/free"')
 COPY = child(FREE, 201, "/usr/bin/cp", "a b")
 ACTS = tuple(Acts(guarded=shell("echo x > /tmp/guarded"), free=shell("echo x > /tmp/free")))
 
@@ -76,17 +76,16 @@ def test_a_sharp_suite_catches_every_damage() -> None:
         ((LOADS, Claim("sleeps", sleeps)), "event dropped"),
         ((LOADS, *SHARP[1:2], Claim("sleeps", sleeps)), "action altered"),
         ((LOADS, *SHARP[2:3]), "exit code turned into 137"),
-        (SHARP[1:], "policy state turned to error"),
     ],
-    ids=["asks nothing", "asks nothing of enforcement", "asks nothing of one act", "asks nothing of loading"],
+    ids=["asks nothing", "asks nothing of enforcement", "asks nothing of one act"],
 )
 def test_a_suite_that_looks_away_is_found_out(claims: tuple[Claim, ...], survives: str) -> None:
     """A damage that no promise notices survives, and the proof fails."""
     found = outcomes(*claims)
     unexplained = {one.kind for one in found if not one.harmless and not one.caught_by and not one.rule}
     lines, failed = report(found)
-    assert (survives in unexplained) or (survives == "policy state turned to error")
-    assert failed or survives == "policy state turned to error"
+    assert survives in unexplained
+    assert failed
     assert any("survivors" in line for line in lines)
 
 
@@ -104,7 +103,9 @@ def test_a_trial_that_nobody_answers_proves_nothing() -> None:
     assert outcomes(*SHARP, scenario="") == []
 
 
-ONE = Outcome("made", "guard", "event dropped", "it", "kprobe event", harmless=False, caught_by=("kills",), changed=("kills",))
+ONE = Outcome(
+    "made", "guard", "event dropped", "it", "kprobe event", harmless=False, caught_by=("kills",), changed=("kills",)
+)
 MISSED = replace(ONE, caught_by=(), changed=())
 
 

@@ -110,7 +110,11 @@ COPY, CONVERT = "copy the recording again", "convert"
         (tampered, f"{ACTS} has another checksum than {SUMS} says", "never edited"),
         (lambda files: {**files, SUMS: b""}, f"is not listed in {SUMS}", "remove"),
         (lambda files: {**files, SUMS: b"\xff\xfe" + files[SUMS]}, SUMS, ""),
-        (lambda files: reindexed(files, format=FORMAT + 1), f"format is {FORMAT + 1}, and this tetraproof reads up to {FORMAT}", "newer tetraproof"),
+        (
+            lambda files: reindexed(files, format=FORMAT + 1),
+            f"format is {FORMAT + 1}, and this tetraproof reads up to {FORMAT}",
+            "newer tetraproof",
+        ),
         (lambda files: reindexed(files, format="1"), "format is 1", "newer tetraproof"),
         (lambda files: reindexed(files, format=None), "format is None", "newer tetraproof"),
         (lambda files: reindexed(files, nodes={}), f"{INDEX}: Expected `array`, got `object` - at `$.nodes`", CONVERT),
@@ -219,7 +223,9 @@ def test_the_sums_are_what_sha256sum_reads(tmp_path: Path) -> None:
     assert subprocess.run(check, cwd=tmp_path, check=False, capture_output=True).returncode == 1
 
 
-@pytest.mark.parametrize("path", sorted(path for path in RECORDINGS.iterdir() if path.is_dir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted(path for path in RECORDINGS.iterdir() if path.is_dir()), ids=lambda path: path.name
+)
 def test_every_shipped_recording_is_whole(path: Path) -> None:
     """Sums, fields, acts; and every file has the sum that is listed."""
     opened = open_recording(path)

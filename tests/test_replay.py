@@ -28,8 +28,9 @@ from tests.builders import (
 from tetraproof.act import Act, Acts, command, shell, typed
 from tetraproof.answer import Unknown
 from tetraproof.capability import Counters
+from tetraproof.observation import Done, Observed
 from tetraproof.recording import INDEX, Recording, from_files, sealed
-from tetraproof.scenario import Done, Observed, Run
+from tetraproof.scenario import Run
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.replay import Replay
 from tetraproof.timeline import Performed
@@ -42,11 +43,13 @@ PODS = {
 }
 RANGES = {"ranges.pods": "10.0.0.0/18"}
 BOUND = POLICY.replace(
-    "  name: guard\n", "  name: guard\n  annotations:\n    tetraproof.dev/bind: '{\"/tmp/guarded\": \"ranges.pods\"}'\n"
+    "  name: guard\n", '  name: guard\n  annotations:\n    tetraproof.dev/bind: \'{"/tmp/guarded": "ranges.pods"}\'\n'
 )
 
 
-def made(*acts: Performed, events: Any = (), manifest: str = POLICY, extra: Mapping[str, bytes] | None = None) -> Recording:
+def made(
+    *acts: Performed, events: Any = (), manifest: str = POLICY, extra: Mapping[str, bytes] | None = None
+) -> Recording:
     """A recording of one scenario, `guard`, with these acts."""
     files = scenario_files("guard", acts, events, manifest=manifest)
     files |= {f"scenarios/guard/{name}": content for name, content in (extra or {}).items()}
@@ -77,18 +80,30 @@ CURLED = performed("curl", "http://10.0.0.2/", id="curled")
         # by argv
         ((CAT_A, CAT_B), Acts(a=command("cat", "/tmp/a"), b=command("cat", "/tmp/b")), ["cat-a", "cat-b"]),
         # by pod, under the name that was generated for it
-        ((CAT_A, IN_NGINX), Acts(n=command("cat", "/tmp/a", pod="nginx"), p=command("cat", "/tmp/a")), ["in-nginx", "cat-a"]),
+        (
+            (CAT_A, IN_NGINX),
+            Acts(n=command("cat", "/tmp/a", pod="nginx"), p=command("cat", "/tmp/a")),
+            ["in-nginx", "cat-a"],
+        ),
         # by input and terminal
         ((TYPED, IN_TERMINAL), Acts(t=typed("echo a", tty=True), p=typed("echo a")), ["terminal", "typed"]),
         # in order, each once
-        ((CAT_A, CAT_B, CAT_A_AGAIN), Acts(a=command("cat", "/tmp/a"), again=command("cat", "/tmp/a")), ["cat-a", "cat-a-again"]),
+        (
+            (CAT_A, CAT_B, CAT_A_AGAIN),
+            Acts(a=command("cat", "/tmp/a"), again=command("cat", "/tmp/a")),
+            ["cat-a", "cat-a-again"],
+        ),
         (
             (CAT_A, CAT_B, CAT_A_AGAIN),
             Acts(a=command("cat", "/tmp/a"), b=command("cat", "/tmp/b"), again=command("cat", "/tmp/a")),
             ["cat-a", "cat-b", "cat-a-again"],
         ),
         # what comes after an act is sought after it
-        ((CAT_A, CAT_B, CAT_A_AGAIN), Acts(b=command("cat", "/tmp/b"), again=command("cat", "/tmp/a")), ["cat-b", "cat-a-again"]),
+        (
+            (CAT_A, CAT_B, CAT_A_AGAIN),
+            Acts(b=command("cat", "/tmp/b"), again=command("cat", "/tmp/a")),
+            ["cat-b", "cat-a-again"],
+        ),
         # placeholders
         ((CURLED,), Acts(c=command("curl", "http://{nginx.ip}/")), ["curled"]),
     ],
@@ -107,7 +122,11 @@ def test_acts_are_found_by_what_they_are(recorded: tuple[Performed, ...], acts: 
         ((CAT_A,), command("cat", "/tmp/a", pod="nginx"), "act it was not recorded in nginx, only in other/probe"),
         ((TYPED,), typed("echo b"), "act it was not recorded with this input ('echo b\\n')"),
         ((TYPED,), typed("echo a", tty=True), "act it was not recorded with this input"),
-        ((CURLED,), command("curl", "http://{tiefighter.ip}/"), "act it needs tiefighter.ip, which is bound to nothing here"),
+        (
+            (CURLED,),
+            command("curl", "http://{tiefighter.ip}/"),
+            "act it needs tiefighter.ip, which is bound to nothing here",
+        ),
         ((), command("true"), "act it was not recorded: the scenario has no acts"),
     ],
 )
@@ -156,7 +175,9 @@ def test_a_workload_is_known_by_its_pods(workload: str, pods: Any, pod: str, *, 
 
 def test_a_scenarios_own_pods_come_before_the_cells() -> None:
     """A pod that was made anew has another name there."""
-    files = recording_files({"guard": scenario_files("guard", [performed("true", id="there", pod="default/nginx-new")])})
+    files = recording_files(
+        {"guard": scenario_files("guard", [performed("true", id="there", pod="default/nginx-new")])}
+    )
     own = {"workloads": {"nginx": [{"namespace": "default", "name": "nginx-new", "ip": "10.0.0.77"}]}}
     listed = [{"name": "guard", "policy": True, "bindings": own}]
     recorded = from_files("made", reindexed(files, bindings={"workloads": PODS}, scenarios=listed))
@@ -172,7 +193,9 @@ def test_a_scenario_answers_for_the_policy_that_says_the_same() -> None:
     """Whatever it is called; the one of the policy's own name first, variants after it."""
     renamed = POLICY.replace("name: guard", "name: variant")
     other = POLICY.replace("/tmp/guarded", "/tmp/other")
-    files = {name: scenario_files(name, manifest=text) for name, text in (("a", renamed), ("guard", POLICY), ("z", other))}
+    files = {
+        name: scenario_files(name, manifest=text) for name, text in (("a", renamed), ("guard", POLICY), ("z", other))
+    }
     replay = Replay(recording(files))
     assert replay.scenarios(policy(), {}) == ["guard", "a"]
     assert replay.scenarios(policy(other), {}) == ["z"]

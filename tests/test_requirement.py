@@ -60,7 +60,9 @@ def test_a_hook_needs_its_kernel_option(spec: str, option: str) -> None:
 
 def test_a_namespaced_policy_needs_the_policy_filter() -> None:
     """It guards some pods only."""
-    head = HEAD.replace("kind: TracingPolicy", "kind: TracingPolicyNamespaced").replace("name: guard", "name: guard\n  namespace: galaxy")
+    head = HEAD.replace("kind: TracingPolicy", "kind: TracingPolicyNamespaced").replace(
+        "name: guard", "name: guard\n  namespace: galaxy"
+    )
     assert needs(kprobe("Post"), head) == {("policy_filter",)}
 
 
@@ -72,7 +74,9 @@ def test_killing_needs_the_helper_whatever_the_hook(hooks: str) -> None:
 
 def test_each_need_is_told_once_and_says_why() -> None:
     """Two hooks that kill need one helper."""
-    twice = kprobe("Sigkill").replace("kprobes: [", "kprobes: [{call: g, selectors: [{matchActions: [{action: Sigkill}]}]}, ")
+    twice = kprobe("Sigkill").replace(
+        "kprobes: [", "kprobes: [{call: g, selectors: [{matchActions: [{action: Sigkill}]}]}, "
+    )
     every = [need for need in requirements(policy(HEAD + "spec:\n" + twice)) if need.any_of == ("signal",)]
     assert len(every) == 1
     assert "bpf_send_signal" in every[0].why

@@ -38,8 +38,12 @@ from tetraproof.result import (
 from tetraproof.verdict import Verdict, worst
 
 EVENT = EventResult(0.1, "exec", True, "bash", "🚀 process", "other/probe", {"process_exec": {"process": {"pid": 1}}})
-ACT = ActResult("it", ("bash", "-c", "x"), "other/probe", "act", exit_code=137, timeline=TimelineResult("n", 1.5, "", (EVENT,)))
-CLAIM = ClaimResult("test_a", "It is killed.", "violates", "it was not", "whole\nmessage", "workers", True, ("it",), "f:1", "id")
+ACT = ActResult(
+    "it", ("bash", "-c", "x"), "other/probe", "act", exit_code=137, timeline=TimelineResult("n", 1.5, "", (EVENT,))
+)
+CLAIM = ClaimResult(
+    "test_a", "It is killed.", "violates", "it was not", "whole\nmessage", "workers", True, ("it",), "f:1", "id"
+)
 POLICY = PolicyResult(
     "guard",
     "guard",

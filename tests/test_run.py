@@ -52,7 +52,11 @@ class Ran:
 
 def small(folder: Path) -> dict[str, bytes]:
     """The newest cell's first scenario alone, with nothing expected of it."""
-    files = {path: body for path, body in read_tree(NEWEST).items() if path.startswith(("environment/", "scenarios/block-fd-install/"))}
+    files = {
+        path: body
+        for path, body in read_tree(NEWEST).items()
+        if path.startswith(("environment/", "scenarios/block-fd-install/"))
+    }
     index = msgspec.json.decode((NEWEST / INDEX).read_bytes())
     index["scenarios"] = [one for one in index["scenarios"] if one["name"] == "block-fd-install"]
     return sealed({**files, INDEX: msgspec.json.encode(index)})
@@ -161,11 +165,19 @@ RUNS: dict[str, tuple[Callable[[Path], list[str]], int, tuple[str, ...]]] = {
         2,
         ("There is no recording nowhere.", "shipped are k8s-", NEWEST.name),
     ),
-    "a recording that is a file": (given("suites", "--recording", "pyproject.toml"), 2, ("There is no recording pyproj",)),
+    "a recording that is a file": (
+        given("suites", "--recording", "pyproject.toml"),
+        2,
+        ("There is no recording pyproj",),
+    ),
     "nothing selected": (given(FIRST, "-k", "nothing_of_this_name"), 2, ("'nothing_of_this_name' selects nothing",)),
     "a damaged recording": (a_damaged_recording, 2, ("acts.json has another checksum than SHA256SUMS says",)),
     "a recording of a newer format": (a_recording_of_a_newer_format, 2, ("format is 99", "use a newer tetraproof")),
-    "a recording with a bad field": (a_recording_with_a_bad_field, 2, ("acts.json: Expected `int | null`", "$[0].exit_code")),
+    "a recording with a bad field": (
+        a_recording_with_a_bad_field,
+        2,
+        ("acts.json: Expected `int | null`", "$[0].exit_code"),
+    ),
     "a recording with a broken policy": (a_recording_with_a_broken_policy, 2, ("policy.yaml: kind is 'Pod'",)),
     "a slip in what is expected": (a_slip_in_what_is_expected, 2, ("expected.json", "block-fd-install")),
     "policies with a typo": (
@@ -174,11 +186,15 @@ RUNS: dict[str, tuple[Callable[[Path], list[str]], int, tuple[str, ...]]] = {
         ("block-fd-install.yaml: spec.kprobes[0].selectors[0].matchAktions", "did you mean matchActions?"),
     ),
     "policies that are not there": (given(FIRST, "--policies", "nowhere"), 2, ("There is no", "nowhere")),
-    "a suite that cannot be imported": (a_suite_that_cannot_be_imported, 2, ("No module named 'nothing_of_this_name'",)),
+    "a suite that cannot be imported": (
+        a_suite_that_cannot_be_imported,
+        2,
+        ("No module named 'nothing_of_this_name'",),
+    ),
     "reports that cannot be written": (reports_that_cannot_be_written, 2, ("file",)),
     "the project's own tests": (given("tests/test_parity.py", "--target", "nowhere"), 0, ("passed",)),
 }
-BAD_INPUT = [name for name, (_, code, _) in RUNS.items() if code == 2 and name not in {"a suite that cannot be imported"}]
+BAD_INPUT = [name for name, (_, code, _) in RUNS.items() if code == 2 and name != "a suite that cannot be imported"]
 JUDGED = [name for name, (_, code, _) in RUNS.items() if code != 2 and name != "the project's own tests"]
 
 

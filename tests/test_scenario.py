@@ -29,7 +29,8 @@ from tetraproof.binding import Bindings, PodBinding
 from tetraproof.capability import Counters
 from tetraproof.event import Event
 from tetraproof.expectation import Exactly, Exec, Exit, Kprobe
-from tetraproof.scenario import Done, Observed, Run
+from tetraproof.observation import Done, Observed
+from tetraproof.scenario import Run
 from tetraproof.timeline import START, Node, timelines
 from tetraproof.verdict import Verdict
 
@@ -44,7 +45,7 @@ WELL = [execs(SHELL), exits(SHELL)]
 CHILD_KILLED = [execs(SHELL), execs(CAT), exits(CAT, signal="SIGKILL"), exits(SHELL, 1)]
 OOM = "command terminated with exit code 137\n"
 EPERM = "bash: line 1: /tmp/guarded: Operation not permitted\n"
-RUNTIME = 'error: Internal error occurred: OCI runtime exec failed: exec failed: operation not permitted: unknown\n'
+RUNTIME = "error: Internal error occurred: OCI runtime exec failed: exec failed: operation not permitted: unknown\n"
 
 Question = Callable[[Run], bool]
 
@@ -161,7 +162,9 @@ def test_bystanders_of_a_node_that_was_not_heard_prove_no_absence() -> None:
     nodes = {name: Node(name) for name in (NODE, "other-node")}
     elsewhere = sentinel(START, node="other-node")
     act = performed(*ACT.argv)
-    every, stream = framed([elsewhere, act], [*of_sentinel(elsewhere, 11, 1.0), execs(SHELL, 2.0), exits(SHELL, at=3.0)])
+    every, stream = framed(
+        [elsewhere, act], [*of_sentinel(elsewhere, 11, 1.0), execs(SHELL, 2.0), exits(SHELL, at=3.0)]
+    )
     line = timelines(every, stream, nodes)[2]
     run = Run(Observed("made", None, {"it": Done(act, line)}), (Act(ACT.argv, name="it"),))
     assert verdict(run, lambda run: Kprobe() not in run.it.timeline) is C
@@ -213,7 +216,13 @@ def test_shown_without_tetras_own_output_is_unrecorded() -> None:
 
 @pytest.mark.parametrize(
     ("stdout", "text", "expected"),
-    [("foo\n", "foo\n", C), ("foo\r\n", "foo\n", C), (f"foo\n{OOM}", "foo\n", C), ("foo", "foo\n", V), ("", "foo\n", V)],
+    [
+        ("foo\n", "foo\n", C),
+        ("foo\r\n", "foo\n", C),
+        (f"foo\n{OOM}", "foo\n", C),
+        ("foo", "foo\n", V),
+        ("", "foo\n", V),
+    ],
 )
 def test_printed_is_exact_but_for_what_a_terminal_adds(stdout: str, text: str, expected: Verdict) -> None:
     """Line breaks of a terminal and kubectl's last word are not the program's."""
@@ -222,8 +231,8 @@ def test_printed_is_exact_but_for_what_a_terminal_adds(stdout: str, text: str, e
 
 def test_said_is_on_either_stream() -> None:
     """Output or error."""
-    for said in ({"stdout": "ab"}, {"stderr": "ab"}):
-        assert verdict(seen(WELL, **said), lambda run: run.it.said("b")) is C
+    for run in (seen(WELL, stdout="ab"), seen(WELL, stderr="ab")):
+        assert verdict(run, lambda run: run.it.said("b")) is C
     assert verdict(seen(WELL, stdout=OOM), lambda run: run.it.said("terminated")) is V
 
 
@@ -398,7 +407,8 @@ def test_what_is_bound_to_nothing_leaves_a_test_undecided() -> None:
     run = run_of({}, bindings=Bindings({"probe": (PodBinding("other", "probe", "10.0.0.6"),)}))
     assert run.bound("probe.ip") == "10.0.0.6"
     assert run.pod("probe") == "other/probe"
-    for question in (lambda run: bool(run.bound("nginx.ip")), lambda run: bool(run.pod("nginx"))):
+    questions: list[Question] = [lambda run: bool(run.bound("nginx.ip")), lambda run: bool(run.pod("nginx"))]
+    for question in questions:
         assert verdict(run, question) is Verdict.UNRECORDED
         with pytest.raises(Undecided):
             question(run)

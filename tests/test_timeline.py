@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import chain
+from typing import Any
 
 import pytest
 
@@ -28,7 +30,7 @@ from tests.builders import (
     started,
 )
 from tetraproof.event import Event, parse
-from tetraproof.timeline import END, START, Node, Performed, Timeline, in_order, same_arguments, timelines
+from tetraproof.timeline import END, START, Node, Performed, in_order, same_arguments, timelines
 
 OTHER = "other-node"
 NODES = {NODE: Node(NODE), OTHER: Node(OTHER)}
@@ -189,7 +191,7 @@ def test_a_program_without_arguments_is_told_by_its_name() -> None:
         ({"begun": False}, "was not heard before the acts began"),
     ],
 )
-def test_a_timeline_is_closed_by_what_was_heard(frame: dict[str, bool], word: str) -> None:
+def test_a_timeline_is_closed_by_what_was_heard(frame: dict[str, Any], word: str) -> None:
     """A start sentinel proves that the stream listened, an end sentinel that it listened to the end."""
     (line,) = lines_of([FIRST], whole(ONE), **frame)
     assert word in line.open
@@ -311,7 +313,7 @@ def per_cpu(*pinned: int | None) -> tuple[list[Performed], list[Event]]:
     of_ring_0 = [execs(ONE, 1.0), exits(ONE, at=1.5)]
     of_ring_1 = [hooked(ONE, file="/tmp/a", at=1.2)]
     heard = [of_sentinel(end, 9000 + number, 2.0 + number) for number, end in enumerate(ends)]
-    stream = [*of_sentinel(start, 1), *of_ring_0, *(heard[0] if heard else []), *of_ring_1, *sum(heard[1:], [])]
+    stream = [*of_sentinel(start, 1), *of_ring_0, *(heard[0] if heard else []), *of_ring_1, *chain(*heard[1:])]
     return [start, FIRST, *ends], stream
 
 

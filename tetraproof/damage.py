@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from tetraproof.event import Event
-from tetraproof.scenario import Done, Observed
+from tetraproof.observation import Done, Observed
 
 Files = Mapping[str, bytes]
 #: A change to the lines of a stream.

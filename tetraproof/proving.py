@@ -18,9 +18,10 @@ from tetraproof.act import Act
 from tetraproof.binding import within
 from tetraproof.claim import Claim, Judged
 from tetraproof.damage import Damage, damages
+from tetraproof.observation import Done
 from tetraproof.policy import Policy
 from tetraproof.recording import INDEX, Recording, decode, from_files, sealed
-from tetraproof.scenario import Done, Run
+from tetraproof.scenario import Run
 from tetraproof.targets.replay import Replay
 from tetraproof.verdict import Verdict
 

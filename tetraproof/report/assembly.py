@@ -12,6 +12,7 @@ from tetraproof.answer import Unknown
 from tetraproof.capability import Capabilities
 from tetraproof.compact import compact
 from tetraproof.explanation import what_happened
+from tetraproof.observation import Done
 from tetraproof.requirement import requirements
 from tetraproof.result import (
     ActResult,
@@ -25,7 +26,7 @@ from tetraproof.result import (
     one_line,
     verdict_of,
 )
-from tetraproof.scenario import Done, Run
+from tetraproof.scenario import Run
 from tetraproof.timeline import Timeline
 
 

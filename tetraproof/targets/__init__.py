@@ -7,9 +7,9 @@ from typing import Protocol
 
 from tetraproof.act import Act
 from tetraproof.binding import Bindings
+from tetraproof.observation import Observed
 from tetraproof.policy import Policy
 from tetraproof.recording import Cell
-from tetraproof.scenario import Observed
 
 
 class Unanswerable(Exception):  # noqa: N818 - no error: a verdict of its own

@@ -20,9 +20,9 @@ from tetraproof.answer import Unknown
 from tetraproof.binding import Bindings, fill, unbound
 from tetraproof.capability import Capabilities, Counters, PolicyState, kernel_options, probed
 from tetraproof.event import Event, Malformed
+from tetraproof.observation import Done, Observed
 from tetraproof.policy import Likeness, Policy
 from tetraproof.recording import ActRecord, Cell, Recording, ScenarioRecord
-from tetraproof.scenario import Done, Observed
 from tetraproof.stream import read
 from tetraproof.targets import Unanswerable
 from tetraproof.text import command_line, safe, shorten

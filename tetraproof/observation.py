@@ -1,0 +1,51 @@
+"""What a target saw of a scenario: the acts as they were performed, the stream, the agents' word.
+
+A plain record, the same for every target; `tetraproof.scenario` is how a test asks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tetraproof.answer import Unknown
+from tetraproof.binding import Bindings
+from tetraproof.capability import Capabilities, PolicyState
+from tetraproof.event import Event
+from tetraproof.policy import Policy
+from tetraproof.timeline import Performed, Timeline
+from tetraproof.verdict import Verdict
+
+_NOT_KEPT = Unknown(Verdict.UNRECORDED, "nothing of the kind was kept")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All that a target saw of a scenario. `acts` holds what was performed for each declared act, or why not.
+
+    `compact` is what `tetra getevents -o compact` made of the stream, `export` the export log's events in the
+    window; nothing where the target has none. `notes` are sentences for the report.
+    """
+
+    scenario: str
+    policy: Policy | None
+    acts: Mapping[str, Done | Unknown]
+    states: tuple[PolicyState, ...] = ()
+    states_after: tuple[PolicyState, ...] = ()
+    others: tuple[Done, ...] = ()
+    bindings: Bindings = field(default_factory=Bindings)
+    capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
+    stream: tuple[Event, ...] = ()
+    compact: tuple[str, ...] | Unknown = _NOT_KEPT
+    export: tuple[Event, ...] | Unknown = _NOT_KEPT
+    posted: Mapping[str, int] | Unknown = _NOT_KEPT
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """An act that was performed, with its timeline."""
+
+    performed: Performed
+    timeline: Timeline
