@@ -175,7 +175,10 @@ def _report(given: argparse.Namespace) -> int:
     if given.matrix:
         base = given.matrix.resolve().parent
         linked = [(Path(os.path.relpath(path / "index.html", base)).as_posix(), result) for path, result in results]
-        given.matrix.write_text(matrix(linked), encoding="utf-8")
+        try:
+            given.matrix.write_text(matrix(linked), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{given.matrix} cannot be written: {error.strerror}.") from error
         print(matrix_text(linked))
         print(f"matrix: {given.matrix}")
         differences = [line for _, result in results if result.pins for line in result.pins.differences]

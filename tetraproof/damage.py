@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tetraproof.event import Event
+from tetraproof.event import Event, parse
 from tetraproof.observation import Done, Observed
 
 Files = Mapping[str, bytes]
@@ -162,13 +162,15 @@ def _harmless(scenario: str, order: Sequence[Event]) -> Iterator[Damage]:
 
 
 def _lines(scenario: str, change: Change) -> Callable[[dict[str, bytes]], None]:
-    """A change to the lines of a scenario's stream. Lines that are no events keep their place."""
+    """A change to the events of a scenario's stream. Lines that are none are kept, before the others."""
     path = f"scenarios/{scenario}/events.jsonl"
 
     def apply(files: dict[str, bytes]) -> None:
-        lines = [line for line in files[path].splitlines() if line.strip()]
-        change(lines)
-        files[path] = b"\n".join(lines) + b"\n"
+        lines = files[path].splitlines()
+        told = [line for line in lines if isinstance(parse(line), Event)]
+        notices = [line for line in lines if line.strip() and line not in set(told)]
+        change(told)
+        files[path] = b"\n".join([*notices, *told]) + b"\n"
         # tetra's rendering was of the lines as they were: it is no witness any more
         files.pop(f"scenarios/{scenario}/events.compact.txt", None)
 

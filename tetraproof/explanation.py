@@ -40,9 +40,9 @@ def of_act(
 def how_it_ended(performed: Performed, timeline: Timeline) -> str:
     """The outcome in a clause: what the one who asked saw, and what the agent says of it."""
     told = exit_of(timeline)
-    heard = "the agent tells no exit of it" if told is None else f"the agent tells {told.signal or told.status}"
+    heard = "the agent tells no exit of it" if told is None else f"the agent tells {safe(told.signal or told.status)}"
     said = shorten(performed.outcome.output.strip() or performed.outcome.complaint.strip(), 60)
-    return f"{performed.outcome}; {heard}" + (f"; it said “{said}”" if said else "")
+    return f"{safe(performed.outcome)}; {heard}" + (f"; it said “{said}”" if said else "")
 
 
 def what_happened(event: Event) -> str:
@@ -73,20 +73,21 @@ def _action(detail: Kprobe) -> str:
 
 
 def _timeline(performed: Performed, timeline: Timeline, marked: dict[int, str]) -> Iterator[str]:
-    heard = timeline.open or "stream alive to the end"
+    heard = safe(timeline.open or "stream alive to the end")
     yield (
         f"timeline   node {safe(timeline.node) or '?'} · window {timeline.seconds:.2f} s · "
         f"{len(timeline.whole)} events · {heard}"
     )
     argv = shorten(command_line(performed.argv), _WIDTH)
-    yield f"  ▸ act {performed.id}   {argv}   in {safe(performed.namespace)}/{safe(performed.pod)}"
+    yield f"  ▸ act {safe(performed.id)}   {argv}   in {safe(performed.namespace)}/{safe(performed.pod)}"
     yield f"    {'':9} ended    {safe(performed.outcome)}"
     for entry in _cut(timeline.whole):
         if entry is None:
             yield f"    {'':9} …        {len(timeline.whole) - MOST_EVENTS} events more"
             continue
         mark = marked.get(id(entry.event.line), " " if entry.own else "·")
-        yield f"    {entry.offset:+8.3f} {mark} {entry.event.kind:8} {shorten(what_happened(entry.event), _WIDTH)}"
+        told = shorten(what_happened(entry.event), _WIDTH)
+        yield f"    {entry.offset:+8.3f} {mark} {safe(entry.event.kind):8} {told}"
     if not timeline.open:
         yield f"    {'':8} ▪ sentinel"
 
