@@ -108,7 +108,7 @@ RULES = (
     Rule("a helper's exit code", "the exit code of a child (cp, mv) that no promise is about", _exit_of_a_helper),
     Rule(
         "an equal event beside it",
-        "the hook ran twice for one call (once for each layer of overlayfs), and one of two equal events is enough",
+        "the hook ran twice for one call (recorded of a write), and one of two equal events is enough",
         _equal_beside,
     ),
     Rule(
