@@ -35,7 +35,9 @@ def _policies(result: Result, width: int) -> Iterator[str]:
     for policy, name in zip(result.policies, names, strict=True):
         told = safe(policy.line.removeprefix(policy.verdict).strip(" ·"))
         line = f"{safe(policy.verdict):{first}}  {name} · {shorten(told, _LONGEST)}"
-        wrapped = textwrap.wrap(line, max(8, width), subsequent_indent=" " * min(first + 2, width // 2))
+        wrapped = textwrap.wrap(
+            line, max(8, width), subsequent_indent=" " * min(first + 2, width // 2), break_on_hyphens=False
+        )
         yield from (_fit(part, width) for part in wrapped)
 
 
@@ -45,7 +47,13 @@ def _section(title: str, texts: Sequence[str], width: int) -> Iterator[str]:
     yield ""
     yield _fit(f"{title}:", width)
     for text in texts:
-        wrapped = textwrap.wrap(shorten(text, _LONGEST), max(8, width), initial_indent="  ", subsequent_indent="    ")
+        wrapped = textwrap.wrap(
+            shorten(text, _LONGEST),
+            max(8, width),
+            initial_indent="  ",
+            subsequent_indent="    ",
+            break_on_hyphens=False,
+        )
         yield from (_fit(line, width) for line in wrapped)
 
 
