@@ -26,7 +26,7 @@ MONITOR_SAYS_SIGKILL = Finding(
 
 def _verifier_refused(run: Run) -> bool:
     errors = [state.error for state in run.observed.states]
-    return any("bpf_multi_kprobe" in error and "invalid argument" in error for error in errors)
+    return any("bpf_multi_kprobe" in error and "load program: invalid argument" in error for error in errors)
 
 
 #: What is known to keep a policy from loading, whatever the policy.

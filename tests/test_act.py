@@ -82,3 +82,34 @@ def test_kubectls_last_word_is_not_the_programs(written: str, own: str) -> None:
     """A terminal mixes it into the output."""
     outcome = Outcome(137, written, written)
     assert (outcome.output, outcome.complaint) == (own, own)
+
+
+GONE = 'Error from server (NotFound): pods "probe" not found\n'
+LOST = "error: unable to upgrade connection: container not found\n"
+WRAPPED = "error: Internal error occurred: failed to exec in container: OCI runtime exec failed: exec: %s: unknown\n"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word"),
+    [
+        (Outcome(0), ""),
+        (Outcome(1), ""),
+        (Outcome(137, stderr=LAST_WORD), ""),
+        (Outcome(None, broken="the connection was cut"), "the connection was cut"),
+        # kubectl's own failures are no outcome of the act
+        (Outcome(1, stderr=GONE), 'pods "probe" not found'),
+        (Outcome(1, stderr=LOST), "container not found"),
+        (Outcome(1, stderr="Unable to connect to the server: EOF\n"), "Unable to connect"),
+        (Outcome(127, stderr=WRAPPED % "no such file or directory"), "no such file"),
+        # but a denial is one, however it is wrapped
+        (Outcome(126, stderr=WRAPPED % "operation not permitted"), ""),
+        (Outcome(1, stderr="exec /usr/bin/passwd: operation not permitted\n"), ""),
+        # and what went well went well
+        (Outcome(0, stderr=GONE), ""),
+        (Outcome(1, stdout=GONE), ""),
+    ],
+)
+def test_what_kubectl_could_not_ask_is_not_known(outcome: Outcome, word: str) -> None:
+    """A vanished pod or a broken connection is told apart from a program that failed."""
+    assert word in outcome.unknown
+    assert bool(outcome.unknown) == bool(word)

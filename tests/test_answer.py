@@ -215,6 +215,7 @@ def test_an_assertion_that_asks_nothing_is_refuted_by_its_own_words() -> None:
 
     judgement = judge(body)
     assert (judgement.verdict, judgement.reason) == (Verdict.VIOLATES, "two is not three")
+    assert judgement.decisive is None
 
 
 def test_a_body_that_asserts_nothing_conforms() -> None:
@@ -345,3 +346,34 @@ def test_an_answered_question_needs_one_run() -> None:
 
     judge(body)
     assert runs == 1
+
+
+def test_as_many_unknowns_as_can_be_tried_are_judged() -> None:
+    """At the cap itself nothing is given up yet."""
+
+    def body() -> None:
+        answers = [q(str(number), UNHEARD) for number in range(MOST_UNANSWERED)]
+        assert answers[-1] or not answers[-1]
+
+    assert judge(body).verdict is Verdict.CONFORMS
+
+
+def test_a_known_no_behind_an_untried_unknown_refutes_nothing() -> None:
+    """What hangs on an unknown that was never tried the other way is not certain."""
+
+    def body() -> None:
+        answers = [q(str(number), UNHEARD) for number in range(MANY)]
+        assert not answers[-1] or q("f", False)
+
+    assert judge(body).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_known_no_behind_many_unknowns_refutes() -> None:
+    """However many acts were not heard, one that is known to have failed refutes the test."""
+
+    def body() -> None:
+        for number in range(MANY):
+            assert q(str(number), UNHEARD)
+        assert q("f", False)
+
+    assert judge(body).verdict is Verdict.VIOLATES

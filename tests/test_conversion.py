@@ -170,6 +170,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     told = "\n".join(made.index.provenance.left_out)
     for word in ("environment/crds.json", "kernel.config: options", "gap-upgrade: no probes.json"):
         assert word in told
+    assert len(made.index.provenance.left_out) == 3
     assert made.text("environment/kernel.config") == "CONFIG_BPF=y\n# CONFIG_BPF_LSM is not set\n"
     assert made.text("environment/crds.json") is None
     assert "go_goroutines" not in (made.text("scenarios/guard/metrics-after.txt") or "")
@@ -282,6 +283,21 @@ def test_the_agents_version_is_its_images(tmp_path: Path, image: str, version: s
     """Whatever registry and digest; the command-line tool's where the image does not say."""
     daemonset = {"spec": {"template": {"spec": {"containers": [{"name": "tetragon", "image": image}]}}}}
     assert converted(tmp_path, {"environment/daemonset.json": daemonset}).index.cell.tetragon == version
+
+
+@pytest.mark.parametrize(
+    ("data", "label"),
+    [
+        ({"enable-process-cred": "false", "surprise": "x"}, "disable-kprobe-multi"),
+        ({"enable-process-cred": "true"}, "disable-kprobe-multi,enable-process-cred"),
+        ({"export-rate-limit": "5"}, "disable-kprobe-multi,export-rate-limit=5"),
+    ],
+)
+def test_a_cell_is_labelled_by_what_differs_from_the_defaults(tmp_path: Path, data: Raw, label: str) -> None:
+    """Settings that change what events say; those of an unknown name only where somebody has given them by hand."""
+    cell = converted(tmp_path, {"environment/configmap.json": {"data": data}}).index.cell
+    assert cell.label == label
+    assert cell.digest != converted(tmp_path / "other").index.cell.digest
 
 
 def test_a_scenario_may_have_settings_of_its_own(tmp_path: Path) -> None:

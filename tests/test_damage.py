@@ -8,9 +8,23 @@ from functools import cache
 
 import pytest
 
-from tests.builders import MANIFESTS, NEWEST
+from tests.builders import (
+    BASH,
+    MANIFESTS,
+    NEWEST,
+    child,
+    execs,
+    exits,
+    hooked,
+    performed,
+    run_of,
+    scenario_files,
+    started,
+)
 from tests.test_agents import acts as declared
+from tetraproof.act import shell
 from tetraproof.damage import Damage, damages
+from tetraproof.event import Event
 from tetraproof.observation import Observed
 from tetraproof.policy import load
 from tetraproof.recording import Recording, from_files, open_recording, sealed
@@ -129,3 +143,43 @@ def test_lines_that_are_no_events_keep_their_place() -> None:
             after = damage.to(files)[EVENTS].splitlines()
             assert damage.event.line not in after
             assert notice in after
+
+
+def kinds_of(*events: Event) -> list[tuple[str, str]]:
+    """Every damage to an act that these events tell, with its event."""
+    act = performed("bash", "-c", "x")
+    run = run_of({"it": (shell("x"), act)}, events)
+    return [(damage.kind, damage.what) for damage in damages(run.observed) if damage.act]
+
+
+SHELL = started(100, BASH, "-c x")
+ONE, OTHER = child(SHELL, 101, "/usr/bin/cp"), child(SHELL, 102, "/usr/bin/mv")
+
+
+def test_arguments_are_altered_by_what_they_are() -> None:
+    """A file by its path, a connection by either address."""
+    file = [kind for kind, what in kinds_of(execs(SHELL), hooked(SHELL, file="/tmp/a")) if what.startswith("kprobe")]
+    assert (file.count("path altered"), file.count("address altered")) == (1, 0)
+    sock = [
+        kind for kind, what in kinds_of(execs(SHELL), hooked(SHELL, sock={"saddr": "10.0.0.1"})) if "kprobe" in what
+    ]
+    assert (sock.count("path altered"), sock.count("address altered")) == (0, 2)
+
+
+def test_only_the_order_of_related_events_means_something() -> None:
+    """Of one process, or of one that started the other; that of two children is nobody's promise."""
+    told = kinds_of(execs(SHELL), execs(ONE), execs(OTHER), exits(ONE), exits(OTHER), exits(SHELL))
+    harmful = [what for kind, what in told if kind == "two events swapped"]
+    harmless = [what for kind, what in told if kind == "unrelated events reordered"]
+    assert harmful == [f"exec of {BASH} and exec of /usr/bin/cp"]
+    assert len(harmless) == 4
+
+
+@pytest.mark.parametrize(("before", "after"), [("POST", "SIGKILL"), ("SIGKILL", "POST"), ("OVERRIDE", "POST")])
+def test_an_action_is_altered_to_another(before: str, after: str) -> None:
+    """What was posted is said to be killed, and the other way round."""
+    act = performed("bash", "-c", "x")
+    files = scenario_files("made", [act], [execs(SHELL), hooked(SHELL, file="/tmp/a", action=before), exits(SHELL)])
+    run = run_of({"it": (shell("x"), act)}, [execs(SHELL), hooked(SHELL, file="/tmp/a", action=before), exits(SHELL)])
+    (damage,) = [damage for damage in damages(run.observed) if damage.kind == "action altered"]
+    assert f'"KPROBE_ACTION_{after}"'.encode() in damage.to(files)["scenarios/made/events.jsonl"]

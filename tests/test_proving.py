@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
 from tests.builders import BASH, child, execs, exits, hooked, performed, policy, recording, scenario_files, started
 from tetraproof.act import Acts, shell
 from tetraproof.claim import Claim
+from tetraproof.event import Event
 from tetraproof.expectation import Exactly, Kprobe
 from tetraproof.proving import SHARE, Outcome, Trial, prove, report
 from tetraproof.recording import Recording
@@ -136,3 +138,79 @@ def test_survivors_are_named() -> None:
     assert any("unexplained: made  guard  it: event dropped (kprobe event)" in line for line in lines)
     assert any("not ignored: made  guard  it: a blank line" in line for line in lines)
     assert lines[-1].startswith("1 of 2 damages caught (50.0 %), 1 survivors unexplained, 1 harmless")
+
+
+# rules: damages that are none
+
+
+SOCK = {"saddr": "10.0.0.6", "sport": 40000, "daddr": "203.0.113.10", "dport": 443}
+
+
+def ruled(events: list[Event], *claims: Claim, exit_code: int = 137, **frame: Any) -> dict[tuple[str, str], set[str]]:
+    """By kind and event the rules under which damages to one act survive."""
+    act = performed("bash", "-c", "echo x > /tmp/guarded", id="g", exit_code=exit_code)
+    files = scenario_files("guard", [act], events)
+    change = frame.get("change")
+    made = recording({"guard": change(files) if change else files}, bindings={"ranges": {"ranges.pods": "10.0.0.0/18"}})
+    trial = Trial("guard", policy(), {}, "guard", ACTS[:1], claims)
+    found: dict[tuple[str, str], set[str]] = {}
+    for one in prove(made, [trial]):
+        if not one.harmless and not one.caught_by:
+            found.setdefault((one.kind, one.what.split()[0]), set()).add(one.rule)
+    return found
+
+
+def connects(run: Run) -> None:
+    assert Kprobe("tcp_connect") in run.guarded.timeline
+
+
+HOOK = hooked(SHELL, file="/tmp/guarded")
+CHILD = child(SHELL, 102, "/usr/bin/cp")
+TO = hooked(SHELL, function="tcp_connect", sock=SOCK)
+TO_A_POD = hooked(SHELL, function="tcp_connect", sock={**SOCK, "daddr": "10.0.0.2"})
+ENDS = exits(SHELL, signal="SIGKILL")
+
+
+def opens(run: Run) -> None:
+    assert Kprobe("fd_install", file="/tmp/guarded", action="SIGKILL") in run.guarded.timeline
+
+
+def test_an_equal_event_beside_it_is_enough() -> None:
+    """The hook ran twice for one call; without a twin the same damage is not explained."""
+    twice = ruled([execs(SHELL), HOOK, hooked(SHELL, file="/tmp/guarded", at=0.1), ENDS], LOADS, Claim("opens", opens))
+    assert twice["event dropped", "kprobe"] == {"an equal event beside it"}
+    once = ruled([execs(SHELL), HOOK, ENDS], LOADS, Claim("opens", opens))
+    assert ("event dropped", "kprobe") not in once
+
+
+def test_the_exit_code_of_a_helper_is_no_promise() -> None:
+    """That of the act's own process is one."""
+    events = [execs(SHELL), execs(CHILD), exits(CHILD), ENDS]
+    assert ruled(events, LOADS, Claim("kills", lambda run: run.guarded.exited(137)))["exit code altered", "exit"] == {
+        "a helper's exit code",
+        "",
+    }
+
+
+@pytest.mark.parametrize(("event", "rules"), [(TO, {"a resolved name"}), (TO_A_POD, {""})], ids=["outside", "a pod"])
+def test_which_outside_address_a_name_resolves_to_is_no_promise(event: Event, rules: set[str]) -> None:
+    """An address inside the ranges is one."""
+    found = ruled([execs(SHELL), event, ENDS], LOADS, Claim("connects", connects))
+    assert found["address altered", "kprobe"] == rules
+
+
+def in_error(files: dict[str, bytes]) -> dict[str, bytes]:
+    state = files["scenarios/guard/state.json"].replace(b"TP_STATE_ENABLED", b"TP_STATE_LOAD_ERROR")
+    return {**files, "scenarios/guard/state.json": state}
+
+
+def cut(files: dict[str, bytes]) -> dict[str, bytes]:
+    lines = files["scenarios/guard/events.jsonl"].splitlines(keepends=True)
+    return {**files, "scenarios/guard/events.jsonl": b"".join(lines[:-2])}
+
+
+@pytest.mark.parametrize(("change", "rule"), [(in_error, "not in force"), (cut, "not heard")], ids=["in error", "cut"])
+def test_what_was_not_judged_before_cannot_be_damaged(change: object, rule: str) -> None:
+    """Not in force, or not heard to its end."""
+    found = ruled([execs(SHELL), HOOK, ENDS], LOADS, Claim("opens", sleeps), change=change)
+    assert {one for rules in found.values() for one in rules} == {rule}

@@ -27,7 +27,7 @@ from tests.builders import (
     write_tree,
 )
 from tetraproof.errors import RecordingError
-from tetraproof.recording import EXPECTED, FORMAT, INDEX, SUMS, from_files, open_recording, sealed, write
+from tetraproof.recording import EXPECTED, FORMAT, INDEX, SUMS, Cell, from_files, open_recording, sealed, write
 
 Files = dict[str, bytes]
 Change = Callable[[Files], Files]
@@ -232,3 +232,9 @@ def test_every_shipped_recording_is_whole(path: Path) -> None:
     assert all(opened.acts(scenario.name) for scenario in opened.index.scenarios)
     listed = (path / SUMS).read_text(encoding="utf-8").splitlines()
     assert f"{hashlib.sha256((path / INDEX).read_bytes()).hexdigest()}  {INDEX}" in listed
+
+
+@pytest.mark.parametrize(("kubernetes", "place"), [("1.36.2", "Kubernetes 1.36.2"), ("", "no Kubernetes")])
+def test_a_cell_in_one_line(kubernetes: str, place: str) -> None:
+    """Agent, configuration, kernel, Kubernetes if there is one."""
+    assert Cell("1.7.0", kubernetes, "6.12", "x").title == f"Tetragon 1.7.0 (defaults) · kernel 6.12 · {place}"

@@ -151,13 +151,13 @@ RUNS: dict[str, tuple[Callable[[Path], list[str]], int, tuple[str, ...]]] = {
     "a kill that is not reported": (
         a_kill_that_is_not_reported,
         1,
-        (WRITING, "promises are violated by no known finding", "reproduce  make test K="),
+        (WRITING, "violated by no known finding", "reproduce  make test K="),
     ),
     "a stream that dies": (a_stream_that_dies, 1, ("inconclusive", "no sentinel was heard", "could not be judged")),
     "other verdicts than expected": (
         other_verdicts_than_expected,
         1,
-        ("differ from the recording's expected.json", f"{WRITING} is conforms, expected violates"),
+        ("from the recording's expected.json", f"{WRITING} is conforms, expected violates"),
     ),
     "an unknown target": (given("suites", "--target", "nowhere"), 2, (NO_TARGET, "choose one of auto, replay")),
     "an unknown recording": (

@@ -45,7 +45,13 @@ WELL = [execs(SHELL), exits(SHELL)]
 CHILD_KILLED = [execs(SHELL), execs(CAT), exits(CAT, signal="SIGKILL"), exits(SHELL, 1)]
 OOM = "command terminated with exit code 137\n"
 EPERM = "bash: line 1: /tmp/guarded: Operation not permitted\n"
-RUNTIME = "error: Internal error occurred: OCI runtime exec failed: exec failed: operation not permitted: unknown\n"
+# as recorded, and as other versions of kubectl and containerd wrap it
+RECORDED = "exec /usr/bin/passwd: operation not permitted\n"
+WRAPPED = (
+    "error: Internal error occurred: error executing command in container: failed to exec in container: "
+    'failed to start exec "0a1b": OCI runtime exec failed: exec failed: unable to start container process: '
+    "exec /usr/bin/passwd: operation not permitted: unknown\n"
+)
 
 Question = Callable[[Run], bool]
 
@@ -109,7 +115,8 @@ COLUMNS = {
         pytest.param(seen([execs(SHELL), exits(SHELL, 1)], 1, stderr=EPERM), (V, V, C, C, C, V, C), id="denied"),
         pytest.param(seen([execs(SHELL), exits(SHELL)], 0, stderr=EPERM), (V, V, V, V, V, C, C), id="denied, and well"),
         pytest.param(seen([execs(SHELL), exits(SHELL, 1)], 1), (V, V, C, V, I, V, C), id="failed otherwise"),
-        pytest.param(seen([], 126, stderr=RUNTIME), (V, V, V, C, C, V, C), id="denied to the runtime"),
+        pytest.param(seen([], 1, stderr=RECORDED), (V, V, C, C, C, V, C), id="denied to the runtime"),
+        pytest.param(seen([], 126, stderr=WRAPPED), (V, V, V, C, C, V, C), id="denied to the runtime, wrapped"),
         pytest.param(seen(WELL, None, broken="the connection was cut"), (I,) * 7, id="broken exec"),
         pytest.param(seen(BY_SIGKILL, None, broken="the connection was cut"), (I,) * 7, id="broken exec, kill told"),
     ],
@@ -125,7 +132,12 @@ def test_what_nobody_recorded_is_unrecorded_whatever_is_asked(name: str) -> None
     """An act that is not there has no outcome, no timeline and no surroundings."""
     lack = Unknown(Verdict.UNRECORDED, "act it was not recorded")
     run = Run(Observed("made", None, {"it": lack}), (Act(("x",), name="it"),))
-    for question in (COLUMNS[name], lambda run: Exec() in run.it.timeline, lambda run: Exec() in run.it.surroundings):
+    others: list[Question] = [
+        lambda run: Exec() in run.it.timeline,
+        lambda run: Exec() in run.it.surroundings,
+        lambda run: run.it.shown("…"),
+    ]
+    for question in (COLUMNS[name], *others):
         assert verdict(run, question) is Verdict.UNRECORDED
         assert verdict(run, question, negated=True) is Verdict.UNRECORDED
     assert not run.it.recorded
@@ -426,8 +438,17 @@ def test_a_failure_tells_the_timeline_and_how_it_ended() -> None:
     run = seen([execs(SHELL), OPENED, exits(SHELL)], stdout="foo\n")
     reason = judged(run, KILLED).reason
     assert reason.startswith("made: act it was not killed: exit 0; the agent tells 0; it said “foo”.\n")
-    for word in ("act bash -c x", "fd_install", "/tmp/guarded", "stream alive to the end", "▪ sentinel"):
+    for word in ("act it   bash -c x", "fd_install", "/tmp/guarded", "stream alive to the end", "▪ sentinel"):
         assert word in reason
     miss = judged(run, lambda run: Kprobe(file="/tmp/x") in run.it.timeline).reason
     assert "nearest miss" in miss
     assert "✗ expected /tmp/x" in miss
+
+
+def test_a_failure_by_a_yes_tells_the_yes() -> None:
+    """What was not to happen, and did."""
+    run = seen(BY_SIGKILL, 137)
+    reason = judged(run, KILLED, negated=True).reason
+    assert reason.startswith("made: act it was killed: exit 137; the agent tells SIGKILL.\n")
+    reason = judged(run, lambda run: Kprobe() in run.it.timeline, negated=True).reason
+    assert reason.startswith("made: seen, where none should be: ")

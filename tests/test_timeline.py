@@ -377,3 +377,10 @@ def test_nothing_performed_and_nothing_heard_is_no_error() -> None:
     (line,) = timelines([FIRST], [], {})
     assert line.open
     assert (line.whole, line.seconds) == ((), 0.0)
+
+
+def test_an_event_without_a_time_is_no_time_zero() -> None:
+    """The first that tells one is; those that tell none stand at zero."""
+    timeless = replaced_time(execs(ONE))
+    (line,) = lines_of([FIRST], [timeless, hooked(ONE, file="/tmp/a", at=5.0), exits(ONE, at=6.5)])
+    assert [entry.offset for entry in line.whole] == [0.0, 0.0, 1.5]

@@ -21,7 +21,15 @@ from tetraproof.text import command_line
 
 #: What a shell and kubectl call "killed by SIGKILL": 128 + 9. Weak alone: `exit 137` is 137 too.
 KILLED = 137
+#: What EPERM reads as, in lower case.
+DENIED = "operation not permitted"
 _KUBECTL_LAST_WORD = re.compile(r"command terminated with exit code \d+\n?")
+# kubectl's own word when it could not ask, or never heard the answer: nothing is known of the act then.
+_NOT_ASKED = re.compile(
+    r"^(?:error: (?!executing)(?:unable to upgrade|internal error|timed out|lost connection|error sending|.*dial tcp)"
+    r"|Error from server|Unable to connect to the server|.*container not found)[^\n]*",
+    re.IGNORECASE | re.MULTILINE,
+)
 # The runtime's own word when the program could not be started in the container.
 _REFUSED = re.compile(r"^(?:.*OCI runtime exec failed.*|exec \S+: .+)$", re.MULTILINE)
 
@@ -101,6 +109,20 @@ class Outcome(Struct, frozen=True):
     def refused(self) -> bool:
         """Whether the runtime could not start the program at all (its exec failed)."""
         return bool(self.exit_code) and bool(_REFUSED.search(self.complaint))
+
+    @property
+    def unknown(self) -> str:
+        """Why nothing is known of the act, in a clause; nothing where its exit code is its own."""
+        if self.exit_code is None:
+            return self.broken
+        if self.refused and DENIED in self.complaint.lower():
+            return ""
+        failed = _NOT_ASKED.search(self.complaint) if self.exit_code else None
+        if failed:
+            return f"kubectl says “{failed[0]}”"
+        if self.refused:
+            return f"the program could not be started: {self.complaint.strip()}"
+        return ""
 
     def __str__(self) -> str:
         if self.exit_code is None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from tetraproof.verdict import Verdict
 
-#: More unanswered questions than this in one test are not told apart any more (2**n runs).
+#: A test is not run in more ways than two to the power of this; where that is not all, it is not judged.
 MOST_UNANSWERED = 10
 
 
@@ -106,22 +106,21 @@ def judge(body: Callable[[], object]) -> Judgement:
     """Run `body` every way and say what it comes to. Anything but an AssertionError passes through."""
     ways: list[_Way] = []
     pending: list[tuple[bool, ...]] = [()]
-    while pending:
+    while pending and len(ways) < 2**MOST_UNANSWERED:
         way = _run(body, pending.pop())
         ways.append(way)
         answers = tuple(way.unanswered.values())
-        new = range(len(way.assumed), min(len(answers), MOST_UNANSWERED))
-        pending += [(*answers[:at], not answers[at]) for at in new]
+        # the last unanswered question is turned round first: a body that goes on from it ends soonest
+        pending += [(*answers[:at], not answers[at]) for at in range(len(way.assumed), len(answers))]
     failed = [way for way in ways if way.failed]
-    capped = any(len(way.unanswered) > MOST_UNANSWERED for way in ways)
     # the way that had to assume least tells the refutation best
     plainest = min(failed, key=_assumed, default=None)
-    if plainest and len(failed) == len(ways) and not (capped and _assumed(plainest)):
+    if plainest and len(failed) == len(ways) and not pending:
         return Judgement(Verdict.VIOLATES, _why(plainest), tuple(plainest.asked), _where(plainest))
     stuck = min((way.undecided for way in ways if way.undecided), key=lambda unknown: unknown.verdict, default=None)
     if stuck:
         return Judgement(stuck.verdict, stuck.reason, tuple(ways[0].asked))
-    if not failed and not capped:
+    if not failed and not pending:
         return Judgement(Verdict.CONFORMS, asked=tuple(ways[0].asked))
     unknowns = {asked.key: asked for way in ways for asked in way.asked if isinstance(asked.answer, Unknown)}.values()
     worst = min(unknowns, key=lambda asked: asked.answer.verdict)  # type: ignore[union-attr]

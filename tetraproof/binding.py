@@ -17,6 +17,7 @@ from tetraproof.errors import UsageError
 
 #: An address that no network routes (RFC 5737, TEST-NET-3): what stands for "the internet" in an act.
 INTERNET = "203.0.113.10"
+_ADDRESS = r"[0-9a-fA-F.:]+"
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9-]*\.[a-z]+)\}")
 
 
@@ -36,20 +37,30 @@ class Bindings(Struct, frozen=True):
     """What every logical name is here.
 
     `workloads` maps a workload to its pods, `services` to its cluster address,
-    `ranges` maps `ranges.pods` and `ranges.services` to CIDRs.
+    `ranges` maps `ranges.pods` and `ranges.services` to CIDRs; `learnt` holds further
+    values by placeholder, read off what was recorded.
     """
 
     workloads: dict[str, tuple[PodBinding, ...]] = {}
     services: dict[str, str] = {}
     ranges: dict[str, str] = {}
+    learnt: dict[str, str] = {}
 
     def pod(self, workload: str) -> PodBinding | None:
         """The first pod of a workload, or nothing where the target has none."""
         return next(iter(self.workloads.get(workload, ())), None)
 
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """Every placeholder with all that it may stand for: any pod of a workload answers for it."""
+        choices: dict[str, tuple[str, ...]] = {name: (value,) for name, value in self.values().items()}
+        for workload, pods in self.workloads.items():
+            if addresses := tuple(pod.ip for pod in pods if pod.ip):
+                choices[f"{workload}.ip"] = addresses
+        return choices
+
     def values(self) -> dict[str, str]:
         """Every placeholder that an act may use, with its value."""
-        values = {"internet.ip": INTERNET, **self.ranges}
+        values = {"internet.ip": INTERNET, **self.ranges, **self.learnt}
         for workload, pods in self.workloads.items():
             if pods and pods[0].ip:
                 values[f"{workload}.ip"] = pods[0].ip
@@ -61,7 +72,7 @@ class Bindings(Struct, frozen=True):
 
     def with_ranges(self, ranges: Mapping[str, str]) -> Bindings:
         """These bindings, with `ranges` (those of a recorded policy) before the environment's own."""
-        return Bindings(self.workloads, self.services, {**self.ranges, **ranges})
+        return Bindings(self.workloads, self.services, {**self.ranges, **ranges}, self.learnt)
 
 
 def unbound(text: str, values: Mapping[str, str]) -> list[str]:
@@ -72,6 +83,24 @@ def unbound(text: str, values: Mapping[str, str]) -> list[str]:
 def fill(text: str, values: Mapping[str, str]) -> str:
     """`text` with its placeholders replaced; one that `values` does not know stays."""
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def match(template: str, text: str, choices: Mapping[str, tuple[str, ...]]) -> dict[str, str] | None:
+    """What the placeholders of `template` stand for in `text`; nothing where the two do not match.
+
+    A placeholder without choices stands for any address.
+    """
+    names: list[str] = []
+    pattern, end = "", 0
+    for found in _PLACEHOLDER.finditer(template):
+        known = choices.get(found[1])
+        value = "|".join(map(re.escape, known)) if known else _ADDRESS
+        again = f"(?P=p{names.index(found[1])})" if found[1] in names else ""
+        pattern += re.escape(template[end : found.start()]) + (again or f"(?P<p{len(names)}>{value})")
+        names += [] if again else [found[1]]
+        end = found.end()
+    matched = re.fullmatch(pattern + re.escape(template[end:]), text)
+    return {name: matched[f"p{at}"] for at, name in enumerate(names)} if matched else None
 
 
 def just_outside(cidr: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tetraproof.policy import Policy
 from tetraproof.requirement import Requirement, multi_is_off, requirements
@@ -24,13 +24,17 @@ _OPTION_OF = {
     "override_return": ("CONFIG_BPF_KPROBE_OVERRIDE", "CONFIG_FUNCTION_ERROR_INJECTION"),
     "lsm": ("CONFIG_BPF_LSM",),
 }
-# How an agent says that something is lacking, rather than that something went wrong.
+# How an agent says that kernel or agent lack something, rather than that something went wrong …
 _LACKS = re.compile(
-    r"not (?:yet )?supported|not available|unsupported|does(?:n't| not) support|not modifiable"
-    r"|can't override \S+ function with kprobe_multi|(?:function|call|symbol|event) .{0,80}not found"
-    r"|not found in (?:BTF|kernel)",
+    r"unknown func bpf_\w+|bpf_\w+ helper not available|helper,? (?:bpf_\w+|which is not available)|CONFIG_[A-Z_]+"
+    r"|kernel (?:is )?too old|does your kernel support|kernel (?:lacks|does(?:n't| not) (?:have|support))"
+    r"|does not you support|(?:action|hook|event|events|fmod_ret|program|programs|feature)s? (?:is |are )?not (?:yet )?"
+    r"(?:supported|available)|not modifiable|can't override \S+ function with kprobe_multi"
+    r"|(?:function|call|symbol|event) .{0,80}not found|not found in (?:BTF|kernel)",
     re.IGNORECASE,
 )
+# … or that the policy itself is not understood.
+_MISTAKES = re.compile(r"(?:operator|argument|selector|value|type) \S+ (?:is )?not supported", re.IGNORECASE)
 _REMEDY = re.compile(r",? \b(use --[\w-]+(?: option)?)\b")
 _PREAMBLE = re.compile(r"^policy handler '\w+' failed loading policy '[^']*': (?:override )?(?:validation failed: )?")
 
@@ -125,6 +129,11 @@ def loading(policy: Policy, states: Sequence[PolicyState], capabilities: Mapping
     if not states:
         return Loading(Verdict.INCONCLUSIVE, "no agent says anything of the policy's state")
     judged = [_on_node(policy, state, capabilities.get(state.node, Capabilities())) for state in states]
+    if len(states) > 1:
+        judged = [
+            replace(one, reason=f"on {state.node}: {one.reason}") if one.reason else one
+            for one, state in zip(judged, states, strict=True)
+        ]
     silent = sorted(capabilities.keys() - {state.node for state in states})
     judged += [
         Loading(Verdict.INCONCLUSIVE, f"the agent of node {node} says nothing of the policy's state") for node in silent
@@ -138,7 +147,7 @@ def _on_node(policy: Policy, state: PolicyState, here: Capabilities) -> Loading:
         if lacking:
             return Loading(Verdict.CONFORMS, f"enabled, though {_explained(lacking[0], here)}")
         return Loading(Verdict.CONFORMS)
-    if not _LACKS.search(state.error):
+    if not _LACKS.search(state.error) or _MISTAKES.search(state.error):
         return Loading(Verdict.VIOLATES, f"applied, but not in force on {state.node or 'the node'}: {state.word}")
     reason = f"the agent refuses: {_REMEDY.sub('', state.word)}"
     if lacking:

@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     converting.add_argument("--export", nargs="*", metavar="SCENARIO", help="keep the export log of these only")
     converting.add_argument("--trim", action="store_true", help="leave out events of namespaces not acted in")
 
+    converting.add_argument("--json", action="store_true", help="print what was made as JSON")
+
     verifying = command("verify", _verify, "check a recording: format, schema, checksums, nothing missing")
     verifying.add_argument("recording", type=Path)
     verifying.add_argument("--json", action="store_true", help="print what it holds as JSON")
@@ -77,7 +79,6 @@ def _parser() -> argparse.ArgumentParser:
 
     proving = command("prove", _prove, "damage the recordings, and see that the suites notice")
     proving.add_argument("--recording", default="", help="only this one (default: every shipped recording)")
-    proving.add_argument("-k", default="", metavar="EXPRESSION", help="only these judgements (pytest's -k)")
 
     reporting = command("report", _report, "draw the report of a run again; of several runs, their matrix")
     reporting.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run's folder, with its verdicts.json")
@@ -93,9 +94,13 @@ def _convert(given: argparse.Namespace) -> int:
     files = convert(given.raw, Choice(tuple(given.only), tuple(given.without), export, given.trim))
     write(files, given.destination)
     recording = open_recording(given.destination)
-    size = sum(map(len, files.values()))
-    print(f"{given.destination}: {len(recording.index.scenarios)} scenarios, {size / 1e6:.2f} MB")
-    for line in recording.index.provenance.left_out:
+    left_out = recording.index.provenance.left_out
+    scenarios = [scenario.name for scenario in recording.index.scenarios]
+    if given.json:
+        print(json.dumps({"recording": str(given.destination), "scenarios": scenarios, "left_out": left_out}, indent=1))
+        return 0
+    print(f"{given.destination}: {len(scenarios)} scenarios, {sum(map(len, files.values())) / 1e6:.2f} MB")
+    for line in left_out:
         print(f"  left out: {line}")
     return 0
 
@@ -161,7 +166,6 @@ def _table(lines: Iterator[Event | Malformed]) -> int:
 def _prove(given: argparse.Namespace) -> int:
     words = [sys.executable, "-m", "pytest", "suites", "--target", "replay", "--prove", "-q"]
     words += ["--recording", given.recording] if given.recording else []
-    words += ["-k", given.k] if given.k else []
     return subprocess.run(words, check=False).returncode  # noqa: S603 - our own pytest, no shell
 
 

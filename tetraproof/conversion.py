@@ -6,6 +6,7 @@ The raw form is a folder with `environment/` and one folder for each scenario
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tetraproof.binding import Bindings, PodBinding
-from tetraproof.environment import OPTIONS, Environment, read_json, workloads_in
+from tetraproof.environment import OPTIONS, Environment, read_json, read_text, workloads_in
 from tetraproof.errors import RawRecordError
 from tetraproof.event import Event, parse
 from tetraproof.loss import keep
@@ -127,7 +128,7 @@ def _scenario(folder: Path, environment: Environment, choice: Choice) -> tuple[S
     if choice.trim:
         content, note = _trimmed(content, acts)
         notes += [note] if note else []
-    configured = (read_json(folder / "configmap.json") or {}).get("data", {})
+    configured = (read_json(folder / "configmap.json") or {}).get("data") or {}
     record = ScenarioRecord(
         folder.name,
         "policy.yaml" in content,
@@ -145,17 +146,16 @@ def _told_of_policy(folder: Path, environment: Environment) -> dict[str, bytes]:
     """The agent's word on the policy before and after the acts, and the metrics that speak of it."""
     content: dict[str, bytes] = {}
     name = ""
-    if (folder / "policy.yaml").is_file():
-        name = parse_policy(
-            (folder / "policy.yaml").read_text(encoding="utf-8"), str(folder / "policy.yaml"), recorded=True
-        ).name
+    policy = read_text(folder / "policy.yaml")
+    if policy is not None:
+        name = parse_policy(policy, str(folder / "policy.yaml"), recorded=True).name
         content["state.json"] = b"{}\n"
     for raw, kept in (("policy-state", "state"), ("policy-state-after", "state-after")):
-        states = _states(read_json(folder / f"{raw}.json"), environment.nodes)
+        states = _states(folder, raw, environment.nodes)
         if states is not None:
             content[f"{kept}.json"] = _json(states)
     for metrics in folder.glob("metrics-*.txt"):
-        lines = metrics.read_text(encoding="utf-8").splitlines()
+        lines = (read_text(metrics) or "").splitlines()
         content[metrics.name] = ("\n".join(line for line in lines if keep(line, name)) + "\n").encode()
     return content
 
@@ -219,12 +219,38 @@ def _trimmed(content: dict[str, bytes], acts: Sequence[ActRecord]) -> tuple[dict
     return {**content, **{name: data for name, data in kept.items() if name in content}}, note
 
 
-def _states(states: Any, nodes: Sequence[NodeRecord]) -> dict[str, list[dict[str, Any]]] | None:
-    if not isinstance(states, dict):
-        return None
-    if "policies" in states or not states:
-        return {nodes[0].name: states.get("policies") or []}
-    return {node: (told or {}).get("policies") or [] for node, told in states.items()}
+def _states(folder: Path, raw: str, nodes: Sequence[NodeRecord]) -> dict[str, list[dict[str, Any]]] | None:
+    """What `tetra tracingpolicy list` said, by node: as JSON, or as its table where only that was kept."""
+    told = read_json(folder / f"{raw}.json")
+    if told is None:
+        table = read_text(folder / f"{raw}.txt")
+        return None if table is None else {nodes[0].name: _table(table)}
+    if "policies" in told or not told:
+        return {nodes[0].name: told.get("policies") or []}
+    for node, said in told.items():
+        if not isinstance(said, dict):
+            raise RawRecordError(f"{folder}/{raw}.json: {node} holds no list of policies but {str(said)[:80]!r}.")
+    return {node: said.get("policies") or [] for node, said in told.items()}
+
+
+def _table(text: str) -> list[dict[str, Any]]:
+    """The rows of `tetra tracingpolicy list`, as its JSON has them. A column begins where its name does."""
+    header, *rows = text.splitlines() or [""]
+    names = [(found.start(), found[0]) for found in re.finditer(r"\S+", header)]
+    ends = [start for start, _ in names[1:]] + [None]
+    told = []
+    for row in rows:
+        cells = {name: row[start:end].strip() for (start, name), end in zip(names, ends, strict=True)}
+        namespace = cells.get("NAMESPACE", "")
+        told.append(
+            {
+                "name": cells.get("NAME", ""),
+                "namespace": "" if namespace == "(global)" else namespace,
+                "state": cells.get("STATE", ""),
+                "mode": cells.get("MODE", ""),
+            }
+        )
+    return told
 
 
 def _json(value: Any) -> bytes:

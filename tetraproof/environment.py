@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from kubernetes.utils.quantity import parse_quantity
 
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.errors import RawRecordError
@@ -126,7 +129,8 @@ class Environment:
     def _nodes(self) -> Iterator[NodeRecord]:
         for item in items(self._json("node.json")):
             facts = item.get("status", {}).get("nodeInfo", {})
-            cpus = int(item.get("status", {}).get("capacity", {}).get("cpu", 1))
+            quantity = item.get("status", {}).get("capacity", {}).get("cpu", 1)
+            cpus = math.ceil(parse_quantity(quantity))  # type: ignore[no-untyped-call]
             # agents with a shared BPF ring buffer say so in their settings; the older ones read a ring for each CPU
             shared = self.settings.get("use-perf-ring-buffer") == "false"
             yield NodeRecord(
@@ -140,7 +144,7 @@ class Environment:
             )
 
     def _settings(self) -> dict[str, str]:
-        self._configured = {str(k): str(v) for k, v in (self._json("configmap.json") or {}).get("data", {}).items()}
+        self._configured = {str(k): str(v) for k, v in ((self._json("configmap.json") or {}).get("data") or {}).items()}
         arguments = dict(self._containers("args")).get("tetragon") or []
         flags = (argument.removeprefix("--").partition("=") for argument in arguments)
         given = {name: value or "true" for name, _, value in flags if name != "config-dir"}
@@ -161,11 +165,7 @@ class Environment:
         return found[1] if found else ""
 
     def _text(self, name: str) -> str:
-        path = self._path / name
-        try:
-            return path.read_text(encoding="utf-8") if path.is_file() else ""
-        except UnicodeDecodeError as error:
-            raise RawRecordError(f"{path} is no text: byte {error.start} is not UTF-8.") from error
+        return read_text(self._path / name) or ""
 
     def _json(self, name: str) -> Any:
         return read_json(self._path / name)
@@ -181,7 +181,7 @@ def workloads_in(path: Path) -> dict[str, tuple[PodBinding, ...]]:
         owner = next((owner["kind"] for owner in metadata.get("ownerReferences", ())), "")
         name = _GENERATED[owner].sub("", metadata["name"]) if owner in _GENERATED else metadata["name"]
         address = item.get("status", {}).get("podIP", "")
-        pod = PodBinding(metadata["namespace"], metadata["name"], address, item["spec"].get("nodeName", ""))
+        pod = PodBinding(metadata["namespace"], metadata["name"], address, item.get("spec", {}).get("nodeName", ""))
         workloads[name] = (*workloads.get(name, ()), pod)
     return workloads
 
@@ -191,6 +191,14 @@ def items(value: Any) -> list[dict[str, Any]]:
     if not value:
         return []
     return list(value["items"]) if "items" in value else [value]
+
+
+def read_text(path: Path) -> str | None:
+    """The text in a file, or nothing where there is no such file. Raises `RawRecordError` if it is none."""
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+    except UnicodeDecodeError as error:
+        raise RawRecordError(f"{path} is no text: byte {error.start} is not UTF-8.") from error
 
 
 def read_json(path: Path, kind: type = dict) -> Any:

@@ -228,6 +228,11 @@ class Malformed(Struct, frozen=True):
     line: bytes
     reason: str
 
+    @property
+    def notice(self) -> bool:
+        """Whether it is a notice of the export container, which hides no event."""
+        return self.line.startswith(b"tail: ")
+
 
 def parse(line: bytes) -> Event | Malformed:
     """One line of a getevents or export stream as an event; never raises on hostile input."""

@@ -38,7 +38,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Found:
     """What an expectation found. `met` is nothing while the stream's end was not heard and more could come.
 
     `events` are indexes of the events that it used, `text` a clause that says how it went, `nearest` the
@@ -54,7 +54,7 @@ class Finding:
 class Expectation(Protocol):
     """Anything that can be looked for `in` a timeline."""
 
-    def find(self, events: Sequence[Event], *, closed: bool) -> Finding:
+    def find(self, events: Sequence[Event], *, closed: bool) -> Found:
         """Look for this in `events`; `closed` when no more can come."""
         ...
 
@@ -89,17 +89,17 @@ class Pattern:
         """Whether `event` says all that is stated."""
         return event.kind == self.kind and all(_READ[name](event) == value for name, value in self.fields)
 
-    def find(self, events: Sequence[Event], *, closed: bool) -> Finding:
+    def find(self, events: Sequence[Event], *, closed: bool) -> Found:
         """The first event that matches."""
         for index, event in enumerate(events):
             if self.matches(event):
-                return Finding(True, (index,), f"{self} was reported")
+                return Found(True, (index,), f"{self} was reported")
         nearest = _nearest(self, events)
         miss = f"no event matched {self}"
         if nearest:
             missed = sum(not field.matches for field in nearest[1])
             miss = f"no event matched; the nearest missed by {missed} of {len(nearest[1])} fields"
-        return Finding(False if closed else None, (), miss, nearest)
+        return Found(False if closed else None, (), miss, nearest)
 
     def __post_init__(self) -> None:
         # told now: a value of dirty-equals reads otherwise once it has been compared
@@ -136,14 +136,14 @@ class InOrder:
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "same", same)
 
-    def find(self, events: Sequence[Event], *, closed: bool) -> Finding:
+    def find(self, events: Sequence[Event], *, closed: bool) -> Found:
         """The earliest event for each step; every event is used once."""
         values = dict.fromkeys(_READ[self.same](event) for event in events) if self.same else {}
         agreed = [value for value in values if value is not None] or [None]
         tried = [self._find(events, value, closed=closed) for value in agreed]
         return max(tried, key=lambda found: (found.met is True, len(found.events)))
 
-    def _find(self, events: Sequence[Event], agreed: object, *, closed: bool) -> Finding:
+    def _find(self, events: Sequence[Event], agreed: object, *, closed: bool) -> Found:
         def fits(step: Pattern, event: Event) -> bool:
             # what has no such field (an exec has no port) need not agree on it
             return step.matches(event) and (agreed is None or _READ[self.same](event) in (agreed, None))
@@ -156,9 +156,9 @@ class InOrder:
                 earlier = next((index for index in range(begin) if fits(step, events[index])), None)
                 why = "came too early" if earlier is not None and earlier not in used else "did not follow"
                 text = f"step {len(used) + 1} of {len(self.steps)} {why}: {step}"
-                return Finding(False if closed else None, tuple(used), text, _nearest(step, events, set(range(begin))))
+                return Found(False if closed else None, tuple(used), text, _nearest(step, events, set(range(begin))))
             used.append(at)
-        return Finding(True, tuple(used), f"all {len(self.steps)} were reported in order")
+        return Found(True, tuple(used), f"all {len(self.steps)} were reported in order")
 
     def __str__(self) -> str:
         agreeing = f" of the same {self.same}" if self.same else ""
@@ -174,15 +174,15 @@ class AllOf:
     def __init__(self, *parts: Pattern) -> None:
         object.__setattr__(self, "parts", parts)
 
-    def find(self, events: Sequence[Event], *, closed: bool) -> Finding:
+    def find(self, events: Sequence[Event], *, closed: bool) -> Found:
         """As many parts as can find an event of their own (a maximum matching)."""
         choices = [[at for at, event in enumerate(events) if part.matches(event)] for part in self.parts]
         taken = _assign(choices)
         missing = [part for index, part in enumerate(self.parts) if index not in taken.values()]
         if not missing:
-            return Finding(True, tuple(sorted(taken)), f"all {len(self.parts)} were reported")
+            return Found(True, tuple(sorted(taken)), f"all {len(self.parts)} were reported")
         text = f"{len(missing)} of {len(self.parts)} found no event of their own: {missing[0]}"
-        return Finding(False if closed else None, tuple(sorted(taken)), text, _nearest(missing[0], events, set(taken)))
+        return Found(False if closed else None, tuple(sorted(taken)), text, _nearest(missing[0], events, set(taken)))
 
     def __str__(self) -> str:
         return f"all of: {', '.join(map(str, self.parts))}"
@@ -195,12 +195,12 @@ class Exactly:
     count: int
     part: Pattern
 
-    def find(self, events: Sequence[Event], *, closed: bool) -> Finding:
+    def find(self, events: Sequence[Event], *, closed: bool) -> Found:
         """Every event that matches; more than `count` is refuted even while more can come."""
         found = tuple(at for at, event in enumerate(events) if self.part.matches(event))
         text = f"{len(found)} events matched where {self.count} should: {self.part}"
         met = len(found) == self.count if closed or len(found) > self.count else None
-        return Finding(met, found, text, None if found else _nearest(self.part, events))
+        return Found(met, found, text, None if found else _nearest(self.part, events))
 
     def __str__(self) -> str:
         return f"exactly {self.count} {self.part}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tetraproof.event import Event, Exec, Exit, Kprobe
-from tetraproof.expectation import Field, Finding
+from tetraproof.expectation import Field, Found
 from tetraproof.lifecycle import exit_of
 from tetraproof.text import command_line, safe, shorten
 from tetraproof.timeline import Entry, Performed, Timeline
@@ -22,7 +22,7 @@ def of_act(
     headline: str,
     performed: Performed,
     timeline: Timeline,
-    found: Finding | None = None,
+    found: Found | None = None,
     events: Sequence[Event] = (),
 ) -> str:
     """The whole message: `headline`, the act's timeline, and what came nearest."""

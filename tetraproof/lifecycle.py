@@ -34,7 +34,7 @@ def faults(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
     yield from _another(performed, timeline)
     yield from _repeated(events)
     yield from _inconsistent(events)
-    yield from _unordered(events)
+    yield from _unordered([event for event in events if event.typed])
     yield from _incomplete(events)
     yield from _ended_otherwise(timeline, performed.outcome)
 
@@ -62,8 +62,9 @@ def _another(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
     elif begun.process.binary.rsplit("/", 1)[-1] != performed.argv[0].rsplit("/", 1)[-1]:
         yield Fault(f"the program is told as {begun.process.binary}")
     pod = f"{performed.namespace}/{performed.pod}"
-    for other in dict.fromkeys(event.pod for event in events if event.pod != pod):
-        yield Fault(f"an event of it is told of pod {other or 'none'}")
+    # an agent that has not associated a pod yet tells none, which is no contradiction
+    for other in dict.fromkeys(event.pod for event in events if event.pod not in {pod, ""}):
+        yield Fault(f"an event of it is told of pod {other}")
 
 
 def _repeated(events: Sequence[Event]) -> Iterator[Fault]:
@@ -77,7 +78,7 @@ def _inconsistent(events: Sequence[Event]) -> Iterator[Fault]:
     for exec_id in dict.fromkeys(event.process.exec_id for event in events):
         told = [event.process for event in events if event.process.exec_id == exec_id]
         for name in ("binary", "arguments", "pod", "pid"):
-            values = {str(getattr(process, name)) for process in told}
+            values = {str(getattr(process, name)) for process in told if getattr(process, name) is not None}
             if len(values) > 1:
                 yield Fault(f"one process is told with two values of {name}: {' and '.join(sorted(values))}")
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tetraproof.errors import RecordingError
+
 #: Families that count what never reached the stream. The export's own rate limit is not among them.
 LOSSES = (
     "tetragon_observer_ringbuf_events_lost",
@@ -27,6 +29,7 @@ LOSSES = (
 _RECEIVED = ("tetragon_observer_ringbuf_events_received", "tetragon_ringbuf_perf_event_received")
 _HANDED_ON = ("tetragon_observer_ringbuf_queue_events_received", "tetragon_ringbuf_queue_received")
 _POSTED = "tetragon_policy_events"
+_COUNTED = (*LOSSES, *_RECEIVED, *_HANDED_ON)
 #: The two counts are not read at one instant, so a backlog counts only beyond this share of what was received …
 _BACKLOG_SHARE = 0.05
 #: … and beyond this number of events.
@@ -36,12 +39,17 @@ Sample = tuple[str, tuple[tuple[str, str], ...]]
 
 
 def samples(text: str) -> dict[Sample, float]:
-    """All samples of a Prometheus exposition, by family (without `_total`) and labels."""
-    return {
-        (sample.name.removesuffix("_total"), tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    """All samples of a Prometheus exposition, by family (without `_total`) and labels. Raises `RecordingError`."""
+    try:
+        return {
+            (sample.name.removesuffix("_total"), tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+    except ValueError as error:
+        raise RecordingError(
+            f"metrics: {error}.", remedy="record them again, as the agent's /metrics has them"
+        ) from error
 
 
 def lost(before: str, after: str) -> str:
@@ -71,6 +79,9 @@ def keep(line: str, policy: str) -> bool:
 
 
 def _lost(before: Mapping[Sample, float], after: Mapping[Sample, float]) -> Iterator[str]:
+    if any(value < before.get(sample, 0.0) for sample, value in after.items() if sample[0] in _COUNTED):
+        yield "the agent restarted meanwhile: its counters fell"
+        return
     for sample, value in after.items():
         grown = value - before.get(sample, 0.0)
         if sample[0] in LOSSES and grown > 0:

@@ -38,6 +38,7 @@ class Observed:
     stream: tuple[Event, ...] = ()
     compact: tuple[str, ...] | Unknown = _NOT_KEPT
     export: tuple[Event, ...] | Unknown = _NOT_KEPT
+    export_notice: str = ""
     posted: Mapping[str, int] | Unknown = _NOT_KEPT
     configuration: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

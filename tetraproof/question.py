@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tetraproof import explanation
-from tetraproof.act import KILLED, Act, Outcome
-from tetraproof.answer import Unknown, ask
-from tetraproof.binding import fill
+from tetraproof.act import DENIED, KILLED, Act, Outcome
+from tetraproof.answer import Undecided, Unknown, ask
+from tetraproof.binding import fill, unbound
 from tetraproof.event import Event
 from tetraproof.expectation import Exit, Expectation
 from tetraproof.lifecycle import exit_of, faults
 from tetraproof.observation import Done, Observed
 from tetraproof.text import safe
 from tetraproof.verdict import Verdict
-
-_DENIED = "operation not permitted"
 
 
 class ActRun:
@@ -63,6 +62,8 @@ class ActRun:
         by_line = dict(zip((id(event) for event in self._observed.stream), compact, strict=True))
         printed = [by_line[id(event)] for event in done.timeline.own if id(event) in by_line]
         values = self._observed.bindings.values()
+        for name in [name for line in lines for name in unbound(line, values)]:
+            raise Undecided(Unknown(Verdict.UNRECORDED, f"{name} is bound to nothing here"))
         patterns = [".*".join(re.escape(part) for part in fill(line, values).split("…")) for line in lines]
         answer: bool | Unknown = len(printed) == len(patterns) and all(map(re.fullmatch, patterns, printed))
         if not answer and done.timeline.open:
@@ -113,7 +114,7 @@ class ActRun:
 
         def decide(outcome: Outcome) -> bool:
             failed = outcome.exit_code not in {0, KILLED, None}
-            return failed and _DENIED in (outcome.complaint + outcome.output).lower() and not self._signal()
+            return failed and DENIED in (outcome.complaint + outcome.output).lower() and not self._signal()
 
         return self._ask("was denied", "was not denied", decide)
 
@@ -124,7 +125,7 @@ class ActRun:
         def decide(outcome: Outcome) -> bool | Unknown:
             if outcome.exit_code == 0:
                 return False
-            if _DENIED in (outcome.complaint + outcome.output).lower():
+            if DENIED in (outcome.complaint + outcome.output).lower():
                 return True
             if Exit(signal="SIGKILL").find(self._known.timeline.own, closed=True).met:
                 return True
@@ -176,15 +177,15 @@ class ActRun:
             return ask(self.name, question, done, lambda: f"{self._title}: {done.reason}")
         outcome = done.performed.outcome
         answer: bool | Unknown
-        if outcome.exit_code is None:
-            answer = Unknown(Verdict.INCONCLUSIVE, f"act {self.name} has no outcome: {outcome.broken}")
+        if outcome.unknown:
+            answer = Unknown(Verdict.INCONCLUSIVE, f"act {self.name} has no outcome: {safe(outcome.unknown)}")
         else:
             answer = decide(outcome)
 
         def tell() -> str:
             said = explain(done) if explain else explanation.how_it_ended(done.performed, done.timeline)
             headline = f"{self._title}: act {self.name} {question if answer is True else otherwise}: {said}."
-            return explanation.of_act(headline, done.performed, done.timeline)
+            return explanation.of_act(headline, replace(done.performed, id=self.name), done.timeline)
 
         return ask(self.name, question, answer, tell)
 
@@ -209,6 +210,6 @@ class Sought:
         def tell() -> str:
             seen = "seen, where none should be: " if found.met else ""
             headline = f"{act._title}: {seen}{found.text}."  # noqa: SLF001
-            return explanation.of_act(headline, done.performed, done.timeline, found, events)
+            return explanation.of_act(headline, replace(done.performed, id=act.name), done.timeline, found, events)
 
         return ask(act.name, question, answer, tell)

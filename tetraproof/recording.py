@@ -72,7 +72,10 @@ class ScenarioRecord(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cell(Struct, frozen=True, forbid_unknown_fields=True):
-    """One point of the matrix. `settings` are the agent's, `differs` what of them differs from the defaults."""
+    """One point of the matrix.
+
+    `differs` is what of the agent's settings differs from the defaults, `target` what it was recorded on.
+    """
 
     tetragon: str
     kubernetes: str

@@ -215,6 +215,9 @@ def one_line(
     elif verdict is Verdict.VIOLATES:
         new = next((claim.reason for claim in claims if claim.verdict == str(verdict) and not claim.finding_seen), "")
         parts.append(f"not known before: {new}" if new else "")
+    unheard = sum(claim.verdict == str(Verdict.INCONCLUSIVE) for claim in claims)
+    if unheard and verdict is not Verdict.INCONCLUSIVE:
+        parts.append(f"{unheard} could not be judged")
     passes = [limit.label for limit in limits if limit.result == "passes"]
     if passes:
         parts.append(f"passes: {', '.join(passes)}")

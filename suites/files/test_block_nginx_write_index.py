@@ -49,6 +49,17 @@ def unguarded(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]
     return finding(PID_0_EXEMPTS_EVERYTHING, shows, of="block-nginx-write-index-follow-forks")
 
 
+def worker_killed(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Known of the guide's form: the worker that would have answered is killed, and curl is left without an answer."""
+
+    def shows(run: Run) -> bool:
+        act = getattr(run, name)
+        # an empty reply, or a connection that was reset
+        return (act.exited(52) or act.exited(56)) and KILLED_WORKER in act.surroundings
+
+    return finding(WORKERS_ARE_KILLED, shows)
+
+
 def test_cat_is_allowed(run: Run) -> None:
     """The one program on the list reads the page, and no enforcement is reported."""
     assert run.cat.printed(PAGE)
@@ -115,14 +126,14 @@ def test_files_elsewhere_are_free(run: Run) -> None:
     assert Kprobe("fd_install") not in run.outside.timeline
 
 
-@finding(WORKERS_ARE_KILLED, lambda run: run.served.exited(52) and KILLED_WORKER in run.served.surroundings)
+@worker_killed("served")
 def test_nginx_serves_while_it_is_guarded(run: Run) -> None:
     """The page is served: nginx itself is exempt, its workers included."""
     assert run.served.succeeded
     assert KILLED_WORKER not in run.served.surroundings
 
 
-@finding(WORKERS_ARE_KILLED, lambda run: run.served_again.exited(52) and KILLED_WORKER in run.served_again.surroundings)
+@worker_killed("served_again")
 def test_nginx_serves_again(run: Run) -> None:
     """The page is served a second time: what was exempt once stays so."""
     assert run.served_again.succeeded

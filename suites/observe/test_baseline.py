@@ -4,7 +4,7 @@ from dirty_equals import FunctionCheck
 
 from fixtures import Acts, Exec, Exit, Kprobe, Run, command, settings, shell
 
-pytestmark = settings("baseline", enable_process_cred="false")
+pytestmark = settings("baseline")
 
 acts = Acts(
     plain=command("true"),
@@ -36,6 +36,7 @@ def test_nothing_but_processes_is_told(run: Run) -> None:
 
 def test_credentials_are_not_told(run: Run) -> None:
     """Without `enable-process-cred` an exec carries no capabilities."""
+    run.needs_setting("enable-process-cred", "false")
     assert Exec("/usr/bin/true", capabilities=NOT_TOLD) in run.plain.timeline
 
 

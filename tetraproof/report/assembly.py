@@ -28,6 +28,7 @@ from tetraproof.result import (
 )
 from tetraproof.scenario import Run
 from tetraproof.timeline import Timeline
+from tetraproof.verdict import Verdict
 
 
 def policy_result(  # noqa: PLR0913 - one argument for each part of the result
@@ -46,6 +47,7 @@ def policy_result(  # noqa: PLR0913 - one argument for each part of the result
     loading = run.loading if run else None
     verdict = verdict_of(claims)
     reason = loading.reason if loading else unanswerable
+    refused = loading is None or loading.verdict is not Verdict.CONFORMS
     observed = run.observed if run else None
     applied = observed.policy if observed else None
     return PolicyResult(
@@ -54,7 +56,7 @@ def policy_result(  # noqa: PLR0913 - one argument for each part of the result
         title=title,
         suite=suite,
         verdict=str(verdict),
-        line=one_line(verdict, reason, claims, limits, dict(titles)),
+        line=one_line(verdict, reason if refused else "", claims, limits, dict(titles)),
         loading=str(loading.verdict) if loading else "unrecorded",
         loading_reason=reason,
         manifest=applied.source.rsplit("/", 1)[-1] if applied else "",

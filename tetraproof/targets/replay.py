@@ -17,9 +17,10 @@ from tetraproof import loss
 from tetraproof import policy as policies
 from tetraproof.act import Act, Outcome
 from tetraproof.answer import Unknown
-from tetraproof.binding import Bindings, fill, unbound
+from tetraproof.binding import Bindings, PodBinding, fill, match
 from tetraproof.capability import Capabilities, Counters, PolicyState, kernel_options, probed
-from tetraproof.event import Event, Malformed
+from tetraproof.errors import RecordingError
+from tetraproof.event import Event, Kprobe, Malformed
 from tetraproof.observation import Done, Observed
 from tetraproof.policy import Likeness, Policy
 from tetraproof.recording import ActRecord, Cell, Recording, ScenarioRecord
@@ -92,14 +93,13 @@ class Replay:
             raise Unanswerable(self._why_unrecorded(policy, settings))
         record = next(record for record in self.recording.index.scenarios if record.name == scenario)
         recorded = self._policies.get(scenario)
-        bindings = self._bindings(record, policy, recorded)
-        stream, notes = self._events(scenario, "events.jsonl")
+        stream, notes, unread = self._events(scenario, "events.jsonl")
+        bindings = _with_seen(self._bindings(record, policy, recorded), stream, self.recording.acts(scenario))
         performed = [_performed(act) for act in self.recording.acts(scenario)]
-        done = [
-            Done(act, timeline)
-            for act, timeline in zip(performed, timelines(performed, stream, self._nodes(scenario)), strict=True)
-        ]
-        found, unused, reordered = _find(acts, [one for one in done if one.performed.role == "act"], bindings)
+        told = timelines(performed, stream, self._nodes(scenario, unread))
+        done = [Done(act, timeline) for act, timeline in zip(performed, told, strict=True)]
+        there = [one for one in done if one.performed.role == "act"]
+        found, unused, reordered, bindings = _find(acts, there, bindings)
         answered = policies.with_values(policy, bindings.ranges) if policy else None
         return Observed(
             scenario=scenario,
@@ -113,9 +113,10 @@ class Replay:
             stream=tuple(stream),
             compact=self._compact(scenario, stream),
             export=self._export(scenario),
+            export_notice="; ".join(self._events(scenario, "export.jsonl")[1]),
             posted=self._posted(scenario, recorded),
             configuration={**self.recording.index.settings, **record.settings},
-            notes=(*record.notes, *notes, *_notes_on(record), *reordered),
+            notes=(*record.notes, *notes, *self._notes_on(record), *reordered),
         )
 
     def _likenesses(self, policy: Policy) -> Iterator[tuple[str, Likeness]]:
@@ -139,9 +140,9 @@ class Replay:
         ranges = dict(policies.compare(policy, recorded).bindings) if policy and recorded else {}
         return Bindings(workloads, own.services, own.ranges).with_ranges(ranges)
 
-    def _nodes(self, scenario: str) -> dict[str, Node]:
+    def _nodes(self, scenario: str, unread: str) -> dict[str, Node]:
         before, after = self._metrics(scenario)
-        lost = loss.lost(before, after) if before and after else ""
+        lost = unread or (loss.lost(before, after) if before and after else "")
         return {node.name: Node(node.name, node.rings, lost) for node in self.recording.index.nodes}
 
     def _metrics(self, scenario: str) -> tuple[str, str]:
@@ -155,27 +156,36 @@ class Replay:
             return Unknown(Verdict.UNRECORDED, "no metrics were recorded")
         return loss.posted(before, after, recorded.name)
 
-    def _events(self, scenario: str, file: str) -> tuple[list[Event], list[str]]:
-        events, notes = [], []
+    def _events(self, scenario: str, file: str) -> tuple[list[Event], list[str], str]:
+        """The events of a stream, notes on its other lines, and why one of those may have been an event."""
+        events, notes, unread = [], [], ""
         for line in read(io.BytesIO(self.recording.in_scenario(scenario, file) or b"")):
             if isinstance(line, Malformed):
                 notes.append(f"{file} holds a line that is no event: {line.reason}")
+                unread = unread if line.notice else f"a line of the stream could not be read: {line.reason}"
             else:
                 events.append(line)
-        return events, notes
+        return events, notes, unread
 
     def _compact(self, scenario: str, stream: Sequence[Event]) -> tuple[str, ...] | Unknown:
         text = self.recording.text(f"scenarios/{scenario}/events.compact.txt")
-        lines = tuple((text or "").splitlines())
+        lines = tuple((text or "").removesuffix("\n").split("\n")) if text else ()
         if len(lines) != len(stream):
             return Unknown(Verdict.UNRECORDED, "no compact output of these very events was recorded")
         return lines
 
     def _export(self, scenario: str) -> tuple[Event, ...] | Unknown:
-        events, _ = self._events(scenario, "export.jsonl")
+        events, _, _ = self._events(scenario, "export.jsonl")
         if not events:
             return Unknown(Verdict.UNRECORDED, "the recorded export log is empty")
         return tuple(events)
+
+    def _notes_on(self, record: ScenarioRecord) -> Iterator[str]:
+        if record.settings:
+            changed = ", ".join(f"{name}: {value}" for name, value in record.settings.items())
+            yield f"recorded under settings of its own: {changed}"
+        if not all(self._metrics(record.name)):
+            yield "no metrics were recorded, so a loss of events would not be seen"
 
     def _states(self, scenario: str, recorded: Policy | None, *, after: bool = False) -> tuple[PolicyState, ...]:
         if recorded is None:
@@ -196,7 +206,7 @@ class Replay:
 
 
 def _performed(act: ActRecord) -> Performed:
-    outcome = Outcome(act.exit_code, act.stdout, act.stderr, act.broken)
+    outcome = Outcome(act.exit_code, act.stdout, act.stderr, safe(act.broken))
     return Performed(
         act.id, act.namespace, act.pod, act.node, act.argv, outcome, act.stdin, act.tty, act.role, act.cpu, act.started
     )
@@ -206,7 +216,10 @@ def _state(node: str, told: Mapping[str, Any]) -> PolicyState:
     stats = (told.get("stats") or {}).get("action_counters")
     counters = None
     if stats is not None:
-        count = {name: int(value) for name, value in stats.items()}
+        try:
+            count = {name: int(value) for name, value in stats.items()}
+        except (TypeError, ValueError, AttributeError) as error:
+            raise RecordingError(f"state-after.json: action_counters of {told.get('name')}: {error}.") from error
         enforced = sum(value for name, value in count.items() if name in {"signal", "override", "notify_enforcer"})
         monitored = sum(value for name, value in count.items() if name.startswith("monitor_"))
         counters = Counters(count.get("post", 0), enforced, monitored)
@@ -221,43 +234,75 @@ def _state(node: str, told: Mapping[str, Any]) -> PolicyState:
     )
 
 
-def _notes_on(record: ScenarioRecord) -> Iterator[str]:
-    if record.settings:
-        changed = ", ".join(f"{name}: {value}" for name, value in record.settings.items())
-        yield f"recorded under settings of its own: {changed}"
+def _with_seen(bindings: Bindings, stream: Sequence[Event], acts: Sequence[ActRecord]) -> Bindings:
+    """The bindings, and for workloads that nobody listed the pods that were acted in or seen in events."""
+    pods: dict[str, dict[str, PodBinding]] = {}
+    for act in acts:
+        pods.setdefault(act.pod, {})[f"{act.namespace}/{act.pod}"] = PodBinding(act.namespace, act.pod, node=act.node)
+    for event in stream:
+        pod = event.process.pod
+        if pod is None:
+            continue
+        workload = pod.workload or pod.name
+        if workload != pod.name:
+            pods.pop(pod.name, None)
+        known = pods.setdefault(workload, {}).get(str(pod))
+        address = known.ip if known and known.ip else _own_address(event)
+        pods[workload][str(pod)] = PodBinding(pod.namespace, pod.name, address, event.node)
+    seen = {name: tuple(found.values()) for name, found in pods.items()}
+    return Bindings({**seen, **bindings.workloads}, bindings.services, bindings.ranges, bindings.learnt)
+
+
+def _own_address(event: Event) -> str:
+    """The address that the process's pod has on its own connections, where the event is of one."""
+    socks = (one.sock_arg for one in event.detail.args) if isinstance(event.detail, Kprobe) else ()
+    return next((sock.saddr for sock in socks if sock and not sock.saddr.startswith(("127.", "::1"))), "")
 
 
 def _find(
     acts: Sequence[Act], done: Sequence[Done], bindings: Bindings
-) -> tuple[dict[str, Done | Unknown], list[Done], list[str]]:
-    """What was recorded for each act; what nobody asked for; and notes on those found out of their order."""
-    values = bindings.values()
+) -> tuple[dict[str, Done | Unknown], list[Done], list[str], Bindings]:
+    """What was recorded for each act; what nobody asked for; notes; and the bindings with what the acts taught."""
     found: dict[str, Done | Unknown] = {}
     used: set[int] = set()
     notes: list[str] = []
+    learnt: dict[str, str] = {}
     position = 0
     for act in acts:
-        missing = [name for part in act.argv for name in unbound(part, values)]
-        if missing:
-            reason = f"act {act.name} needs {missing[0]}, which is bound to nothing here"
-            found[act.name] = Unknown(Verdict.UNRECORDED, reason)
-            continue
-        argv = tuple(fill(part, values) for part in act.argv)
-        same = [at for at, one in enumerate(done) if at not in used and _same(act, argv, one.performed, bindings)]
-        at = next((at for at in same if at >= position), same[0] if same else None)
+        choices = bindings.choices() | {name: (value,) for name, value in learnt.items()}
+        same = {
+            at: values
+            for at, one in enumerate(done)
+            if at not in used and (values := _same(act, one.performed, bindings, choices)) is not None
+        }
+        at = next((at for at in same if at >= position), next(iter(same), None))
         if at is None:
-            found[act.name] = Unknown(Verdict.UNRECORDED, _unlike(act, argv, done, bindings))
+            found[act.name] = Unknown(Verdict.UNRECORDED, _unlike(act, done, bindings, choices))
             continue
         if at < position:
             notes.append(f"act {act.name} was recorded in another order than the suite declares")
         found[act.name] = done[at]
         used.add(at)
+        learnt |= same[at]
         position = max(position, at + 1)
-    return found, [one for at, one in enumerate(done) if at not in used], notes
+    taught = Bindings(bindings.workloads, bindings.services, bindings.ranges, {**bindings.learnt, **learnt})
+    return found, [one for at, one in enumerate(done) if at not in used], notes, taught
 
 
-def _same(act: Act, argv: tuple[str, ...], performed: Performed, bindings: Bindings) -> bool:
-    return argv == performed.argv and _same_input(act, performed) and _in_workload(act.pod, performed, bindings)
+def _same(
+    act: Act, performed: Performed, bindings: Bindings, choices: Mapping[str, tuple[str, ...]]
+) -> dict[str, str] | None:
+    """What the act's placeholders stand for, if this is the act; nothing where it is another."""
+    if not (_same_input(act, performed) and _in_workload(act.pod, performed, bindings)):
+        return None
+    return _same_argv(act, performed, choices)
+
+
+def _same_argv(act: Act, performed: Performed, choices: Mapping[str, tuple[str, ...]]) -> dict[str, str] | None:
+    if len(act.argv) != len(performed.argv):
+        return None
+    # one string, so that a placeholder means the same in every argument
+    return match("\0".join(act.argv), "\0".join(performed.argv), choices)
 
 
 def _same_input(act: Act, performed: Performed) -> bool:
@@ -272,17 +317,18 @@ def _in_workload(workload: str, performed: Performed, bindings: Bindings) -> boo
     return performed.pod == workload or performed.pod.startswith(f"{workload}-")
 
 
-def _unlike(act: Act, argv: tuple[str, ...], done: Sequence[Done], bindings: Bindings) -> str:
+def _unlike(act: Act, done: Sequence[Done], bindings: Bindings, choices: Mapping[str, tuple[str, ...]]) -> str:
     """Why no recorded act answers: what the nearest one has instead."""
-    asked = command_line(argv)
     if not done:
         return f"act {act.name} was not recorded: the scenario has no acts"
-    exact = [one.performed for one in done if one.performed.argv == argv]
+    exact = [one.performed for one in done if _same_argv(act, one.performed, choices) is not None]
     if exact and not any(_in_workload(act.pod, one, bindings) for one in exact):
         return f"act {act.name} was not recorded in {act.pod}, only in {exact[0].namespace}/{exact[0].pod}"
     if exact and not any(_same_input(act, one) for one in exact):
         return f"act {act.name} was not recorded with this input ({shorten(repr(act.stdin), 60)})"
     if exact:
         return f"act {act.name} was recorded {len(exact)} times, and is asked for once more"
+    values = {name: options[0] for name, options in choices.items()}
+    asked = command_line(fill(part, values) for part in act.argv)
     near = difflib.get_close_matches(asked, [command_line(one.performed.argv) for one in done], 1, 0.0)[0]
     return f"act {act.name} was not recorded; the nearest is {shorten(near, 70)}"
