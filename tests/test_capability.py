@@ -92,6 +92,12 @@ def test_the_worst_node_decides(states: list[PolicyState], expected: Verdict) ->
     assert loading(KILLS, states, {NODE: Capabilities(), OTHER: Capabilities()}).verdict is expected
 
 
+def test_of_several_nodes_the_reason_names_its_own() -> None:
+    """Whose word it is."""
+    states = [state(), state(OTHER, "load_error", NO_HELPER)]
+    assert loading(OVERRIDES, states, {}).reason.startswith(f"on {OTHER}: the agent refuses")
+
+
 def test_a_node_whose_agent_says_nothing_of_the_policy_is_not_in_force() -> None:
     """Enabled on one of two nodes is not in force on every node."""
     judged = loading(KILLS, [state()], {NODE: Capabilities(), OTHER: Capabilities()})
@@ -167,8 +173,8 @@ def test_what_nobody_said_is_neither_there_nor_lacking(name: str, *, has: bool |
         {"enable-policy-filter": "true"},
     )
     assert known.has(name) is has
+    assert name.replace("policy_filter", "enable-policy-filter") in known.source(name)
     assert Capabilities().has(name) is None
-    assert known.source(name)
 
 
 def test_a_probe_is_read_whatever_stands_between() -> None:

@@ -24,6 +24,9 @@ def metrics(**values: float) -> str:
     [
         ({LOST: 0}, {LOST: 0}, ""),
         ({LOST: 7}, {LOST: 7}, ""),
+        ({LOST: 7}, {LOST: 2}, "the agent restarted meanwhile"),
+        ({RECEIVED: 900, HANDED_ON: 900}, {RECEIVED: 5, HANDED_ON: 5}, "the agent restarted meanwhile"),
+        ({"go_goroutines": 100}, {"go_goroutines": 7}, ""),
         ({LOST: 7}, {LOST: 9}, "the agent lost 2 (tetragon_observer_ringbuf_events_lost)"),
         ({}, {LOST: 2}, "the agent lost 2"),
         ({}, {"tetragon_observer_ringbuf_queue_events_lost_total": 1}, "the agent lost 1"),

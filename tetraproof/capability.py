@@ -28,7 +28,7 @@ _OPTION_OF = {
 _LACKS = re.compile(
     r"unknown func bpf_\w+|bpf_\w+ helper not available|helper,? (?:bpf_\w+|which is not available)|CONFIG_[A-Z_]+"
     r"|kernel (?:is )?too old|does your kernel support|kernel (?:lacks|does(?:n't| not) (?:have|support))"
-    r"|does not you support|(?:action|hook|event|events|fmod_ret|program|programs|feature)s? (?:is |are )?not (?:yet )?"
+    r"|does not you support|not supported (?:on|by) (?:this|the|your|running) kernel|(?:action|hook|event|events|fmod_ret|program|programs|feature)s? (?:is |are )?not (?:yet )?"
     r"(?:supported|available)|not modifiable|can't override \S+ function with kprobe_multi"
     r"|(?:function|call|symbol|event) .{0,80}not found|not found in (?:BTF|kernel)",
     re.IGNORECASE,
@@ -131,7 +131,9 @@ def loading(policy: Policy, states: Sequence[PolicyState], capabilities: Mapping
     judged = [_on_node(policy, state, capabilities.get(state.node, Capabilities())) for state in states]
     if len(states) > 1:
         judged = [
-            replace(one, reason=f"on {state.node}: {one.reason}") if one.reason else one
+            replace(one, reason=f"on {state.node}: {one.reason}")
+            if one.reason and state.node not in one.reason
+            else one
             for one, state in zip(judged, states, strict=True)
         ]
     silent = sorted(capabilities.keys() - {state.node for state in states})

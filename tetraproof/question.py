@@ -203,7 +203,9 @@ class Sought:
         if isinstance(done, Unknown):
             return ask(act.name, question, done, lambda: f"{act._title}: {done.reason}")  # noqa: SLF001
         events: Sequence[Event] = getattr(done.timeline, self._side)
-        unheard = done.timeline.open if self._side == "own" else done.timeline.around
+        # of an act that perhaps never ran, nothing that is missing is missed
+        unheard = done.performed.outcome.unknown
+        unheard = unheard or (done.timeline.open if self._side == "own" else done.timeline.around)
         found = expectation.find(events, closed=not unheard)
         answer = Unknown(Verdict.INCONCLUSIVE, unheard) if found.met is None else found.met
 

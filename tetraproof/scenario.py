@@ -147,6 +147,11 @@ class Run:
             answer = total > shown
         return ask("", f"counted more than {part}", answer, lambda: f"{self._title}: {total} counted, {shown} shown.")
 
+    @property
+    def keeps_count(self) -> bool:
+        """Whether anybody counted the policy's events at all. Not a question: it decides nothing."""
+        return self.counters is not None or not isinstance(self.observed.posted, Unknown)
+
     def in_mode(self, mode: str) -> bool:
         """Whether every agent says that the policy is in this mode (`enforce`, `monitor`)."""
         told = {state.mode for state in self.observed.states}

@@ -34,7 +34,12 @@ def test_starting_it_from_the_runtime_is_refused(run: Run) -> None:
 
 @finding(
     OLD_IMAGE_HIDES_THE_EVENT,
-    lambda run: run.direct.denied and REFUSED not in run.direct.timeline and run.counted_more_than(REFUSED),
+    lambda run: (
+        run.direct.denied
+        and REFUSED not in run.direct.timeline
+        # where nobody counted: the same program, started by a shell, is reported
+        and (run.counted_more_than(REFUSED) if run.keeps_count else REFUSED in run.by_shell.timeline)
+    ),
 )
 def test_every_refusal_is_reported(run: Run) -> None:
     """Each refusal is reported, also that of a program that the runtime starts."""
