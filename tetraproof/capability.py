@@ -28,7 +28,8 @@ _OPTION_OF = {
 _LACKS = re.compile(
     r"unknown func bpf_\w+|bpf_\w+ helper not available|helper,? (?:bpf_\w+|which is not available)|CONFIG_[A-Z_]+"
     r"|kernel (?:is )?too old|does your kernel support|kernel (?:lacks|does(?:n't| not) (?:have|support))"
-    r"|does not you support|not supported (?:on|by) (?:this|the|your|running) kernel|(?:action|hook|event|events|fmod_ret|program|programs|feature)s? (?:is |are )?not (?:yet )?"
+    r"|does not you support|not supported (?:on|by) (?:this|the|your|running) kernel"
+    r"|(?:action|hook|event|events|fmod_ret|program|programs|feature)s? (?:is |are )?not (?:yet )?"
     r"(?:supported|available)|not modifiable|can't override \S+ function with kprobe_multi"
     r"|(?:function|call|symbol|event) .{0,80}not found|not found in (?:BTF|kernel)",
     re.IGNORECASE,
