@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import tetraproof
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
     proving = command("prove", _prove, "damage the recordings, and see that the suites notice")
     proving.add_argument("--recording", default="", help="only this one (default: every shipped recording)")
+    proving.add_argument("--json", action="store_true", help="print what came of each damage as JSON")
 
     reporting = command("report", _report, "draw the report of a run again; of several runs, their matrix")
     reporting.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run's folder, with its verdicts.json")
@@ -166,7 +168,15 @@ def _table(lines: Iterator[Event | Malformed]) -> int:
 def _prove(given: argparse.Namespace) -> int:
     words = [sys.executable, "-m", "pytest", "suites", "--target", "replay", "--prove", "-q"]
     words += ["--recording", given.recording] if given.recording else []
-    return subprocess.run(words, check=False).returncode  # noqa: S603 - our own pytest, no shell
+    if not given.json:
+        return subprocess.run(words, check=False).returncode  # noqa: S603 - our own pytest, no shell
+    with TemporaryDirectory() as reports:
+        words += ["--reports", reports, "--run-id", "prove"]
+        code = subprocess.run(words, check=False, stdout=sys.stderr).returncode  # noqa: S603 - likewise
+        written = Path(reports, "prove", "prove.json")
+        if written.is_file():
+            print(written.read_text(encoding="utf-8"))
+    return code
 
 
 def _report(given: argparse.Namespace) -> int:
