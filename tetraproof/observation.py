@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tetraproof.answer import Unknown
 from tetraproof.binding import Bindings
 from tetraproof.capability import Capabilities, PolicyState
-from tetraproof.event import Event
+from tetraproof.event import Event, Kprobe
 from tetraproof.policy import Policy
 from tetraproof.timeline import Performed, Timeline
 from tetraproof.verdict import Verdict
@@ -23,13 +23,15 @@ _NOT_KEPT = Unknown(Verdict.UNRECORDED, "nothing of the kind was kept")
 class Observed:
     """All that a target saw of a scenario. `acts` holds what was performed for each declared act, or why not.
 
-    `compact` is what `tetra getevents -o compact` made of the stream, `export` the export log's events in the
-    window; nothing where the target has none. `notes` are sentences for the report.
+    `applied` is the name that the policy had there, which its events carry. `compact` is what `tetra getevents
+    -o compact` made of the stream, `export` the export log's events, `export_notice` what may have hidden some;
+    nothing where the target has none. `notes` are sentences for the report.
     """
 
     scenario: str
     policy: Policy | None
     acts: Mapping[str, Done | Unknown]
+    applied: str = ""
     states: tuple[PolicyState, ...] = ()
     states_after: tuple[PolicyState, ...] = ()
     others: tuple[Done, ...] = ()
@@ -50,3 +52,8 @@ class Done:
 
     performed: Performed
     timeline: Timeline
+
+
+def of_policy(event: Event, applied: str) -> bool:
+    """Whether an event is not another policy's: what somebody else hooks says nothing of this one."""
+    return not (applied and isinstance(event.detail, Kprobe) and event.detail.policy_name not in {"", applied})

@@ -7,17 +7,16 @@ performed, broke, or was not heard to its end has no answer yet.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from tetraproof import explanation
 from tetraproof.act import DENIED, KILLED, Act, Outcome
 from tetraproof.answer import Undecided, Unknown, ask
 from tetraproof.binding import fill, unbound
-from tetraproof.event import Event
 from tetraproof.expectation import Exit, Expectation
 from tetraproof.lifecycle import exit_of, faults
-from tetraproof.observation import Done, Observed
+from tetraproof.observation import Done, Observed, of_policy
 from tetraproof.text import safe
 from tetraproof.verdict import Verdict
 
@@ -202,7 +201,8 @@ class Sought:
         question = f"{self._side}: {expectation}"
         if isinstance(done, Unknown):
             return ask(act.name, question, done, lambda: f"{act._title}: {done.reason}")  # noqa: SLF001
-        events: Sequence[Event] = getattr(done.timeline, self._side)
+        applied = act._observed.applied  # noqa: SLF001
+        events = [event for event in getattr(done.timeline, self._side) if of_policy(event, applied)]
         # of an act that perhaps never ran, nothing that is missing is missed
         unheard = done.performed.outcome.unknown
         unheard = unheard or (done.timeline.open if self._side == "own" else done.timeline.around)

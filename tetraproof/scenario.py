@@ -16,7 +16,7 @@ from tetraproof.answer import Undecided, Unknown, ask
 from tetraproof.capability import Counters, Loading, loading
 from tetraproof.errors import UsageError
 from tetraproof.expectation import Pattern
-from tetraproof.observation import Done, Observed
+from tetraproof.observation import Done, Observed, of_policy
 from tetraproof.parity import compare
 from tetraproof.question import ActRun
 from tetraproof.stream import matching
@@ -103,7 +103,8 @@ class Run:
 
     def reported(self, part: Pattern) -> int:
         """How many events of the whole scenario match, for comparing with `counts`."""
-        return sum(part.matches(event) for event in self.observed.stream)
+        told = (event for event in self.observed.stream if of_policy(event, self.observed.applied))
+        return sum(part.matches(event) for event in told)
 
     @property
     def counters(self) -> Counters | None:

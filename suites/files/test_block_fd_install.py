@@ -22,7 +22,7 @@ acts = Acts(
     exit_137=shell("exit 137"),
     renamed=shell("echo foo > /tmp/x && mv /tmp/x /tmp/tetragon && echo moved"),
 )
-GUARDED = Kprobe("fd_install", file="/tmp/tetragon", action="SIGKILL", policy="block-fd-install")
+GUARDED = Kprobe("fd_install", file="/tmp/tetragon", action="SIGKILL")
 BY_BASH = GUARDED.by("/usr/bin/bash")
 ENDED = Exit("/usr/bin/bash", signal="SIGKILL")
 

@@ -9,7 +9,7 @@ acts = Acts(
     guarded=shell("echo 'foo' > /tmp/tetragon"),
     bar=shell("echo 'foo' > /tmp/bar"),
 )
-GUARDED = Kprobe("fd_install", file="/tmp/tetragon", policy="block-fd-install-monitor").by("/usr/bin/bash")
+GUARDED = Kprobe("fd_install", file="/tmp/tetragon").by("/usr/bin/bash")
 
 
 def test_the_mode_is_monitor(run: Run) -> None:

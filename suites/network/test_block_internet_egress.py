@@ -29,7 +29,7 @@ def blocked(run: Run, **fields: object) -> Pattern:
     allowed = ("127.0.0.1", run.bound("ranges.pods"), run.bound("ranges.services"))
     fields.setdefault("daddr", FunctionCheck(lambda address: not within(address, allowed)))
     saddr = run.bound("tiefighter.ip")
-    return Kprobe("tcp_connect", action="SIGKILL", policy="block-internet-egress", saddr=saddr, **fields)
+    return Kprobe("tcp_connect", action="SIGKILL", saddr=saddr, **fields)
 
 
 def test_the_internet_by_name_is_killed(run: Run) -> None:

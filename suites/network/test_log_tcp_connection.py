@@ -12,10 +12,7 @@ acts = Acts(
     unreachable=command("curl", "-sS", "-m", "5", "http://www.google.com/", pod="tiefighter"),
 )
 CURL = "/usr/bin/curl"
-CONNECT, SENDMSG, CLOSE = (
-    Kprobe(function, action="POST", policy="log-tcp-connection")
-    for function in ("tcp_connect", "tcp_sendmsg", "tcp_close")
-)
+CONNECT, SENDMSG, CLOSE = (Kprobe(function, action="POST") for function in ("tcp_connect", "tcp_sendmsg", "tcp_close"))
 
 
 def test_a_request_is_reported_from_exec_to_exit(run: Run) -> None:

@@ -8,7 +8,7 @@ acts = Acts(
     guarded=command("ln", "-s", "/etc/passwd", "/tmp/l1"),
     other=command("ln", "-s", "/etc/hostname", "/tmp/l2"),
 )
-REFUSED = Kprobe(action="OVERRIDE", policy="override-symlink")
+REFUSED = Kprobe(action="OVERRIDE")
 
 
 def test_linking_the_guarded_file_is_refused(run: Run) -> None:

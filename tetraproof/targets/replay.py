@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tetraproof import loss
@@ -100,11 +99,11 @@ class Replay:
         done = [Done(act, timeline) for act, timeline in zip(performed, told, strict=True)]
         there = [one for one in done if one.performed.role == "act"]
         found, unused, reordered, bindings = _find(acts, there, bindings)
-        answered = policies.with_values(policy, bindings.ranges) if policy else None
         return Observed(
             scenario=scenario,
-            policy=replace(answered, name=policy.name) if answered and policy else None,
+            policy=policies.with_values(policy, bindings.ranges) if policy else None,
             acts=found,
+            applied=recorded.name if recorded else "",
             states=self._states(scenario, recorded),
             states_after=self._states(scenario, recorded, after=True),
             others=tuple(unused),
