@@ -195,17 +195,13 @@ def _told(error: Exception) -> str:
 
 
 def _trimmed(content: dict[str, bytes], acts: Sequence[ActRecord]) -> tuple[dict[str, bytes], str]:
-    pods = {f"{act.namespace}/{act.pod}" for act in acts}
     namespaces = {act.namespace for act in acts}
     kept: dict[str, bytes] = {}
     left = 0
     for name, compact in (("events.jsonl", "events.compact.txt"), ("export.jsonl", "export.compact.txt")):
         lines = content.get(name, b"").splitlines(keepends=True)
         parsed = [parse(line) for line in lines]
-        stay = [
-            not isinstance(event, Event) or event.pod in pods or event.pod.partition("/")[0] in namespaces
-            for event in parsed
-        ]
+        stay = [not isinstance(event, Event) or event.pod.partition("/")[0] in namespaces for event in parsed]
         if name in content:
             kept[name] = b"".join(line for line, stays in zip(lines, stay, strict=True) if stays)
         # tetra prints a line for each event, and none for what is no event

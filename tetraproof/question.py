@@ -140,9 +140,7 @@ class ActRun:
             found = list(faults(self._known.performed, self._known.timeline))
             if any(not fault.missing for fault in found):
                 return False
-            if self._known.timeline.open:
-                return self._unheard(otherwise=False)
-            return not found
+            return self._unheard(otherwise=not found)
 
         def explain(done: Done) -> str:
             found = [fault.text for fault in faults(done.performed, done.timeline)]

@@ -93,9 +93,12 @@ class Replay:
         record = next(record for record in self.recording.index.scenarios if record.name == scenario)
         recorded = self._policies.get(scenario)
         stream, notes, unread = self._events(scenario, "events.jsonl")
-        bindings = _with_seen(self._bindings(record, policy, recorded), stream, self.recording.acts(scenario))
-        performed = [_performed(act) for act in self.recording.acts(scenario)]
-        told = timelines(performed, stream, self._nodes(scenario, unread))
+        export, export_notes, _ = self._events(scenario, "export.jsonl")
+        metrics = self._metrics(scenario)
+        records = self.recording.acts(scenario)
+        bindings = _with_seen(self._bindings(record, policy, recorded), stream, records)
+        performed = [_performed(act) for act in records]
+        told = timelines(performed, stream, self._nodes(metrics, unread))
         done = [Done(act, timeline) for act, timeline in zip(performed, told, strict=True)]
         there = [one for one in done if one.performed.role == "act"]
         found, unused, reordered, bindings = _find(acts, there, bindings)
@@ -108,14 +111,14 @@ class Replay:
             states_after=self._states(scenario, recorded, after=True),
             others=tuple(unused),
             bindings=bindings,
-            capabilities={node.name: self._capabilities(record) for node in self.recording.index.nodes},
+            capabilities=dict.fromkeys((node.name for node in self.recording.index.nodes), self._capabilities(record)),
             stream=tuple(stream),
             compact=self._compact(scenario, stream),
-            export=self._export(scenario),
-            export_notice="; ".join(self._events(scenario, "export.jsonl")[1]),
-            posted=self._posted(scenario, recorded),
+            export=tuple(export) or Unknown(Verdict.UNRECORDED, "the recorded export log is empty"),
+            export_notice="; ".join(export_notes),
+            posted=_posted(metrics, recorded),
             configuration={**self.recording.index.settings, **record.settings},
-            notes=(*record.notes, *notes, *self._notes_on(record), *reordered),
+            notes=(*record.notes, *notes, *_notes_on(record, metrics), *reordered),
         )
 
     def _likenesses(self, policy: Policy) -> Iterator[tuple[str, Likeness]]:
@@ -139,8 +142,8 @@ class Replay:
         ranges = dict(policies.compare(policy, recorded).bindings) if policy and recorded else {}
         return Bindings(workloads, own.services, own.ranges).with_ranges(ranges)
 
-    def _nodes(self, scenario: str, unread: str) -> dict[str, Node]:
-        before, after = self._metrics(scenario)
+    def _nodes(self, metrics: tuple[str, str], unread: str) -> dict[str, Node]:
+        before, after = metrics
         lost = unread or (loss.lost(before, after) if before and after else "")
         return {node.name: Node(node.name, node.rings, lost) for node in self.recording.index.nodes}
 
@@ -148,12 +151,6 @@ class Replay:
         paths = (f"scenarios/{scenario}/metrics-{moment}.txt" for moment in ("before", "after"))
         before, after = (self.recording.text(path) or "" for path in paths)
         return before, after
-
-    def _posted(self, scenario: str, recorded: Policy | None) -> Mapping[str, int] | Unknown:
-        before, after = self._metrics(scenario)
-        if not (before and after and recorded):
-            return Unknown(Verdict.UNRECORDED, "no metrics were recorded")
-        return loss.posted(before, after, recorded.name)
 
     def _events(self, scenario: str, file: str) -> tuple[list[Event], list[str], str]:
         """The events of a stream, notes on its other lines, and why one of those may have been an event."""
@@ -173,19 +170,6 @@ class Replay:
             return Unknown(Verdict.UNRECORDED, "no compact output of these very events was recorded")
         return lines
 
-    def _export(self, scenario: str) -> tuple[Event, ...] | Unknown:
-        events, _, _ = self._events(scenario, "export.jsonl")
-        if not events:
-            return Unknown(Verdict.UNRECORDED, "the recorded export log is empty")
-        return tuple(events)
-
-    def _notes_on(self, record: ScenarioRecord) -> Iterator[str]:
-        if record.settings:
-            changed = ", ".join(f"{name}: {value}" for name, value in record.settings.items())
-            yield f"recorded under settings of its own: {changed}"
-        if not all(self._metrics(record.name)):
-            yield "no metrics were recorded, so a loss of events would not be seen"
-
     def _states(self, scenario: str, recorded: Policy | None, *, after: bool = False) -> tuple[PolicyState, ...]:
         if recorded is None:
             return ()
@@ -202,6 +186,21 @@ class Replay:
             kernel_options(self.recording.text("environment/kernel.config") or ""),
             {**self.recording.index.settings, **record.settings},
         )
+
+
+def _posted(metrics: tuple[str, str], recorded: Policy | None) -> Mapping[str, int] | Unknown:
+    before, after = metrics
+    if not (before and after and recorded):
+        return Unknown(Verdict.UNRECORDED, "no metrics were recorded")
+    return loss.posted(before, after, recorded.name)
+
+
+def _notes_on(record: ScenarioRecord, metrics: tuple[str, str]) -> Iterator[str]:
+    if record.settings:
+        changed = ", ".join(f"{name}: {value}" for name, value in record.settings.items())
+        yield f"recorded under settings of its own: {changed}"
+    if not all(metrics):
+        yield "no metrics were recorded, so a loss of events would not be seen"
 
 
 def _performed(act: ActRecord) -> Performed:
