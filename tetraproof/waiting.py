@@ -1,0 +1,65 @@
+"""Waiting, with a deadline: the one place where anything is asked again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import tenacity
+
+from tetraproof.errors import TetraproofError
+from tetraproof.progress import Tell, silent
+
+#: Seconds between two lines that say what is still awaited.
+_NEWS = 5.0
+
+T = TypeVar("T")
+
+
+class Overdue(TetraproofError):  # noqa: N818 - what happened, by its name
+    """Something did not come in time; says what, how often it was asked for, and the last answer."""
+
+    def __init__(self, what: str, seconds: float, times: int, last: str) -> None:
+        self.what = what
+        asked = f"asked {times} times in {seconds:.0f} s" if times != 1 else f"asked once in {seconds:.0f} s"
+        super().__init__(
+            f"{what} was awaited and did not come: {asked}; the last answer was {last or 'nothing'}.",
+            remedy="where everything is merely slow, SLOWNESS=2 doubles every deadline",
+        )
+
+
+def until(  # noqa: PLR0913 - what, how it is asked, until when, and how that is told
+    what: str,
+    ask: Callable[[], T],
+    settled: Callable[[T], bool],
+    seconds: float,
+    *,
+    tell: Tell = silent,
+    shown: Callable[[T], str] = str,
+    every: float = 0.1,
+) -> T:
+    """Ask until the answer is `settled`, and return it. Raises `Overdue` after `seconds`, and what `ask` raises.
+
+    `what` names what is awaited, as a noun; `shown` makes a clause of an answer; `every` is the first pause, in
+    seconds, which grows to ten times that.
+    """
+    begun = told = time.monotonic()
+
+    def news(state: tenacity.RetryCallState) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _NEWS:
+            told = time.monotonic()
+            tell(f"awaiting {what} for {told - begun:.0f} s: {shown(state.outcome.result()) if state.outcome else ''}")
+
+    asking = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda answer: not settled(answer)),
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_exponential(multiplier=every, min=every, max=every * 10),
+        before_sleep=news,
+    )
+    try:
+        return asking(ask)
+    except tenacity.RetryError as error:
+        last = error.last_attempt
+        raise Overdue(what, time.monotonic() - begun, last.attempt_number, shown(last.result())) from None
