@@ -204,9 +204,9 @@ def test_a_scenario_answers_for_the_policy_that_says_the_same() -> None:
         name: scenario_files(name, manifest=text) for name, text in (("a", renamed), ("guard", POLICY), ("z", other))
     }
     replay = Replay(recording(files))
-    assert replay.scenarios(policy(), {}) == ["guard", "a"]
-    assert replay.scenarios(policy(other), {}) == ["z"]
-    assert replay.scenarios(policy(POLICY.replace("Sigkill", "Post")), {}) == []
+    assert replay.scenarios("guard", policy(), {}) == ["guard", "a"]
+    assert replay.scenarios("guard", policy(other), {}) == ["z"]
+    assert replay.scenarios("guard", policy(POLICY.replace("Sigkill", "Post")), {}) == []
 
 
 def test_a_policy_that_was_not_recorded_says_where_the_nearest_differs() -> None:
@@ -255,7 +255,7 @@ def test_a_scenario_without_a_policy_answers_for_its_settings(
     files = recording_files({"baseline": scenario_files("baseline", manifest="")})
     listed = [{"name": "baseline", "policy": False, "settings": own}]
     replay = Replay(from_files("made", reindexed(files, settings=cell, scenarios=listed)))
-    assert bool(replay.scenarios(None, asked)) is answers
+    assert bool(replay.scenarios("baseline", None, asked)) is answers
     if not answers:
         with pytest.raises(Unanswerable, match="no scenario without a policy under"):
             replay.observe(None, asked, (), "")
@@ -386,7 +386,7 @@ def test_a_recorded_policy_may_be_newer_than_our_crd() -> None:
     """The agent accepted it; it answers for no policy of ours, and says where it differs."""
     newer = POLICY.replace("spec:\n", "spec:\n  brandNew: true\n")
     replay = Replay(made(manifest=newer))
-    assert replay.scenarios(policy(), {}) == []
+    assert replay.scenarios("guard", policy(), {}) == []
     with pytest.raises(Unanswerable, match=r"spec\.brandNew"):
         replay.observe(policy(), {}, (), "")
 

@@ -22,12 +22,16 @@ _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9-]*\.[a-z]+)\}")
 
 
 class PodBinding(Struct, frozen=True):
-    """One pod of a workload: where to act, and how its traffic and events name it."""
+    """One pod of a workload: where to act, and how its traffic and events name it.
+
+    `container` is its container's id, where events name no pod but that.
+    """
 
     namespace: str
     name: str
     ip: str = ""
     node: str = ""
+    container: str = ""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -49,6 +53,10 @@ class Bindings(Struct, frozen=True):
     def pod(self, workload: str) -> PodBinding | None:
         """The first pod of a workload, or nothing where the target has none."""
         return next(iter(self.workloads.get(workload, ())), None)
+
+    def by_container(self) -> dict[str, PodBinding]:
+        """The pods whose container's id is known, by it."""
+        return {pod.container: pod for pods in self.workloads.values() for pod in pods if pod.container}
 
     def choices(self) -> dict[str, tuple[str, ...]]:
         """Every placeholder with all that it may stand for: any pod of a workload answers for it."""

@@ -17,6 +17,8 @@ from tetraproof.verdict import Verdict
 
 # `name: true`, and `uprobe_multi true` as 1.4.1 writes it
 _PROBED = re.compile(r"^(\w+):?\s+(true|false)\s*$", re.MULTILINE)
+#: Kernel options that say what BPF can do; the other twelve thousand lines of a config are left out of recordings.
+OPTIONS = re.compile(r"BPF|KPROBE|UPROBE|FTRACE|BTF|LSM|ERROR_INJECTION|CONFIG_SECURITY\b|PERF_EVENTS")
 _CONFIG_SET = re.compile(r"^(CONFIG_\w+)=(.*)$", re.MULTILINE)
 _CONFIG_UNSET = re.compile(r"^# (CONFIG_\w+) is not set$", re.MULTILINE)
 #: The kernel option behind a probed feature, to say where a lack comes from.

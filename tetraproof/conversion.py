@@ -15,11 +15,13 @@ from typing import Any
 import msgspec
 
 from tetraproof.binding import Bindings, PodBinding
-from tetraproof.environment import OPTIONS, Environment, read_json, read_text, workloads_in
+from tetraproof.capability import OPTIONS
+from tetraproof.environment import Environment, read_json, read_text, workloads_in
 from tetraproof.errors import RawRecordError
 from tetraproof.event import Event, parse
 from tetraproof.loss import keep
 from tetraproof.policy import parse as parse_policy
+from tetraproof.recorder import as_json
 from tetraproof.recording import (
     FORMAT,
     INDEX,
@@ -110,7 +112,7 @@ def convert(raw: Path, choice: Choice = Choice()) -> dict[str, bytes]:
         environment.settings,
         tuple(scenarios),
     )
-    files[INDEX] = _json(index)
+    files[INDEX] = as_json(index)
     return files
 
 
@@ -121,7 +123,7 @@ def _scenario(folder: Path, environment: Environment, choice: Choice) -> tuple[S
     content = {name: (folder / raw).read_bytes() for raw, name in _COPIED.items() if (folder / raw).is_file()}
     notes = [] if content.get("events.jsonl") else ["no event stream was recorded"]
     content.setdefault("events.jsonl", b"")
-    content["acts.json"] = _json(acts)
+    content["acts.json"] = as_json(acts)
     content |= _told_of_policy(folder, environment)
     if choice.export is not None and folder.name not in choice.export:
         content = {name: data for name, data in content.items() if not name.startswith("export.")}
@@ -153,7 +155,7 @@ def _told_of_policy(folder: Path, environment: Environment) -> dict[str, bytes]:
     for raw, kept in (("policy-state", "state"), ("policy-state-after", "state-after")):
         states = _states(folder, raw, environment.nodes)
         if states is not None:
-            content[f"{kept}.json"] = _json(states)
+            content[f"{kept}.json"] = as_json(states)
     for metrics in folder.glob("metrics-*.txt"):
         lines = (read_text(metrics) or "").splitlines()
         content[metrics.name] = ("\n".join(line for line in lines if keep(line, name)) + "\n").encode()
@@ -247,7 +249,3 @@ def _table(text: str) -> list[dict[str, Any]]:
             }
         )
     return told
-
-
-def _json(value: Any) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"

@@ -16,11 +16,10 @@ from typing import Any
 from kubernetes.utils.quantity import parse_quantity
 
 from tetraproof.binding import Bindings, PodBinding
+from tetraproof.capability import OPTIONS
 from tetraproof.errors import RawRecordError
 from tetraproof.recording import Cell, NodeRecord
 
-# Kernel options that say what BPF can do; the other twelve thousand lines are left out.
-OPTIONS = re.compile(r"BPF|KPROBE|UPROBE|FTRACE|BTF|LSM|ERROR_INJECTION|CONFIG_SECURITY\b|PERF_EVENTS")
 #: The chart's defaults of the settings that change what events say or which there are.
 DEFAULTS = {
     "enable-process-cred": "false",

@@ -13,11 +13,13 @@ form: `kind` names the kind and `detail` holds its fields.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 
 class Container(Struct, frozen=True):
@@ -206,6 +208,22 @@ class Event(Struct, frozen=True):
         """`namespace/name` of the process's pod, or nothing."""
         pod = self.process.pod
         return str(pod) if pod else ""
+
+    def with_pods(self, pod_of: Callable[[Process], Pod | None]) -> Event:
+        """The event, with a pod for its process and parent where the agent told none and `pod_of` knows it."""
+        told = {
+            side: replace(process, pod=pod)
+            for side, process in (("process", self.process), ("parent", self.parent))
+            if process is not None and process.pod is None and (pod := pod_of(process)) is not None
+        }
+        if not told:
+            return self
+        if isinstance(self.detail, Exec | Exit | Kprobe):
+            return replace(self, detail=replace(self.detail, **told))
+        if not isinstance(self.detail, dict):
+            return self
+        generic = {side: {**self.detail[side], "pod": msgspec.to_builtins(one.pod)} for side, one in told.items()}
+        return replace(self, detail={**self.detail, **generic})
 
     @property
     def typed(self) -> bool:

@@ -26,7 +26,7 @@ class Fault:
 
 def faults(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
     """All that is wrong with how an act's own events tell it."""
-    events = timeline.own
+    events = timeline.told
     if not events:
         if not performed.outcome.refused:
             yield Fault("no event of this act", missing=True)
@@ -41,7 +41,7 @@ def faults(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
 
 def exit_of(timeline: Timeline) -> Exit | None:
     """How the act's own process ended, by the agent's word."""
-    exits = (event.detail for event in timeline.own if event.process.pid == timeline.root)
+    exits = (event.detail for event in timeline.told if event.process.pid == timeline.root)
     return next((detail for detail in exits if isinstance(detail, Exit)), None)
 
 
@@ -55,7 +55,7 @@ def exit_code(detail: Exit) -> int:
 
 def _another(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
     """It begins with the exec of the act's program, and stays in the act's pod."""
-    events = timeline.own
+    events = timeline.told
     begun = next((event for event in events if event.kind == "exec" and event.process.pid == timeline.root), None)
     if begun is None or begun is not events[0]:
         yield Fault(f"it does not begin with the exec of {performed.argv[0]}", missing=begun is None)

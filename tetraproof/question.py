@@ -14,6 +14,7 @@ from tetraproof import explanation
 from tetraproof.act import DENIED, KILLED, Act, Outcome
 from tetraproof.answer import Undecided, Unknown, ask
 from tetraproof.binding import fill, unbound
+from tetraproof.event import Event
 from tetraproof.expectation import Exit, Expectation
 from tetraproof.lifecycle import exit_of, faults
 from tetraproof.observation import Done, Observed, of_policy
@@ -59,7 +60,7 @@ class ActRun:
         if isinstance(compact, Unknown):
             return ask(self.name, question, compact, lambda: compact.reason)
         by_line = dict(zip((id(event) for event in self._observed.stream), compact, strict=True))
-        printed = [by_line[id(event)] for event in done.timeline.own if id(event) in by_line]
+        printed = [_with_pod(by_line[id(event)], event) for event in done.timeline.told if id(event) in by_line]
         values = self._observed.bindings.values()
         for name in [name for line in lines for name in unbound(line, values)]:
             raise Undecided(Unknown(Verdict.UNRECORDED, f"{name} is bound to nothing here"))
@@ -213,3 +214,8 @@ class Sought:
             return explanation.of_act(headline, replace(done.performed, id=act.name), done.timeline, found, events)
 
         return ask(act.name, question, answer, tell)
+
+
+def _with_pod(line: str, event: Event) -> str:
+    """A line of tetra's; where its agent knows no pods, tetra has the node's name in the place of the pod's."""
+    return line if f" {event.pod} " in line else line.replace(f" {event.node} ", f" {event.pod} ", 1)

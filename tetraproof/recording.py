@@ -24,7 +24,7 @@ INDEX, SUMS, EXPECTED = "recording.json", "SHA256SUMS", "expected.json"
 
 
 class ActRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """One act as it was performed. `role` is `act`, `sentinel-start` or `sentinel-end`; times as RFC 3339 text.
+    """One act as it was performed. `role` is `act`, `prepare`, `sentinel-start` or `sentinel-end`; times in RFC 3339.
 
     `exit_code` is null where no answer came, and `broken` then says why.
     """
@@ -58,8 +58,18 @@ class NodeRecord(Struct, frozen=True, forbid_unknown_fields=True):
     runtime: str = ""
 
 
+class Unanswered(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why nothing was performed: `verdict` is `unsupported` or `inconclusive`, `reason` a clause."""
+
+    verdict: str
+    reason: str
+
+
 class ScenarioRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """One scenario of a recording. `settings` are what differs from the cell's, `notes` sentences for the report."""
+    """One scenario of a recording. `settings` are what differs from the cell's, `notes` sentences for the report.
+
+    `unanswered` says why a live target could not even begin with it.
+    """
 
     name: str
     policy: bool = True
@@ -69,6 +79,7 @@ class ScenarioRecord(Struct, frozen=True, forbid_unknown_fields=True):
     settings: dict[str, str] = {}
     bindings: Bindings = Bindings()
     notes: tuple[str, ...] = ()
+    unanswered: Unanswered | None = None
 
 
 class Cell(Struct, frozen=True, forbid_unknown_fields=True):

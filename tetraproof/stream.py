@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, Protocol
 
-from tetraproof.event import Event, Malformed, Process, parse
+from tetraproof.event import Container, Event, Malformed, Pod, Process, parse
 
+#: A container's id is cut by the agent (to 31 characters, of 64), and never to fewer than this.
+_SHORTEST_ID = 12
 #: A line longer than this (bytes) is no event: getevents writes a few kilobytes, arguments included.
 LONGEST_LINE = 16 * 1024 * 1024
 
@@ -34,6 +36,24 @@ def read(source: BinaryIO) -> Iterator[Event | Malformed]:
 def events(lines: Iterable[Event | Malformed]) -> Iterator[Event]:
     """Only the events of `lines`."""
     return (line for line in lines if isinstance(line, Event))
+
+
+def in_pods(stream: Iterable[Event], containers: Mapping[str, tuple[str, str]]) -> Iterator[Event]:
+    """The events, with the pod of processes of which the agent tells only the container.
+
+    `containers` maps a container's whole id to `(namespace, pod)`; the line itself stays as the agent wrote it.
+    """
+    known: dict[str, Pod | None] = {"": None}
+
+    def pod(process: Process) -> Pod | None:
+        short = process.docker
+        if short not in known:
+            found = [one for one in containers if len(short) >= _SHORTEST_ID and one.startswith(short)]
+            known[short] = Pod(*containers[found[0]], container=Container(found[0])) if len(found) == 1 else None
+        return known[short]
+
+    for event in stream:
+        yield event.with_pods(pod)
 
 
 def matching(namespaces: Iterable[str] = (), pods: Iterable[str] = ()) -> Condition:

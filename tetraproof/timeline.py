@@ -51,6 +51,7 @@ class Performed:
     role: str = "act"
     cpu: int | None = None
     started: str = ""
+    container: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Entry:
-    """One event on a timeline: seconds since the act's first event, and whether it is the act's own."""
+    """One event on a timeline: seconds since the act's first event, and whether it is the act's own.
+
+    `runtime` marks what of it the runtime still did, before the act's program was in place.
+    """
 
     event: Event
     offset: float
     own: bool
+    runtime: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,11 @@ class Timeline:
     def own(self) -> tuple[Event, ...]:
         """The act's own events, in order."""
         return tuple(entry.event for entry in self.whole if entry.own)
+
+    @property
+    def told(self) -> tuple[Event, ...]:
+        """Its own events since its program was in place, in order."""
+        return tuple(entry.event for entry in self.whole if entry.own and not entry.runtime)
 
     @property
     def bystanders(self) -> tuple[Event, ...]:
@@ -127,19 +137,24 @@ def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Ma
     told = {*nodes, *(act.node for act in performed)}
     unheard = {name: _why_open(nodes.get(name, Node(name)), performed, roots, events) for name in sorted(told)}
     ends = _end_positions(performed, roots)
-    result = []
+    windows = []
     for index, act in enumerate(performed):
         limit = ends.get(act.node, len(events))
         # what comes after the end sentinel came too late to be proven complete
-        own = [at for at in positions[index] if at < limit or act.role != "act"]
-        begin, stop = _window(index, first, own, limit)
-        whole = sorted({*own, *(at for at in range(begin, stop) if owners[at] is None)})
+        positions[index] = [at for at in positions[index] if at < limit or act.role != "act"]
+        windows.append(_window(index, first, positions[index], limit))
+    before = _before(events, performed, roots, windows)
+    result = []
+    for index, act in enumerate(performed):
+        runtime = frozenset(at for at, owner in before.items() if owner == index)
+        own = {*positions[index], *runtime}
+        around = (at for at in range(*windows[index]) if owners[at] is None and at not in before)
         root = roots[index]
         result.append(
             Timeline(
                 act.id,
                 act.node,
-                _entries(events, whole, frozenset(own)),
+                _entries(events, sorted({*own, *around}), frozenset(own), runtime),
                 root.pid if root else None,
                 unheard[act.node],
                 unheard[act.node] or next(filter(None, unheard.values()), ""),
@@ -148,12 +163,50 @@ def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Ma
     return result
 
 
-def _entries(events: list[Event], whole: list[int], own: frozenset[int]) -> tuple[Entry, ...]:
+def _entries(events: list[Event], whole: list[int], own: frozenset[int], runtime: frozenset[int]) -> tuple[Entry, ...]:
     zero = next((events[at].time for at in sorted(own) or whole if events[at].time), None)
-    return tuple(
-        Entry(events[at], (moment - zero).total_seconds() if zero and (moment := events[at].time) else 0.0, at in own)
-        for at in whole
-    )
+
+    def offset(at: int) -> float:
+        moment = events[at].time
+        return (moment - zero).total_seconds() if zero and moment else 0.0
+
+    return tuple(Entry(events[at], offset(at), at in own, at in runtime) for at in whole)
+
+
+def _before(
+    events: Sequence[Event],
+    performed: Sequence[Performed],
+    roots: Sequence[_Started | None],
+    windows: Sequence[tuple[int, int]],
+) -> dict[int, int]:
+    """The act of each event that its process made while it was still the runtime's (it is in no pod then).
+
+    It is the process that becomes the act's program; where that never happened (it was refused), the runtime's
+    process that names the act's container, within the act's window.
+    """
+    found: dict[int, int] = {}
+    refused: dict[int, int] = {}
+    for at, event in enumerate(events):
+        process = event.process
+        if process.pod is not None or event.kind in {"exec", "exit"}:
+            continue
+        there = [index for index, act in enumerate(performed) if act.node == event.node]
+        became = [index for index in there if (root := roots[index]) and root.pid == process.pid and at < root.position]
+        fits = [
+            index
+            for index in there
+            if roots[index] is None
+            and (act := performed[index]).container
+            and act.container in process.arguments
+            and at in range(*windows[index])
+            and refused.get(index, process.pid) == process.pid
+        ]
+        if became:
+            found[at] = became[0]
+        elif fits:
+            found[at] = fits[0]
+            refused[fits[0]] = process.pid
+    return found
 
 
 def in_order(stream: Iterable[Event]) -> list[Event]:

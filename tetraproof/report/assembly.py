@@ -57,7 +57,7 @@ def policy_result(  # noqa: PLR0913 - one argument for each part of the result
         suite=suite,
         verdict=str(verdict),
         line=one_line(verdict, reason if refused else "", claims, limits, dict(titles)),
-        loading=str(loading.verdict) if loading else "unrecorded",
+        loading=str(loading.verdict) if loading else str(verdict),
         loading_reason=reason,
         manifest=applied.source.rsplit("/", 1)[-1] if applied else "",
         spec=yaml.safe_dump(_plain(applied.spec), sort_keys=False) if applied else "",
@@ -97,6 +97,8 @@ def _acts(run: Run) -> Iterator[ActResult]:
     for act in run.declared:
         done = run.observed.acts[act.name]
         role = "prepare" if act.prepare else "act"
+        if act.prepare and isinstance(done, Unknown):
+            continue  # a recording may begin after the scene was set
         yield _missing(act, role, done) if isinstance(done, Unknown) else _act(act.name, role, done, shown)
     for done in run.observed.others:
         yield _act(done.performed.id, "not asked for", done, shown)

@@ -10,10 +10,15 @@ from tetraproof.binding import Bindings
 from tetraproof.observation import Observed
 from tetraproof.policy import Policy
 from tetraproof.recording import Cell
+from tetraproof.verdict import Verdict
 
 
 class Unanswerable(Exception):  # noqa: N818 - no error: a verdict of its own
     """The target cannot answer for a scenario at all; the message is the reason, in a clause."""
+
+    def __init__(self, reason: str, verdict: Verdict = Verdict.UNRECORDED) -> None:
+        super().__init__(reason)
+        self.verdict = verdict
 
 
 class Target(Protocol):
@@ -38,8 +43,8 @@ class Target(Protocol):
         """What is judged, in one line, and what a user must know of it, in further ones."""
         ...
 
-    def scenarios(self, policy: Policy | None, settings: Mapping[str, str]) -> Sequence[str]:
-        """The scenarios that can answer for `policy` under `settings`; live targets make one. May be empty."""
+    def scenarios(self, name: str, policy: Policy | None, settings: Mapping[str, str]) -> Sequence[str]:
+        """The scenarios that can answer for `policy` under `settings`; live targets make one, called `name`."""
         ...
 
     def observe(

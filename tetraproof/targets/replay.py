@@ -23,7 +23,7 @@ from tetraproof.event import Event, Kprobe, Malformed
 from tetraproof.observation import Done, Observed
 from tetraproof.policy import Likeness, Policy
 from tetraproof.recording import ActRecord, Cell, Recording, ScenarioRecord
-from tetraproof.stream import read
+from tetraproof.stream import in_pods, read
 from tetraproof.targets import Unanswerable
 from tetraproof.text import command_line, safe, shorten
 from tetraproof.timeline import Node, Performed, timelines
@@ -66,7 +66,7 @@ class Replay:
             "to go live: docs/going-live.md",
         )
 
-    def scenarios(self, policy: Policy | None, settings: Mapping[str, str]) -> Sequence[str]:
+    def scenarios(self, name: str, policy: Policy | None, settings: Mapping[str, str]) -> Sequence[str]:
         """The recorded scenarios that answer, the one named like the policy first."""
         if policy is None:
             return [
@@ -74,8 +74,8 @@ class Replay:
                 for scenario in self.recording.index.scenarios
                 if not scenario.policy and self._has(scenario, settings)
             ]
-        found = [name for name, likeness in self._likenesses(policy) if likeness.same]
-        return sorted(found, key=lambda name: (name != policy.name, name))
+        found = [one for one, likeness in self._likenesses(policy) if likeness.same]
+        return sorted(found, key=lambda one: (one not in {name, policy.name}, one))
 
     def _has(self, scenario: ScenarioRecord, settings: Mapping[str, str]) -> bool:
         """Whether a scenario was recorded under `settings`, and differs from its cell in nothing else."""
@@ -91,16 +91,20 @@ class Replay:
         if not scenario:
             raise Unanswerable(self._why_unrecorded(policy, settings))
         record = next(record for record in self.recording.index.scenarios if record.name == scenario)
+        if record.unanswered:
+            raise Unanswerable(record.unanswered.reason, Verdict[record.unanswered.verdict.upper()])
         recorded = self._policies.get(scenario)
-        stream, notes, unread = self._events(scenario, "events.jsonl")
-        export, export_notes, _ = self._events(scenario, "export.jsonl")
+        bindings = self._bindings(record, policy, recorded)
+        stream, notes, unread = self._events(scenario, "events.jsonl", bindings)
+        export, export_notes, _ = self._events(scenario, "export.jsonl", bindings)
         metrics = self._metrics(scenario)
         records = self.recording.acts(scenario)
-        bindings = _with_seen(self._bindings(record, policy, recorded), stream, records)
-        performed = [_performed(act) for act in records]
+        bindings = _with_seen(bindings, stream, records)
+        containers = {(pod.namespace, pod.name): container for container, pod in bindings.by_container().items()}
+        performed = [_performed(act, containers.get((act.namespace, act.pod), "")) for act in records]
         told = timelines(performed, stream, self._nodes(metrics, unread))
         done = [Done(act, timeline) for act, timeline in zip(performed, told, strict=True)]
-        there = [one for one in done if one.performed.role == "act"]
+        there = [one for one in done if one.performed.role in {"act", "prepare"}]
         found, unused, reordered, bindings = _find(acts, there, bindings)
         return Observed(
             scenario=scenario,
@@ -152,7 +156,7 @@ class Replay:
         before, after = (self.recording.text(path) or "" for path in paths)
         return before, after
 
-    def _events(self, scenario: str, file: str) -> tuple[list[Event], list[str], str]:
+    def _events(self, scenario: str, file: str, bindings: Bindings) -> tuple[list[Event], list[str], str]:
         """The events of a stream, notes on its other lines, and why one of those may have been an event."""
         events, notes, unread = [], [], ""
         for line in read(io.BytesIO(self.recording.in_scenario(scenario, file) or b"")):
@@ -161,7 +165,8 @@ class Replay:
                 unread = unread if line.notice else f"a line of the stream could not be read: {line.reason}"
             else:
                 events.append(line)
-        return events, notes, unread
+        containers = {one: (pod.namespace, pod.name) for one, pod in bindings.by_container().items()}
+        return list(in_pods(events, containers)) if containers else events, notes, unread
 
     def _compact(self, scenario: str, stream: Sequence[Event]) -> tuple[str, ...] | Unknown:
         text = self.recording.text(f"scenarios/{scenario}/events.compact.txt")
@@ -203,10 +208,20 @@ def _notes_on(record: ScenarioRecord, metrics: tuple[str, str]) -> Iterator[str]
         yield "no metrics were recorded, so a loss of events would not be seen"
 
 
-def _performed(act: ActRecord) -> Performed:
-    outcome = Outcome(act.exit_code, act.stdout, act.stderr, safe(act.broken))
+def _performed(act: ActRecord, container: str) -> Performed:
     return Performed(
-        act.id, act.namespace, act.pod, act.node, act.argv, outcome, act.stdin, act.tty, act.role, act.cpu, act.started
+        act.id,
+        act.namespace,
+        act.pod,
+        act.node,
+        act.argv,
+        Outcome(act.exit_code, act.stdout, act.stderr, safe(act.broken)),
+        act.stdin,
+        act.tty,
+        act.role,
+        act.cpu,
+        act.started,
+        container,
     )
 
 
