@@ -2,13 +2,15 @@
 
 from dirty_equals import IsStr
 
-from fixtures import Acts, Kprobe, command, shell
+from fixtures import Acts, Kprobe, command, prepare, shell
 
 HTML = "/usr/share/nginx/html/"
 INDEX = f"{HTML}index.html"
 PAGE = "hello-index\n"
 NGINX = "/usr/sbin/nginx"
 
+#: The page as it was, and nothing of an earlier scenario beside it.
+FRESH = prepare(shell(f"rm -f {HTML}*.html; echo hello-index > {INDEX}", pod="nginx"))
 SED = command("sed", "-i", "s/hello/bye/", INDEX, pod="nginx")
 VI = command("vi", "-es", "-c", "s/hello/bye/", "-c", "wq", INDEX, pod="nginx")
 CAT = command("cat", INDEX, pod="nginx")
@@ -24,6 +26,7 @@ IMPOSTOR = shell(
 
 #: The acts with which the corrections are tried.
 CORRECTION_ACTS = Acts(
+    fresh=FRESH,
     cat=CAT,
     head=HEAD,
     sed=SED,

@@ -1,11 +1,12 @@
 """Opening /tmp/tetragon is killed; opening anything else is left alone."""
 
-from fixtures import Acts, Exactly, Exec, Exit, InOrder, Kprobe, Run, command, limit, policy, shell, typed
+from fixtures import Acts, Exactly, Exec, Exit, InOrder, Kprobe, Run, command, limit, policy, prepare, shell, typed
 
 pytestmark = policy("block-fd-install")
 
 KEYS = ("echo 'foo' > /tmp/bar", "echo still here", "echo 'foo' > /tmp/tetragon", "echo not reached")
 acts = Acts(
+    clean=prepare(shell("rm -f /tmp/{bar,tetragon,tetragon2,link,hard,x}")),
     bar=shell("echo 'foo' > /tmp/bar"),
     guarded=shell("echo 'foo' > /tmp/tetragon"),
     size=command("stat", "-c", "%s", "/tmp/tetragon"),

@@ -1,11 +1,12 @@
 """In monitor mode the policy tells whom it would kill, and kills nobody."""
 
-from fixtures import Acts, Exactly, Kprobe, Run, finding, policy, shell
+from fixtures import Acts, Exactly, Kprobe, Run, finding, policy, prepare, shell
 from suites.findings import MONITOR_SAYS_SIGKILL
 
 pytestmark = policy("block-fd-install-monitor")
 
 acts = Acts(
+    clean=prepare(shell("rm -f /tmp/bar /tmp/tetragon")),
     guarded=shell("echo 'foo' > /tmp/tetragon"),
     bar=shell("echo 'foo' > /tmp/bar"),
 )

@@ -7,6 +7,7 @@ from suites.files.nginx import (
     APPEND,
     CAT,
     COPIED_CAT,
+    FRESH,
     HEAD,
     HTML,
     NGINX,
@@ -23,6 +24,7 @@ from suites.findings import PID_0_EXEMPTS_EVERYTHING, WORKERS_ARE_KILLED
 pytestmark = policy("block-nginx-write-index", "block-nginx-write-index-follow-forks")
 
 acts = Acts(
+    fresh=FRESH,
     cat=CAT,
     sed=SED,
     cat_after=CAT,

@@ -1,12 +1,13 @@
 """Reading and writing one file is refused with EPERM, and whoever tries lives."""
 
-from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, policy, shell
+from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, policy, prepare, shell
 
 # with kprobe-multi as the agent has it, and turned off for the policy
 pytestmark = policy("override-file-permission", "override-file-permission-single")
 
 FILE = "/etc/lab-guarded"
 acts = Acts(
+    guarded=prepare(shell(f"echo guarded > {FILE}")),
     read=command("cat", FILE),
     write=shell(f"echo x > {FILE}"),
     by_python=command("python3", "-c", f"open('{FILE}').read()"),

@@ -1,10 +1,11 @@
 """A system call is overridden: a symbolic link to /etc/passwd is refused with EPERM."""
 
-from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, policy
+from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, policy, prepare
 
 pytestmark = policy("override-symlink")
 
 acts = Acts(
+    clean=prepare(command("rm", "-f", "/tmp/l1", "/tmp/l2")),
     guarded=command("ln", "-s", "/etc/passwd", "/tmp/l1"),
     other=command("ln", "-s", "/etc/hostname", "/tmp/l2"),
 )
