@@ -3,29 +3,65 @@
 PYTHON ?= python3
 TARGET ?= auto
 RECORDING ?=
+KERNEL ?=
+BUNDLE ?=
+AGENT ?=
+AGENT_ADDRESS ?=
+AGENT_OPTIONS ?=
+RECORD ?=
+SLOWNESS ?=
 K ?=
 VENV := .venv
 BIN := $(VENV)/bin
-RUN ?=
+comma := ,
+# an option is passed on only where it is given
+given = $(if $($(1)),--$(2) "$($(1))")
+SUITES = $(BIN)/python -m pytest suites --target "$(TARGET)" $(call given,RECORDING,recording) \
+  $(call given,BUNDLE,bundle) $(call given,AGENT,agent) $(call given,AGENT_ADDRESS,agent-address) \
+  $(call given,AGENT_OPTIONS,agent-options) $(call given,SLOWNESS,slowness) $(if $(K),-k "$(K)")
 
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help test check matrix prove bench clean
+.PHONY: help test check guest matrix prove bench clean
 
 help: ## this list
 	@echo "tetraproof proves that Tetragon policies do what they say."
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  TARGET=     where to run: auto (default), replay"
-	@echo "  RECORDING=  replay: a folder, or one of:"
-	@ls recordings | sed 's/^/                /'
-	@echo "  K=          only these judgements, a pytest -k expression: K=test_sed_is_killed"
-	@echo "  PYTHON=     the Python to set up with, 3.11 or newer (default: python3)"
+	@echo "  TARGET=         where to run: auto (default, which is replay), replay, standalone"
+	@echo "  K=              only these judgements, a pytest -k expression: K=test_sed_is_killed"
+	@echo "  PYTHON=         the Python to set up with, 3.11 or newer (default: python3)"
+	@echo
+	@echo "  replay:"
+	@echo "  RECORDING=      a folder, or one of:"
+	@ls recordings | sed 's/^/                    /'
+	@echo
+	@echo "  standalone (docs/kernels.md):"
+	@echo "  KERNEL=         debian:6.1, debian:6.12, debian:7.2, a folder with a vmlinuz, host; several with commas"
+	@echo "  BUNDLE=         the Tetragon to start: a version (1.7.0), a folder, a .tar.gz (default: TETRAGON_BUNDLE)"
+	@echo "  AGENT=          existing: use the agent that runs (KERNEL=host); AGENT_ADDRESS= is where it listens"
+	@echo "  AGENT_OPTIONS=  the agent's own, without dashes: AGENT_OPTIONS='disable-kprobe-multi rb-size=1M'"
+	@echo "  RECORD=         write a recording there, a new folder"
+	@echo "  SLOWNESS=       every deadline so many times as long (default: 1)"
 
 test: $(VENV)/run ## run the conformance suites and write the report
-	@$(BIN)/python -m pytest suites --target "$(TARGET)" --recording "$(RECORDING)" $(if $(K),-k "$(K)")
+ifneq (,$(findstring $(comma),$(KERNEL)))
+	@all=reports/$$(date +%Y%m%d-%H%M%S)-kernels; worst=0; \
+	for kernel in $(subst $(comma), ,$(KERNEL)); do \
+	  name=$$(echo "$$kernel" | tr ':/' '--'); \
+	  $(SUITES) --kernel "$$kernel" --reports "$$all" --run-id "$$name" $(if $(RECORD),--record "$(RECORD)/$$name"); code=$$?; \
+	  if [ $$code -gt 1 ]; then exit $$code; fi; \
+	  if [ $$code -gt $$worst ]; then worst=$$code; fi; \
+	done; \
+	$(BIN)/tetraproof report "$$all" --matrix "$$all/index.html" && exit $$worst
+else
+	@$(SUITES) $(call given,KERNEL,kernel) $(call given,RECORD,record)
+endif
+
+guest: $(VENV)/check ## boot a guest (KERNEL=, default debian:6.12) and prove everything around the agent in it
+	@TETRAPROOF_KERNEL="$(or $(KERNEL),debian:6.12)" $(BIN)/python -m pytest tests/live -v
 
 check: $(VENV)/check ## the project's own tests, lint, types and import contract
 	$(BIN)/ruff check .

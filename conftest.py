@@ -1,3 +1,5 @@
 """Loads fixtures/, nothing else."""
 
-pytest_plugins = [f"fixtures.{name}" for name in ("options", "suite", "attachments", "run", "report", "prove")]
+pytest_plugins = [
+    f"fixtures.{name}" for name in ("target", "options", "suite", "attachments", "run", "report", "prove")
+]
