@@ -31,7 +31,9 @@ _NOT_ASKED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 # The runtime's own word when the program could not be started in the container.
-_REFUSED = re.compile(r"^(?:.*OCI runtime exec failed.*|exec \S+: .+)$", re.MULTILINE)
+_REFUSED = re.compile(
+    r"^(?:.*OCI runtime exec failed.*|exec \S+: .+|executable file \S+ not found in \$PATH.*)$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 import shutil
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tetraproof import cache, program
@@ -53,7 +53,7 @@ class Kernel:
 
     version: str
     image: Path
-    config: str
+    config: str = field(repr=False)
 
 
 def parse(text: str) -> list[Choice]:

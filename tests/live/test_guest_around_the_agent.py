@@ -25,6 +25,7 @@ from tetraproof.machine import MachineLost
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKED = os.environ.get("TETRAPROOF_KERNEL", "")
+ACCELERATION = os.environ.get("TETRAPROOF_ACCELERATION", "auto")
 DEADLINES = Deadlines().scaled(float(os.environ.get("TETRAPROOF_SLOWNESS", "2")))
 
 pytestmark = pytest.mark.skipif(not ASKED, reason="boots a guest: make guest")
@@ -42,7 +43,7 @@ def kernel() -> Kernel:
 
 @pytest.fixture(scope="module")
 def guest(kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
-    booted = guests.boot(kernel, tmp_path_factory.mktemp("guest"), DEADLINES, tell)
+    booted = guests.boot(kernel, tmp_path_factory.mktemp("guest"), DEADLINES, tell, ACCELERATION)
     yield booted
     booted.close()
 
@@ -164,7 +165,7 @@ def test_what_was_started_is_removed(guest: Guest, containers: Containers) -> No
 
 def test_a_guest_that_panics_gives_its_last_lines(kernel: Kernel, tmp_path: Path) -> None:
     """Whoever asks a guest that panics is told so, with the last lines of its console."""
-    doomed = guests.boot(kernel, tmp_path, DEADLINES, tell)
+    doomed = guests.boot(kernel, tmp_path, DEADLINES, tell, ACCELERATION)
     try:
         with pytest.raises(MachineLost) as lost:
             doomed.run(["sh", "-c", "echo c > /proc/sysrq-trigger; sleep 60"], seconds=DEADLINES.command)
