@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 
@@ -112,11 +113,12 @@ def _download(version: str, place: Path, tell: Tell, releases: str) -> None:
         with _opened(address) as answer, archive.open("wb") as file:
             _copy(answer, file, f"downloading Tetragon {version}", tell)
     except urllib.error.HTTPError as error:
+        error.close()
         raise UsageError(
             f"There is no release {version} of Tetragon to download: {error.url} answers {error.code}.",
             remedy=_CHOICES,
         ) from error
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise UsageError(
             f"Tetragon {version} cannot be downloaded: {address} is out of reach ({shorten(str(reason), 120)}).",
