@@ -15,6 +15,9 @@ from typing import Protocol
 
 from tetraproof.errors import TetraproofError
 
+#: Seconds that a command which was asked to end is given for it.
+_PATIENCE = 20.0
+
 
 class MachineLost(TetraproofError):  # noqa: N818 - what happened, by its name
     """The machine no longer answers: what was asked of it has no outcome."""
@@ -151,7 +154,7 @@ class _Process:
         if self.runs:
             self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(20)
+            self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
