@@ -22,6 +22,10 @@ MONITOR_SAYS_SIGKILL = Finding(
     "monitor-says-sigkill",
     "in monitor mode the event says SIGKILL, though nothing was killed",
 )
+DONE_BEFORE_ENFORCED = Finding(
+    "done-before-enforced",
+    "rollout status says done while nothing is enforced yet: policies are loaded anew only after the agent is ready",
+)
 
 
 def _verifier_refused(run: Run) -> bool:

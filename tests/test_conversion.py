@@ -110,7 +110,7 @@ def raw() -> Raw:
         "guard/unrelated.txt": "not for a recording",
         "baseline/probes.json": PROBES,
         "baseline/events.jsonl": LINES,
-        "gap-upgrade/acts.txt": "no scenario",
+        "notes/acts.txt": "no scenario",
     }  # fmt: skip
 
 
@@ -168,7 +168,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     """Files, options, folders without acts."""
     made = converted(tmp_path)
     told = "\n".join(made.index.provenance.left_out)
-    for word in ("environment/crds.json", "kernel.config: options", "gap-upgrade: no probes.json"):
+    for word in ("environment/crds.json", "kernel.config: options", "notes: neither a probes.json"):
         assert word in told
     assert len(made.index.provenance.left_out) == 3
     assert made.text("environment/kernel.config") == "CONFIG_BPF=y\n# CONFIG_BPF_LSM is not set\n"
@@ -195,7 +195,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
         ("guard/policy-state",),
         ("guard/events.jsonl",),
         ("guard/policy.yaml",),
-        ("gap-upgrade", "baseline"),
+        ("notes", "baseline"),
     ],
     ids=" ".join,
 )

@@ -161,6 +161,7 @@ SHIPPED = [
     for path in sorted(RECORDINGS.iterdir())
     if path.is_dir()
     for scenario in opened(path).index.scenarios
+    if not scenario.change
 ]
 
 

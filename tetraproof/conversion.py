@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tetraproof import gap_record
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.capability import OPTIONS
 from tetraproof.environment import Environment, read_json, read_text, workloads_in
@@ -74,28 +76,29 @@ class Choice:
 def convert(raw: Path, choice: Choice = Choice()) -> dict[str, bytes]:
     """The files of a recording made of the raw records in `raw`, not yet sealed. Raises `RawRecordError`."""
     environment = Environment(raw)
-    folders = [path for path in sorted(raw.iterdir()) if (path / "probes.json").is_file()]
+    folders = [path for path in sorted(raw.iterdir()) if (path / "probes.json").is_file() or gap_record.is_one(path)]
     known = {path.name for path in folders}
     for name in choice.named:
         if name not in known:
             raise RawRecordError(f"{raw} has no scenario {name}.", remedy=f"it has {', '.join(sorted(known))}")
     chosen = [path for path in folders if choice.takes(path.name)]
     if not chosen:
-        raise RawRecordError(f"{raw} holds no scenario: no folder in it has a probes.json.")
+        raise RawRecordError(f"{raw} holds no scenario: no folder in it has a probes.json, or a change's acts.txt.")
     left_out = [f"environment/{name}" for name in ("crds.json",) if (raw / "environment" / name).is_file()]
     left_out += [f"kernel.config: options that do not match {OPTIONS.pattern}"] if environment.config else []
     left_out += [f"scenario {path.name}" for path in folders if path not in chosen]
     if choice.export is not None:
         left_out.append(f"export logs of all scenarios but {', '.join(choice.export)}")
     left_out += [
-        f"{path.name}: no probes.json, so no scenario"
+        f"{path.name}: neither a probes.json nor the record of a change, so no scenario"
         for path in sorted(raw.iterdir())
         if path.is_dir() and path.name != "environment" and path.name not in known
     ]
     files = dict(environment.files())
     scenarios = []
     for folder in chosen:
-        record, content = _scenario(folder, environment, choice)
+        convert_one = _change if gap_record.is_one(folder) else _scenario
+        record, content = convert_one(folder, environment, choice)
         scenarios.append(record)
         files |= {f"scenarios/{folder.name}/{name}": data for name, data in content.items()}
     index = Index(
@@ -142,6 +145,23 @@ def _scenario(folder: Path, environment: Environment, choice: Choice) -> tuple[S
         tuple(notes),
     )
     return record, content
+
+
+def _change(folder: Path, environment: Environment, choice: Choice) -> tuple[ScenarioRecord, dict[str, bytes]]:
+    """A change of the installation, with the act that was repeated meanwhile."""
+    del choice
+    told = gap_record.read(folder, environment.nodes[0].name)
+    policy = read_text(folder / "policy.yaml")
+    if policy is None:
+        raise RawRecordError(f"{folder} has no policy.yaml: what enforced the acts is not known.")
+    parse_policy(policy, str(folder / "policy.yaml"), recorded=True)
+    started = min((happening.at for happening in told.happenings), default=None)
+    record = ScenarioRecord(
+        folder.name,
+        started=datetime.fromtimestamp(started, UTC).isoformat() if started is not None else "",
+        change=told.change,
+    )
+    return record, {"continuity.json": msgspec.json.encode(told) + b"\n", "policy.yaml": policy.encode()}
 
 
 def _told_of_policy(folder: Path, environment: Environment) -> dict[str, bytes]:

@@ -29,6 +29,12 @@ LOSSES = (
 _RECEIVED = ("tetragon_observer_ringbuf_events_received", "tetragon_ringbuf_perf_event_received")
 _HANDED_ON = ("tetragon_observer_ringbuf_queue_events_received", "tetragon_ringbuf_queue_received")
 _POSTED = "tetragon_policy_events"
+#: Families that nothing here reads, and the Prometheus rules of manifests/alerts/ do.
+_WATCHED = (
+    "tetragon_tracingpolicy_loaded",
+    "tetragon_notify_overflowed_events",
+    "tetragon_export_ratelimit_events_dropped",
+)
 _COUNTED = (*LOSSES, *_RECEIVED, *_HANDED_ON)
 #: The two counts are not read at one instant, so a backlog counts only beyond this share of what was received …
 _BACKLOG_SHARE = 0.05
@@ -75,7 +81,7 @@ def keep(line: str, policy: str) -> bool:
         return False
     if line.startswith(_POSTED):
         return f'policy="{policy}"' in line
-    return line.startswith((*LOSSES, *_RECEIVED, *_HANDED_ON))
+    return line.startswith((*LOSSES, *_RECEIVED, *_HANDED_ON, *_WATCHED))
 
 
 def _lost(before: Mapping[Sample, float], after: Mapping[Sample, float]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from tetraproof.answer import Unknown
 from tetraproof.binding import Bindings
 from tetraproof.capability import Capabilities, PolicyState
 from tetraproof.event import Event, Kprobe
+from tetraproof.gap import Continuity
 from tetraproof.policy import Policy
 from tetraproof.timeline import Performed, Timeline
 from tetraproof.verdict import Verdict
@@ -25,7 +26,8 @@ class Observed:
 
     `applied` is the name that the policy had there, which its events carry. `compact` is what `tetra getevents
     -o compact` made of the stream, `export` the export log's events, `export_notice` what may have hidden some;
-    nothing where the target has none. `notes` are sentences for the report.
+    nothing where the target has none. `continuity` is what was seen while the installation was changed. `notes` are
+    sentences for the report.
     """
 
     scenario: str
@@ -43,6 +45,7 @@ class Observed:
     export_notice: str = ""
     posted: Mapping[str, int] | Unknown = _NOT_KEPT
     configuration: Mapping[str, str] = field(default_factory=dict)
+    continuity: Continuity | None = None
     notes: tuple[str, ...] = ()
 
 

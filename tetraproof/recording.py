@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from tetraproof.binding import Bindings
 from tetraproof.errors import RecordingError
+from tetraproof.gap import Continuity
 
 FORMAT = 1
 INDEX, SUMS, EXPECTED = "recording.json", "SHA256SUMS", "expected.json"
@@ -68,6 +69,7 @@ class Unanswered(Struct, frozen=True, forbid_unknown_fields=True):
 class ScenarioRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """One scenario of a recording. `settings` are what differs from the cell's, `notes` sentences for the report.
 
+    `change` is what was changed of the installation while one act was repeated; empty where acts were performed once.
     `unanswered` says why a live target could not even begin with it.
     """
 
@@ -80,6 +82,7 @@ class ScenarioRecord(Struct, frozen=True, forbid_unknown_fields=True):
     bindings: Bindings = Bindings()
     notes: tuple[str, ...] = ()
     unanswered: Unanswered | None = None
+    change: str = ""
 
 
 class Cell(Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,9 +147,15 @@ class Recording:
         return self.files.get(f"scenarios/{scenario}/{file}")
 
     def acts(self, scenario: str) -> tuple[ActRecord, ...]:
-        """The acts of a scenario in order, sentinels included. Raises `RecordingError` naming the field."""
-        acts: tuple[ActRecord, ...] = self._decode(f"scenarios/{scenario}/acts.json", tuple[ActRecord, ...])
+        """The acts of a scenario in order, sentinels included; none of a change. Raises `RecordingError`."""
+        path = f"scenarios/{scenario}/acts.json"
+        acts: tuple[ActRecord, ...] = self._decode(path, tuple[ActRecord, ...]) if path in self.files else ()
         return acts
+
+    def continuity(self, scenario: str) -> Continuity:
+        """The act that was repeated while the installation was changed, and what happened meanwhile."""
+        told: Continuity = self._decode(f"scenarios/{scenario}/continuity.json", Continuity)
+        return told
 
     def states(self, scenario: str, *, after: bool = False) -> dict[str, list[dict[str, Any]]]:
         """What `tetra tracingpolicy list -o json` said on each node, once settled or after the acts."""
@@ -193,6 +202,8 @@ def from_files(name: str, files: Mapping[str, bytes], expected: Mapping[str, Any
     _check_sums(name, files)
     for scenario in index.scenarios:
         needed = ["acts.json", "events.jsonl", *(["policy.yaml", "state.json"] if scenario.policy else [])]
+        if scenario.change:
+            needed = ["continuity.json", "policy.yaml"]
         for file in needed:
             if f"scenarios/{scenario.name}/{file}" not in files:
                 raise RecordingError(
@@ -201,6 +212,9 @@ def from_files(name: str, files: Mapping[str, bytes], expected: Mapping[str, Any
                 )
     recording = Recording(name, index, files, expected)
     for scenario in index.scenarios:  # read once now, so that a bad field is told before anything is judged
+        if scenario.change:
+            recording.continuity(scenario.name)
+            continue
         recording.acts(scenario.name)
         recording.states(scenario.name)
         recording.states(scenario.name, after=True)

@@ -91,6 +91,52 @@ class LimitResult(Struct, frozen=True):
     node_id: str = ""
 
 
+class GapResult(Struct, frozen=True):
+    """A time without enforcement, in seconds since the first beat, and how long it was in milliseconds.
+
+    `at_most_ms` and `measured_ms` are null where it is open on one side.
+    """
+
+    started: float
+    ended: float
+    acts: int
+    at_least_ms: int
+    at_most_ms: int | None
+    measured_ms: int | None
+
+
+class HappeningResult(Struct, frozen=True):
+    """What was done or said: between two moments, in seconds since the first beat; null where that is not known."""
+
+    what: str
+    said: str
+    earliest: float | None
+    latest: float | None
+
+
+class PulseResult(Struct, frozen=True):
+    """The repeated act on one node: a beat is its start and end, in seconds since the first, and its outcome.
+
+    `pause_ms` is the longest time between two beats: a shorter gap may not have shown.
+    """
+
+    node: str
+    argv: tuple[str, ...]
+    beats: tuple[tuple[float, float, str], ...]
+    gaps: tuple[GapResult, ...]
+    happenings: tuple[HappeningResult, ...]
+    pause_ms: int
+
+
+class ContinuityResult(Struct, frozen=True):
+    """What became of enforcement while the installation was changed. `told` says it in clauses."""
+
+    change: str
+    command: str
+    told: tuple[str, ...]
+    pulses: tuple[PulseResult, ...]
+
+
 class StateResult(Struct, frozen=True):
     """The agent's word on the policy on one node; counters after the acts, where it keeps any."""
 
@@ -130,6 +176,7 @@ class PolicyResult(Struct, frozen=True):
     claims: tuple[ClaimResult, ...] = ()
     limits: tuple[LimitResult, ...] = ()
     acts: tuple[ActResult, ...] = ()
+    continuity: ContinuityResult | None = None
 
 
 class FindingResult(Struct, frozen=True):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tetraproof.act import Act
 from tetraproof.answer import Undecided, Unknown, ask
 from tetraproof.capability import Counters, Loading, loading
+from tetraproof.continuity import ChangeRun
 from tetraproof.errors import UsageError
 from tetraproof.expectation import Pattern
 from tetraproof.observation import Done, Observed, of_policy
@@ -56,6 +57,13 @@ class Run:
     def acts(self) -> Iterator[ActRun]:
         """Every declared act that is judged, in order."""
         return (getattr(self, act.name) for act in self.declared if not act.prepare)
+
+    @property
+    def change(self) -> ChangeRun:
+        """The change of the installation that was observed. Undecided where nothing was changed."""
+        if self.observed.continuity is None:
+            raise Undecided(Unknown(Verdict.UNRECORDED, "nothing was changed here"))
+        return ChangeRun(self.observed.continuity, self._title)
 
     @property
     def loading(self) -> Loading:

@@ -7,20 +7,26 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 
+from tetraproof import gap
 from tetraproof.act import Act
 from tetraproof.answer import Unknown
 from tetraproof.capability import Capabilities
 from tetraproof.compact import compact
 from tetraproof.explanation import what_happened
+from tetraproof.gap import Continuity, Pulse
 from tetraproof.observation import Done
 from tetraproof.requirement import requirements
 from tetraproof.result import (
     ActResult,
     ClaimResult,
+    ContinuityResult,
     EventResult,
+    GapResult,
+    HappeningResult,
     LimitResult,
     NeedResult,
     PolicyResult,
+    PulseResult,
     StateResult,
     TimelineResult,
     one_line,
@@ -69,6 +75,7 @@ def policy_result(  # noqa: PLR0913 - one argument for each part of the result
         claims=tuple(claims),
         limits=tuple(limits),
         acts=tuple(_acts(run)) if run else (),
+        continuity=_continuity(observed.continuity) if observed and observed.continuity else None,
     )
 
 
@@ -102,6 +109,40 @@ def _acts(run: Run) -> Iterator[ActResult]:
         yield _missing(act, role, done) if isinstance(done, Unknown) else _act(act.name, role, done, shown)
     for done in run.observed.others:
         yield _act(done.performed.id, "not asked for", done, shown)
+
+
+def _continuity(told: Continuity) -> ContinuityResult:
+    return ContinuityResult(
+        told.change, told.command, tuple(gap.tell(told)), tuple(_pulse(told, one) for one in told.pulses if one.beats)
+    )
+
+
+def _pulse(told: Continuity, pulse: Pulse) -> PulseResult:
+    zero, offset = pulse.beats[0].started, gap.clock(told, pulse)
+    happenings = []
+    for one in told.happenings:
+        if one.node in {"", pulse.node}:
+            at = gap.on_node(one, offset) if offset else None
+            earliest, latest = (round(at.low - zero, 3), round(at.high - zero, 3)) if at else (None, None)
+            happenings.append(HappeningResult(one.what, one.said, earliest, latest))
+    return PulseResult(
+        pulse.node,
+        pulse.argv,
+        tuple((round(one.started - zero, 3), round(one.ended - zero, 3), one.outcome) for one in pulse.beats),
+        tuple(
+            GapResult(
+                round((one.before.ended if one.before else one.allowed[0].started) - zero, 3),
+                round((one.after.started if one.after else one.allowed[-1].ended) - zero, 3),
+                len(one.allowed),
+                one.at_least,
+                one.at_most,
+                one.measured,
+            )
+            for one in gap.gaps(pulse)
+        ),
+        tuple(happenings),
+        round(pulse.pause * 1000),
+    )
 
 
 def _missing(act: Act, role: str, unknown: Unknown) -> ActResult:

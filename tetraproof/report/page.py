@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tetraproof.report import label
+from tetraproof.report import label, pulse
 from tetraproof.report.template import render
 from tetraproof.report.timeline import SHAPES, Picture, picture
 from tetraproof.result import ActResult, ClaimResult, FindingResult, LimitResult, PolicyResult, Result
@@ -85,6 +85,7 @@ class PolicyView:
     claims: tuple[ClaimView, ...]
     limits: tuple[LimitView, ...]
     acts: tuple[ActView, ...]
+    pulses: tuple[pulse.Picture, ...]
 
     @property
     def open(self) -> bool:
@@ -133,6 +134,7 @@ def _policy(policy: PolicyResult, name: str, anchor: str, known: Mapping[str, Fi
         tuple(_claim(claim, policy, known, anchors) for claim in policy.claims),
         tuple(LimitView(limit, _links(limit.acts, anchors)) for limit in policy.limits),
         tuple(_acts(policy, anchor)),
+        tuple(pulse.picture(one) for one in policy.continuity.pulses) if policy.continuity else (),
     )
 
 

@@ -85,7 +85,7 @@ def picture(timeline: TimelineResult, act: str) -> Picture:
         for at, event in enumerate(events)
     )
     last = max((mark.time for mark in marks), default=_LEFT)
-    return Picture(marks, tuple(_ticks(begin, end)), last, _sentence(timeline, act), timeline.open)
+    return Picture(marks, tuple(ticks(begin, end, _LEFT, _RIGHT)), last, _sentence(timeline, act), timeline.open)
 
 
 def cut(events: Sequence[EventResult]) -> tuple[Sequence[EventResult], int, Sequence[EventResult]]:
@@ -150,12 +150,17 @@ def _spread(times: Sequence[float]) -> list[float]:
     return places
 
 
-def _ticks(begin: float, end: float) -> list[Tick]:
+def ticks(begin: float, end: float, left: float = 0.0, right: float = 100.0) -> list[Tick]:
+    """Round seconds between two moments, placed between `left` and `right`, which are percents."""
     span = end - begin
     if not 0 < span < math.inf:
-        return [Tick(_LEFT, "0 s")]
+        return [Tick(left, "0 s")]
     rough = span / (_MOST_TICKS - 1)
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
     first, last = math.ceil(begin / step), math.floor(end / step)
-    return [Tick(_place(number * step, begin, end), f"{number * step:g} s") for number in range(first, last + 1)]
+    places = [left + (right - left) * (number * step - begin) / span for number in range(first, last + 1)]
+    return [
+        Tick(round(place, 2), f"{number * step:g} s")
+        for place, number in zip(places, range(first, last + 1), strict=True)
+    ]

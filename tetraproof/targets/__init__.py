@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tetraproof.act import Act
 from tetraproof.binding import Bindings
@@ -51,4 +51,17 @@ class Target(Protocol):
         self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
     ) -> Observed:
         """Apply the policy, perform the acts, close with a sentinel. Raises `Unanswerable`."""
+        ...
+
+
+@runtime_checkable
+class Changing(Protocol):
+    """A target that can say what became of enforcement while its installation was changed."""
+
+    def changes(self, change: str, policy: Policy) -> Sequence[str]:
+        """The scenarios that can answer for this change under this policy; live targets make one."""
+        ...
+
+    def observe_change(self, change: str, policy: Policy, scenario: str) -> Observed:
+        """Repeat an act under the policy while the installation is changed. Raises `Unanswerable`."""
         ...

@@ -25,6 +25,7 @@ from tetraproof.policy import Likeness, Policy
 from tetraproof.recording import ActRecord, Cell, Recording, ScenarioRecord
 from tetraproof.stream import in_pods, read
 from tetraproof.targets import Unanswerable
+from tetraproof.targets import change as changes
 from tetraproof.text import command_line, safe, shorten
 from tetraproof.timeline import Node, Performed, timelines
 from tetraproof.verdict import Verdict
@@ -44,7 +45,7 @@ class Replay:
                 recorded=True,
             )
             for scenario in recording.index.scenarios
-            if scenario.policy
+            if scenario.policy and not scenario.change
         }
 
     @property
@@ -72,7 +73,7 @@ class Replay:
             return [
                 scenario.name
                 for scenario in self.recording.index.scenarios
-                if not scenario.policy and self._has(scenario, settings)
+                if not scenario.policy and not scenario.change and self._has(scenario, settings)
             ]
         found = [one for one, likeness in self._likenesses(policy) if likeness.same]
         return sorted(found, key=lambda one: (one not in {name, policy.name}, one))
@@ -124,6 +125,16 @@ class Replay:
             configuration={**self.recording.index.settings, **record.settings},
             notes=(*record.notes, *notes, *_notes_on(record, metrics), *reordered),
         )
+
+    def changes(self, change: str, policy: Policy) -> Sequence[str]:
+        """The recorded scenarios in which this was changed while the policy was in force."""
+        return changes.scenarios(self.recording, change, policy)
+
+    def observe_change(self, change: str, policy: Policy, scenario: str) -> Observed:
+        """What was recorded of that change."""
+        if not scenario:
+            raise Unanswerable(changes.why_none(self.recording, change, policy))
+        return changes.observe(self.recording, policy, scenario)
 
     def _likenesses(self, policy: Policy) -> Iterator[tuple[str, Likeness]]:
         for name, recorded in self._policies.items():

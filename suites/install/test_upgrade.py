@@ -1,0 +1,29 @@
+"""A policy that was applied before Tetragon is upgraded: what becomes of it meanwhile, and afterwards."""
+
+from fixtures import Run, change, finding, limit
+from suites.findings import DONE_BEFORE_ENFORCED
+
+pytestmark = change("upgrade", under="block-fd-install")
+
+
+def test_the_policy_enforces_before_and_after(run: Run) -> None:
+    """A policy that was in force before the upgrade is in force after it, without being applied again."""
+    assert run.change.enforced_before
+    assert run.change.enforced_afterwards
+
+
+def test_no_time_goes_unenforced_unmeasured(run: Run) -> None:
+    """Whatever time goes unenforced is bounded on both sides, in milliseconds, on every node."""
+    assert run.change.measured
+
+
+@finding(DONE_BEFORE_ENFORCED, lambda run: run.change.enforced_afterwards and not run.change.done_means_enforced)
+def test_done_means_enforced(run: Run) -> None:
+    """When kubectl rollout status says that the upgrade is done, policies are in force again."""
+    assert run.change.done_means_enforced
+
+
+@limit("acts while Tetragon is upgraded")
+def test_acts_during_the_upgrade(run: Run) -> None:
+    """An act that falls into the upgrade is enforced like any other."""
+    assert run.change.unbroken
