@@ -24,6 +24,7 @@ from typing import Any
 from qemu.qmp import QMPError
 from qemu.qmp.legacy import QEMUMonitorProtocol
 
+from tetraproof import program
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import UsageError
 from tetraproof.kernel import Kernel
@@ -101,14 +102,18 @@ class Guest:
         if not self._socket.exists():
             return False
         if self._monitor is None:
-            self._monitor = QEMUMonitorProtocol(str(self._socket))
-            self._monitor.connect(negotiate=False)
+            monitor = QEMUMonitorProtocol(str(self._socket))
+            try:
+                monitor.connect(negotiate=False)
+            except QMPError:
+                return False  # the socket is there before anybody listens
+            self._monitor = monitor
         self._monitor.settimeout(5)
         try:
             self._monitor.cmd("guest-ping")
         except TimeoutError:
             return False
-        except (QMPError, OSError) as error:
+        except (QMPError, OSError, EOFError) as error:
             raise self._lost("ended while it booted") from error
         return True
 
@@ -152,7 +157,7 @@ class Guest:
     def close(self) -> None:
         """Switch it off."""
         if self._monitor is not None:
-            with suppress(QMPError, OSError):  # it is switched off below, whatever it says
+            with suppress(QMPError, OSError, EOFError):  # it is switched off below, whatever it says
                 self._monitor.close()
             self._monitor = None
         if self._process.poll() is None:
@@ -178,7 +183,7 @@ class Guest:
             if self._process.poll() is None and type(error).__name__ == "ExecuteError":
                 return str(error)
             raise self._lost("ended") from error
-        except OSError as error:
+        except (OSError, EOFError) as error:
             raise self._lost("ended") from error
 
     def _lost(self, how: str) -> MachineLost:
@@ -207,11 +212,12 @@ def boot(kernel: Kernel, folder: Path, deadlines: Deadlines, tell: Tell, acceler
 
     `acceleration` is `kvm`, `emulation`, or `auto`: KVM where a guest boots with it, else emulation.
     """
-    for program, package in _NEEDED.items():
-        if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
-            raise UsageError(
-                f"A guest needs {program}, which is not there.", remedy=f"install it (Debian's package {package})"
-            )
+    missing = {name: package for name, package in _NEEDED.items() if not program.find(name)}
+    if missing:
+        raise UsageError(
+            f"A guest needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed.",
+            remedy=f"apt-get install {' '.join(missing.values())}, or what your distribution calls them",
+        )
     folder.mkdir(parents=True, exist_ok=True)
     if acceleration != "emulation" and (acceleration == "kvm" or os.access("/dev/kvm", os.R_OK | os.W_OK)):
         tell(f"booting a guest on {kernel.version} with KVM")
