@@ -8,6 +8,24 @@ BUNDLE ?=
 AGENT ?=
 AGENT_ADDRESS ?=
 AGENT_OPTIONS ?=
+CONTEXT ?=
+NODES ?=
+CHART ?=
+TETRAGON ?=
+VALUES ?=
+HELM ?=
+KIND ?=
+KUBECTL ?=
+NODE_IMAGE ?=
+IMAGES ?=
+PODS_RANGE ?=
+SERVICES_RANGE ?=
+CLUSTER_WIDE ?=
+KEEP ?=
+SUITES ?=
+POLICIES ?=
+WORKLOADS ?=
+YES ?=
 RECORD ?=
 SLOWNESS ?=
 K ?=
@@ -16,21 +34,31 @@ BIN := $(VENV)/bin
 comma := ,
 # an option is passed on only where it is given
 given = $(if $($(1)),--$(2) "$($(1))")
-SUITES = $(BIN)/python -m pytest suites --target "$(TARGET)" $(call given,RECORDING,recording) \
+each = $(foreach one,$($(1)),--$(2) "$(one)")
+# suites of the user's own lie outside of the checkout, where pytest would not find our wiring by itself
+RUN = $(BIN)/python -m pytest $(if $(SUITES),-c pyproject.toml -p conftest "$(SUITES)",suites) --target "$(TARGET)" \
+  $(call given,RECORDING,recording) $(call given,POLICIES,policies) $(call given,WORKLOADS,workloads) \
   $(call given,BUNDLE,bundle) $(call given,AGENT,agent) $(call given,AGENT_ADDRESS,agent-address) \
-  $(call given,AGENT_OPTIONS,agent-options) $(call given,SLOWNESS,slowness) $(if $(K),-k "$(K)")
+  $(call given,AGENT_OPTIONS,agent-options) $(call given,SLOWNESS,slowness) $(call given,CONTEXT,context) \
+  $(call given,NODES,nodes) $(call given,CHART,chart) $(call given,TETRAGON,tetragon-version) $(call each,VALUES,values) \
+  $(call given,HELM,helm) $(call given,KIND,kind-bin) $(call given,KUBECTL,kind-kubectl-bin) \
+  $(call given,NODE_IMAGE,kind-image) $(call each,IMAGES,image-archive) $(call given,PODS_RANGE,pods-range) \
+  $(call given,SERVICES_RANGE,services-range) $(if $(CLUSTER_WIDE),--cluster-wide) $(if $(KEEP),--keep-cluster) \
+  $(if $(K),-k "$(K)")
 
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help test check guest matrix prove bench clean
+.PHONY: help test check guest matrix prove bench clean clean-cluster
 
 help: ## this list
 	@echo "tetraproof proves that Tetragon policies do what they say."
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  TARGET=         where to run: auto (default, which is replay), replay, standalone"
+	@echo "  TARGET=         where to run: replay, standalone, kind, cluster; auto (default) is kind where an engine and"
+	@echo "                  kind, kubectl and helm are there, else replay"
+	@echo "  SUITES=         suites of your own, a folder; POLICIES= and WORKLOADS= likewise (default: those shipped)"
 	@echo "  K=              only these judgements, a pytest -k expression: K=test_sed_is_killed"
 	@echo "  PYTHON=         the Python to set up with, 3.11 or newer (default: python3)"
 	@echo
@@ -43,6 +71,19 @@ help: ## this list
 	@echo "  BUNDLE=         the Tetragon to start: a version (1.7.0), a folder, a .tar.gz (default: TETRAGON_BUNDLE)"
 	@echo "  AGENT=          existing: use the agent that runs (KERNEL=host); AGENT_ADDRESS= is where it listens"
 	@echo "  AGENT_OPTIONS=  the agent's own, without dashes: AGENT_OPTIONS='disable-kprobe-multi rb-size=1M'"
+	@echo
+	@echo "  kind, cluster (docs/going-live.md):"
+	@echo "  CONTEXT=        cluster: the context of your kubeconfig; the current one is never taken"
+	@echo "  AGENT=          existing: the Tetragon that is there (default on cluster); install: one of our own by Helm"
+	@echo "  TETRAGON=       install: the chart's version (default: 1.4.1); CHART= a folder, an archive or oci://…;"
+	@echo "                  VALUES= files of values; AGENT_OPTIONS= as above"
+	@echo "  NODES=          the nodes to act on, with commas (default: all that take pods and have an agent)"
+	@echo "  CLUSTER_WIDE=1  apply policies as they are written, to everything that runs there"
+	@echo "  PODS_RANGE=     where the cluster does not tell its ranges; SERVICES_RANGE= likewise"
+	@echo "  NODE_IMAGE=     kind: the node image; IMAGES= archives to load into the nodes; KEEP=1 keeps the cluster"
+	@echo "  KIND= KUBECTL= HELM=  their paths (default: on PATH)"
+	@echo
+	@echo "  every live target:"
 	@echo "  RECORD=         write a recording there, a new folder"
 	@echo "  SLOWNESS=       every deadline so many times as long (default: 1)"
 
@@ -51,13 +92,13 @@ ifneq (,$(findstring $(comma),$(KERNEL)))
 	@all=reports/$$(date +%Y%m%d-%H%M%S)-kernels; worst=0; \
 	for kernel in $(subst $(comma), ,$(KERNEL)); do \
 	  name=$$(echo "$$kernel" | tr ':/' '--'); \
-	  $(SUITES) --kernel "$$kernel" --reports "$$all" --run-id "$$name" $(if $(RECORD),--record "$(RECORD)/$$name"); code=$$?; \
+	  $(RUN) --kernel "$$kernel" --reports "$$all" --run-id "$$name" $(if $(RECORD),--record "$(RECORD)/$$name"); code=$$?; \
 	  if [ $$code -gt 1 ]; then exit $$code; fi; \
 	  if [ $$code -gt $$worst ]; then worst=$$code; fi; \
 	done; \
 	$(BIN)/tetraproof report "$$all" --matrix "$$all/index.html" && exit $$worst
 else
-	@$(SUITES) $(call given,KERNEL,kernel) $(call given,RECORD,record)
+	@$(RUN) $(call given,KERNEL,kernel) $(call given,RECORD,record)
 endif
 
 guest: $(VENV)/check ## boot a guest (KERNEL=, default debian:6.12) and prove everything around the agent in it
@@ -85,6 +126,9 @@ prove: $(VENV)/run ## damage the recordings in every way, and see that the suite
 
 bench: $(VENV)/check ## how fast events are parsed and matched (benchmarks/README.md)
 	$(BIN)/python benchmarks/parse_events.py
+
+clean-cluster: $(VENV)/run ## list what killed runs left on a cluster (CONTEXT=), and remove it (YES=1)
+	@$(BIN)/tetraproof clean-cluster --context "$(CONTEXT)" $(if $(YES),--yes)
 
 clean: ## remove what runs and set-up have made
 	rm -rf $(VENV) build *.egg-info reports/[0-9]* reports/matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,5 +1,6 @@
 """Loads fixtures/, nothing else."""
 
 pytest_plugins = [
-    f"fixtures.{name}" for name in ("target", "options", "suite", "attachments", "run", "report", "prove")
+    f"fixtures.{name}"
+    for name in ("kubernetes", "standalone", "target", "options", "suite", "attachments", "run", "report", "prove")
 ]

@@ -117,14 +117,11 @@ class Outcome(Struct, frozen=True):
         """Why nothing is known of the act, in a clause; nothing where its exit code is its own."""
         if self.exit_code is None:
             return self.broken
-        if self.refused and DENIED in self.complaint.lower():
-            return ""
-        failed = _NOT_ASKED.search(self.complaint) if self.exit_code else None
-        if failed:
-            return f"kubectl says “{failed[0]}”"
         if self.refused:
-            return f"the program could not be started: {self.complaint.strip()}"
-        return ""
+            denied = DENIED in self.complaint.lower()
+            return "" if denied else f"the program could not be started: {self.complaint.strip()}"
+        failed = _NOT_ASKED.search(self.complaint) if self.exit_code else None
+        return f"kubectl says “{failed[0]}”" if failed else ""
 
     def __str__(self) -> str:
         if self.exit_code is None:

@@ -153,7 +153,7 @@ def start(  # noqa: PLR0913 - an agent is where, what, and how it is set
         tell("starting the agent")
         # its log is read for nothing, where tetra costs a second or two of a busy machine
         until("the agent", lambda: _last_line(agent), _listens, deadlines.agent, tell=tell)
-        until("the agent's word that it runs", lambda: _status(agent), _is_running, deadlines.agent, tell=tell)
+        until("the agent's word that it runs", lambda: _status(agent), is_running, deadlines.agent, tell=tell)
     except (Overdue, AgentError) as error:
         process.stop()
         raise AgentError(
@@ -173,7 +173,7 @@ def existing(machine: Machine, tetra: str, address: str, deadlines: Deadlines) -
     """An agent that runs already. Raises `AgentError` where none answers at the address."""
     agent = Agent(machine, tetra, address, deadlines)
     said = _status(agent)
-    if not _is_running(said):
+    if not is_running(said):
         raise AgentError(
             f"No agent answers at {address}: tetra status says {shorten(said, 120)!r}.",
             remedy="start it, or name its address with AGENT_ADDRESS=",
@@ -199,7 +199,8 @@ def _listens(line: str) -> bool:
     return "Listening for events" in line
 
 
-def _is_running(status: str) -> bool:
+def is_running(status: str) -> bool:
+    """Whether what `tetra status` says is that the agent runs."""
     return "running" in status.lower() and "error" not in status.lower()
 
 

@@ -12,12 +12,14 @@ import re
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tetraproof.errors import UsageError
 
 #: An address that no network routes (RFC 5737, TEST-NET-3): what stands for "the internet" in an act.
 INTERNET = "203.0.113.10"
 _ADDRESS = r"[0-9a-fA-F.:]+"
+_NAME = r"[a-z0-9-]+"
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9-]*\.[a-z]+)\}")
 
 
@@ -41,14 +43,16 @@ class Bindings(Struct, frozen=True):
     """What every logical name is here.
 
     `workloads` maps a workload to its pods, `services` to its cluster address,
-    `ranges` maps `ranges.pods` and `ranges.services` to CIDRs; `learnt` holds further
-    values by placeholder, read off what was recorded.
+    `ranges` maps `ranges.pods` and `ranges.services` to CIDRs, `namespaces` a suite's
+    namespaces to what they are called here (the same where it names none); `learnt` holds
+    further values by placeholder, read off what was recorded.
     """
 
     workloads: dict[str, tuple[PodBinding, ...]] = {}
     services: dict[str, str] = {}
     ranges: dict[str, str] = {}
     learnt: dict[str, str] = {}
+    namespaces: dict[str, str] = {}
 
     def pod(self, workload: str) -> PodBinding | None:
         """The first pod of a workload, or nothing where the target has none."""
@@ -62,6 +66,8 @@ class Bindings(Struct, frozen=True):
         """Every placeholder with all that it may stand for: any pod of a workload answers for it."""
         choices: dict[str, tuple[str, ...]] = {name: (value,) for name, value in self.values().items()}
         for workload, pods in self.workloads.items():
+            if pods:
+                choices[f"{workload}.pod"] = tuple(str(pod) for pod in pods)
             if addresses := tuple(pod.ip for pod in pods if pod.ip):
                 choices[f"{workload}.ip"] = addresses
         return choices
@@ -69,7 +75,13 @@ class Bindings(Struct, frozen=True):
     def values(self) -> dict[str, str]:
         """Every placeholder that an act may use, with its value."""
         values = {"internet.ip": INTERNET, **self.ranges, **self.learnt}
+        own = {pod.namespace: pod.namespace for pods in self.workloads.values() for pod in pods}
+        # a namespace that nobody bound to another is called what the suite calls it
+        names = {**{name: name for name in own if name not in self.namespaces.values()}, **self.namespaces}
+        values |= {f"{name}.namespace": here for name, here in names.items()}
         for workload, pods in self.workloads.items():
+            if pods:
+                values[f"{workload}.pod"] = str(pods[0])
             if pods and pods[0].ip:
                 values[f"{workload}.ip"] = pods[0].ip
         for service, address in self.services.items():
@@ -80,7 +92,7 @@ class Bindings(Struct, frozen=True):
 
     def with_ranges(self, ranges: Mapping[str, str]) -> Bindings:
         """These bindings, with `ranges` (those of a recorded policy) before the environment's own."""
-        return Bindings(self.workloads, self.services, {**self.ranges, **ranges}, self.learnt)
+        return replace(self, ranges={**self.ranges, **ranges})
 
 
 def unbound(text: str, values: Mapping[str, str]) -> list[str]:
@@ -96,13 +108,14 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 def match(template: str, text: str, choices: Mapping[str, tuple[str, ...]]) -> dict[str, str] | None:
     """What the placeholders of `template` stand for in `text`; nothing where the two do not match.
 
-    A placeholder without choices stands for any address.
+    A placeholder without choices stands for any address, one of a namespace for any name.
     """
     names: list[str] = []
     pattern, end = "", 0
     for found in _PLACEHOLDER.finditer(template):
         known = choices.get(found[1])
-        value = "|".join(map(re.escape, known)) if known else _ADDRESS
+        anything = _NAME if found[1].endswith(".namespace") else _ADDRESS
+        value = "|".join(map(re.escape, known)) if known else anything
         again = f"(?P=p{names.index(found[1])})" if found[1] in names else ""
         pattern += re.escape(template[end : found.start()]) + (again or f"(?P<p{len(names)}>{value})")
         names += [] if again else [found[1]]

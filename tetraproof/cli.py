@@ -15,8 +15,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import tetraproof
+from tetraproof import kubeconfig, leftovers
+from tetraproof.cluster import Cluster
 from tetraproof.compact import compact
 from tetraproof.conversion import Choice, convert
+from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.event import Event, Malformed
 from tetraproof.explanation import what_happened
@@ -86,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
     reporting.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run's folder, with its verdicts.json")
     reporting.add_argument("--matrix", type=Path, metavar="FILE", help="write the merged table of all runs there")
     reporting.add_argument("--json", action="store_true", help="print the verdicts as JSON instead")
+
+    cleaning = command(
+        "clean-cluster", _clean_cluster, "list what killed runs left on a cluster, and remove it if told"
+    )
+    cleaning.add_argument("--context", required=True, help="the context of the kubeconfig")
+    cleaning.add_argument("--kubeconfig", default="", help="default: KUBECONFIG, then ~/.kube/config")
+    cleaning.add_argument("--yes", action="store_true", help="remove what is listed")
     return parser
 
 
@@ -202,6 +212,21 @@ def _report(given: argparse.Namespace) -> int:
     for path, result in results:
         print("\n".join(summary_text(result, WIDTH)))
         print(f"report: {path / 'index.html'}")
+    return 0
+
+
+def _clean_cluster(given: argparse.Namespace) -> int:
+    with TemporaryDirectory() as folder:
+        own = Path(folder, "kubeconfig")
+        kubeconfig.copy(given.context, own, given.kubeconfig)
+        cluster = Cluster(own, given.context, Deadlines())
+        found = leftovers.find(cluster)
+        for one in found:
+            print(one)
+        if found and given.yes:
+            leftovers.remove(cluster, found, Deadlines(), lambda line: print(line, file=sys.stderr))
+    told = "removed" if given.yes else "to remove them: make clean-cluster YES=1, when no run is going on"
+    print(f"{len(found)} left on the cluster of {given.context}; {told}" if found else "nothing is left on the cluster")
     return 0
 
 

@@ -17,6 +17,12 @@ _CONFINABLE = ("kprobes", "tracepoints", "lsmhooks", "uprobes", "usdts", "fentri
 _UNCONFINABLE = ("loader",)
 
 
+def to_pods(spec: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    """The spec of a policy for the pods alone that carry `labels`, besides what it selects by itself."""
+    selector = spec.get("podSelector") or {}
+    return {**spec, "podSelector": {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **labels}}}
+
+
 def why_not(policy: Policy) -> str:
     """Why a policy cannot be confined, in a clause; nothing where it can."""
     found = next((hook for hook in _UNCONFINABLE if policy.spec.get(hook)), "")

@@ -26,6 +26,12 @@ class Deadlines:
     agent: float = 180.0
     #: A policy settles, or is gone: 10 to 20 s in emulation, up to 90 on a slow cluster.
     policy: float = 180.0
+    #: An agent's pods are rolled out on a cluster, or are gone: half a minute where images are there.
+    rollout: float = 300.0
+    #: The workloads' pods are ready on a cluster, or their namespaces are gone.
+    workload: float = 300.0
+    #: The export log shows what the stream has shown.
+    export: float = 20.0
     #: A sentinel's event arrives; what does not come in this time is not coming.
     sentinel: float = 60.0
 

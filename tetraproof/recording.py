@@ -27,7 +27,8 @@ INDEX, SUMS, EXPECTED = "recording.json", "SHA256SUMS", "expected.json"
 class ActRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """One act as it was performed. `role` is `act`, `prepare`, `sentinel-start` or `sentinel-end`; times in RFC 3339.
 
-    `exit_code` is null where no answer came, and `broken` then says why.
+    `exit_code` is null where no answer came, and `broken` then says why; `lacks` says what was missing there of one
+    that was not tried.
     """
 
     id: str
@@ -41,6 +42,7 @@ class ActRecord(Struct, frozen=True, forbid_unknown_fields=True):
     stdout: str = ""
     stderr: str = ""
     broken: str = ""
+    lacks: str = ""
     role: str = "act"
     cpu: int | None = None
     started: str = ""
@@ -70,7 +72,8 @@ class ScenarioRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """One scenario of a recording. `settings` are what differs from the cell's, `notes` sentences for the report.
 
     `change` is what was changed of the installation while one act was repeated; empty where acts were performed once.
-    `unanswered` says why a live target could not even begin with it.
+    `unanswered` says why a live target could not even begin with it; `nodes` are those that it speaks of, all of the
+    recording's where none is named.
     """
 
     name: str
@@ -83,6 +86,7 @@ class ScenarioRecord(Struct, frozen=True, forbid_unknown_fields=True):
     notes: tuple[str, ...] = ()
     unanswered: Unanswered | None = None
     change: str = ""
+    nodes: tuple[str, ...] = ()
 
 
 class Cell(Struct, frozen=True, forbid_unknown_fields=True):

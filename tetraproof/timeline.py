@@ -52,6 +52,7 @@ class Performed:
     cpu: int | None = None
     started: str = ""
     container: str = ""
+    lacks: str = ""
 
 
 @dataclass(frozen=True)

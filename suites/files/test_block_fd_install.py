@@ -115,9 +115,9 @@ def test_ending_with_137_by_itself_is_no_kill(run: Run) -> None:
 def test_compact_shows_the_kill(run: Run) -> None:
     """`getevents -o compact` shows the exec, the open of the guarded file, and the exit by SIGKILL."""
     assert run.guarded.shown(
-        "🚀 process …/probe /usr/bin/bash -c \"echo 'foo' > /tmp/tetragon\"",
-        "📬 open    …/probe /usr/bin/bash /tmp/tetragon",
-        "💥 exit    …/probe /usr/bin/bash -c \"echo 'foo' > /tmp/tetragon\" SIGKILL",
+        "🚀 process {probe.pod} /usr/bin/bash -c \"echo 'foo' > /tmp/tetragon\"",
+        "📬 open    {probe.pod} /usr/bin/bash /tmp/tetragon",
+        "💥 exit    {probe.pod} /usr/bin/bash -c \"echo 'foo' > /tmp/tetragon\" SIGKILL",
     )
 
 

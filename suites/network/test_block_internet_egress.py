@@ -12,7 +12,7 @@ acts = Acts(
     by_name=command("curl", "-sS", "-m", "8", "www.google.com", pod="tiefighter"),
     by_address=command("curl", "-sS", "-m", "8", "http://{internet.ip}/", pod="tiefighter"),
     in_cluster=command(
-        "curl", "-s", "-XPOST", "deathstar.galaxy.svc.cluster.local/v1/request-landing", pod="tiefighter"
+        "curl", "-s", "-XPOST", "deathstar.{galaxy.namespace}.svc.cluster.local/v1/request-landing", pod="tiefighter"
     ),
     localhost=command("curl", "-sS", "-m", "5", "http://127.0.0.1:9/", pod="tiefighter"),
     child=shell("curl -sS -m 8 www.google.com; echo rc=$?", pod="tiefighter"),

@@ -7,7 +7,9 @@ from fixtures import Acts, AllOf, Exactly, Exec, Exit, InOrder, Kprobe, Run, com
 pytestmark = policy("log-tcp-connection")
 
 acts = Acts(
-    landing=command("curl", "-s", "-XPOST", "deathstar.galaxy.svc.cluster.local/v1/request-landing", pod="tiefighter"),
+    landing=command(
+        "curl", "-s", "-XPOST", "deathstar.{galaxy.namespace}.svc.cluster.local/v1/request-landing", pod="tiefighter"
+    ),
     refused=command("curl", "-sS", "-m", "5", "http://127.0.0.1:9/", pod="tiefighter"),
     unreachable=command("curl", "-sS", "-m", "5", "http://www.google.com/", pod="tiefighter"),
 )
@@ -67,14 +69,14 @@ def test_an_attempt_to_reach_the_internet_is_reported(run: Run) -> None:
 
 def test_compact_shows_the_connection(run: Run) -> None:
     """`getevents -o compact` shows the five lines of the guide."""
-    name, argv = "/usr/bin/curl", "-s -XPOST deathstar.galaxy.svc.cluster.local/v1/request-landing"
-    connection = "tcp {tiefighter.ip}:… -> {deathstar.service}:80"
+    name, argv = "/usr/bin/curl", "-s -XPOST deathstar.{galaxy.namespace}.svc.cluster.local/v1/request-landing"
+    pod, connection = "{tiefighter.pod}", "tcp {tiefighter.ip}:… -> {deathstar.service}:80"
     assert run.landing.shown(
-        f"🚀 process …/tiefighter {name} {argv}",
-        f"🔌 connect …/tiefighter {name} {connection}",
-        f"📤 sendmsg …/tiefighter {name} {connection} bytes …",
-        f"🧹 close   …/tiefighter {name} {connection}",
-        f"💥 exit    …/tiefighter {name} {argv} 0",
+        f"🚀 process {pod} {name} {argv}",
+        f"🔌 connect {pod} {name} {connection}",
+        f"📤 sendmsg {pod} {name} {connection} bytes …",
+        f"🧹 close   {pod} {name} {connection}",
+        f"💥 exit    {pod} {name} {argv} 0",
     )
 
 

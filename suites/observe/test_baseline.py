@@ -10,7 +10,9 @@ acts = Acts(
     plain=command("true"),
     exit_3=shell("exit 3"),
     bar=shell("echo foo > /tmp/bar"),
-    landing=command("curl", "-s", "-XPOST", "deathstar.galaxy.svc.cluster.local/v1/request-landing", pod="tiefighter"),
+    landing=command(
+        "curl", "-s", "-XPOST", "deathstar.{galaxy.namespace}.svc.cluster.local/v1/request-landing", pod="tiefighter"
+    ),
 )
 NOT_TOLD = FunctionCheck(lambda names: names is None)
 

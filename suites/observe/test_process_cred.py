@@ -36,8 +36,8 @@ def test_a_privileged_pod_is_an_administrator(run: Run) -> None:
 def test_compact_marks_the_privileged_exec(run: Run) -> None:
     """`getevents -o compact` marks the privileged exec and its exit."""
     assert run.privileged.shown(
-        "🚀 process …/privileged /usr/bin/true … 🛑 CAP_SYS_ADMIN",
-        "💥 exit    …/privileged /usr/bin/true  0 … 🛑 CAP_SYS_ADMIN",
+        "🚀 process {privileged.pod} /usr/bin/true … 🛑 CAP_SYS_ADMIN",
+        "💥 exit    {privileged.pod} /usr/bin/true  0 … 🛑 CAP_SYS_ADMIN",
     )
 
 

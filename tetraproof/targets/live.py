@@ -1,19 +1,22 @@
 """What every live target does: apply the policy, perform the acts between two sentinels, take it away again.
 
 It observes into a recording and has `replay` judge that, so a live run and its recording
-cannot come to different verdicts.
+cannot come to different verdicts. Where several nodes are acted on, a policy is applied
+once, the acts are performed on all of them side by side, and each is a scenario of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import yaml
 
+from tetraproof.account import SENTINELS, Account
 from tetraproof.act import Act, Outcome, command
 from tetraproof.binding import Bindings, PodBinding, fill, unbound
 from tetraproof.deadline import Deadlines
@@ -25,6 +28,7 @@ from tetraproof.policy import Policy, with_values
 from tetraproof.progress import Tell
 from tetraproof.recorder import Recorder, as_json
 from tetraproof.recording import ActRecord, Cell, ScenarioRecord, Unanswered
+from tetraproof.targets import Unanswerable
 from tetraproof.targets.replay import Replay
 from tetraproof.timeline import END, START
 from tetraproof.verdict import Verdict
@@ -33,14 +37,26 @@ from tetraproof.waiting import Overdue, until
 #: A start sentinel is repeated this often before the stream is taken for deaf.
 _START_SENTINELS = 5
 _SETTLED = {"enabled", "load_error", "error", "disabled"}
+States = dict[str, list[dict[str, Any]]]
 
 
 class Site(Protocol):
-    """Where a live target acts: pods to act in, agents to ask, a stream to listen to."""
+    """Where a live target acts: pods to act in, agents to ask, streams to listen to.
+
+    A place is a node that is acted on, by its name. What nobody says anything of raises `TetraproofError`.
+    """
 
     @property
-    def bindings(self) -> Bindings:
-        """What the suites' logical names are here."""
+    def places(self) -> Sequence[str]:
+        """The nodes that are acted on."""
+        ...
+
+    def nodes(self, place: str) -> Sequence[str]:
+        """The nodes that a place answers for: itself, and one of them for those that nobody acts on."""
+        ...
+
+    def bindings(self, place: str) -> Bindings:
+        """What the suites' logical names are there."""
         ...
 
     def unsupported(self, policy: Policy) -> str:
@@ -54,8 +70,12 @@ class Site(Protocol):
         """
         ...
 
+    def lacking(self, place: str, acts: Sequence[Act]) -> Mapping[str, str]:
+        """The acts that cannot be tried there, by name, and what they lack, in a clause."""
+        ...
+
     def perform(self, act: Act, pod: PodBinding, argv: Sequence[str]) -> Outcome:
-        """Perform an act in a pod."""
+        """Perform an act in a pod. Raises `MachineLost` where no further one can be."""
         ...
 
     def fitted(self, policy: Policy) -> Policy:
@@ -63,72 +83,106 @@ class Site(Protocol):
         ...
 
     def apply(self, policy: Policy, manifest: str) -> str:
-        """Apply a policy; what was refused, in a clause, where it was."""
+        """Apply a policy; what the agent refused, in a clause. Raises `Unanswerable` where it cannot be applied."""
         ...
 
     def remove(self, policy: Policy) -> None:
         """Take a policy away, and await that it is gone."""
         ...
 
-    def states(self) -> dict[str, list[dict[str, Any]]]:
+    def states(self) -> States:
         """What the agent of each node says of every policy."""
         ...
 
-    def metrics(self) -> str:
-        """The agents' metrics."""
+    def disturbed(self) -> Mapping[str, str]:
+        """The nodes whose agent is not the one that the policy was applied to, and what became of it, in a clause."""
         ...
 
-    def position(self) -> int:
-        """Where in the stream we are."""
+    def metrics(self, place: str) -> str:
+        """The metrics of a place's agent."""
         ...
 
-    def heard(self, position: int, applied: str) -> bytes:
-        """The stream since a position: the events of the run's pods, and those of the policy."""
+    def position(self, place: str) -> int:
+        """Where in a place's stream we are."""
         ...
 
-    def compact(self, stream: bytes) -> bytes:
+    def heard(self, place: str, position: int, applied: str) -> bytes:
+        """A place's stream since a position: the events of the run's pods, and those of the policy."""
+        ...
+
+    def compact(self, place: str, stream: bytes) -> bytes:
         """The same as `tetra getevents -o compact` prints it."""
         ...
 
-    def log(self) -> bytes:
-        """The agents' logs so far."""
+    def export(self, place: str, since: datetime, heard: bytes) -> bytes:
+        """The export log since a moment, once it shows `heard`; nothing where there is none."""
+        ...
+
+    def log(self, place: str, since: datetime) -> bytes:
+        """A place's agent's log since a moment."""
+        ...
+
+    def interrupt(self) -> None:
+        """Give up every act that runs."""
         ...
 
 
 @dataclass
 class _Scene:
-    """A scenario while it is observed."""
+    """A scenario on one place while it is observed."""
 
     name: str
+    place: str
     policy: Policy | None
     settings: Mapping[str, str]
-    started: str = field(default_factory=lambda: _now())  # noqa: PLW0108 - it is defined below
+    bindings: Bindings = field(default_factory=Bindings)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    position: int | None = None
     acts: list[ActRecord] = field(default_factory=list)
+    lacking: Mapping[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     heard: bool | None = None
     settled_after: float | None = None
     state_known: bool = False
+    unanswered: Unanswered | None = None
+    failed: bool = False
+    listened: float = 0.0
+
+    @property
+    def applied(self) -> str:
+        """The name of the policy, if there is one."""
+        return self.policy.name if self.policy else ""
+
+    def fail(self, error: TetraproofError) -> None:
+        """Go no further here; what was observed so far is judged, if there is anything to judge it by."""
+        self.failed = True
+        self.notes += [error.sentence, *error.causes]
+        if not self.state_known:
+            self.unanswered = Unanswered(str(Verdict.INCONCLUSIVE), error.sentence)
 
 
 class Live:
     """A live target: everything but the place."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - where, what is kept, and how
+    def __init__(  # noqa: PLR0913 - where, what is kept, and how
         self,
         kind: str,
         site: Site,
         recorder: Recorder,
         deadlines: Deadlines,
+        *,
         introduction: Sequence[str],
         tell: Tell,
     ) -> None:
         self.kind = kind
         self.site = site
         self.recorder = recorder
+        self.account = Account()
         self._deadlines = deadlines
         self._introduction = tuple(introduction)
         self._tell = tell
+        self._observed: dict[tuple[str, tuple[Act, ...]], set[str]] = {}
 
     @property
     def cell(self) -> Cell:
@@ -145,180 +199,310 @@ class Live:
         return self._introduction
 
     def scenarios(self, name: str, policy: Policy | None, settings: Mapping[str, str]) -> Sequence[str]:
-        """One, made when it is observed."""
+        """One for each place, made when the first of them is observed."""
         del policy, settings
-        return [name]
+        places = self.site.places
+        return [name] if len(places) == 1 else [f"{name}@{place}" for place in places]
 
     def observe(
         self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
     ) -> Observed:
         """Apply the policy, perform the acts, close with a sentinel; and have replay read what came of it."""
-        bound = with_values(policy, self.bindings.ranges) if policy else None
-        scene = _Scene(scenario, bound, settings)
-        reason = self.site.unsupported(bound) if bound else ""
-        unanswered = Unanswered(str(Verdict.UNSUPPORTED), reason) if reason else None
-        try:
-            if unanswered is None:
-                unanswered = self._perform(scene, acts)
-        except TetraproofError as error:
-            scene.notes += [error.sentence, *error.causes]
-            if not scene.state_known:
-                unanswered = Unanswered(str(Verdict.INCONCLUSIVE), error.sentence)
-        finally:
-            # also when interrupted: what was observed is kept
-            self._keep(scene, unanswered)
+        places = self.site.places
+        name = scenario if len(places) == 1 else scenario.rpartition("@")[0]
+        done = self._observed.get((name, tuple(acts)), set())
+        if scenario not in done:
+            self._everywhere(name, policy, settings, acts)
+            done = {name} if len(places) == 1 else {f"{name}@{place}" for place in places}
+            self._observed[name, tuple(acts)] = done
         return Replay(self.recorder.only(scenario)).observe(policy, settings, acts, scenario)
 
-    def _perform(self, scene: _Scene, acts: Sequence[Act]) -> Unanswered | None:
-        refused = self.site.configure(scene.settings)
-        if refused:
-            return Unanswered(str(Verdict.UNSUPPORTED), refused)
-        bindings = self.site.bindings
-        ahead = next((at for at, act in enumerate(acts) if not act.prepare), len(acts))
-        for act in acts[:ahead]:
-            scene.acts.append(self._act(act, bindings))
-        scene.files["metrics-before.txt"] = self._metrics(scene)
-        position = self.site.position()
-        try:
-            self._start_sentinel(scene, bindings, position)
-            if scene.policy is not None:
-                self._apply(scene, scene.policy)
-            scene.state_known = True
-            self._acts(scene, acts[ahead:], bindings)
-            self._end_sentinel(scene, bindings, position)
-            if scene.policy is not None:
-                scene.files["state-after.json"] = as_json(self.site.states())
-            scene.files["metrics-after.txt"] = self._metrics(scene)
-        finally:
-            scene.files["events.jsonl"] = self.site.heard(position, scene.policy.name if scene.policy else "")
-            if scene.policy is not None:
-                with suppress(TetraproofError):
-                    self.site.remove(scene.policy)
-        return None
+    # one scenario, on all places
 
-    def _acts(self, scene: _Scene, acts: Sequence[Act], bindings: Bindings) -> None:
+    def _everywhere(self, name: str, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act]) -> None:
+        site = self.site
+        bound = self._bound(policy)
+        several = len(site.places) > 1
+        scenes = [_Scene(f"{name}@{place}" if several else name, place, bound, settings) for place in site.places]
+        interrupted = True
+        try:
+            self._perform(name, scenes, bound, acts)
+            interrupted = False
+        except Unanswerable as error:
+            self._unanswered(scenes, Unanswered(str(error.verdict), str(error)))
+            interrupted = False
+        except TetraproofError as error:
+            for scene in scenes:
+                scene.fail(error)
+            interrupted = False
+        finally:
+            # also when interrupted: what was observed is kept
+            with self.account.spending("evidence"):
+                self._each(scenes, lambda scene: self._gather(scene, whole=not interrupted), failed=True)
+            if bound is not None and not interrupted:
+                self._remove(bound, scenes)
+            for scene in scenes:
+                self._keep(scene)
+
+    def _bound(self, policy: Policy | None) -> Policy | None:
+        """The policy with its values and its namespace as they are here."""
+        if policy is None:
+            return None
+        bindings = self.site.bindings(self.site.places[0])
+        namespace = bindings.namespaces.get(policy.namespace, policy.namespace)
+        return replace(with_values(policy, bindings.ranges), namespace=namespace)
+
+    def _perform(self, name: str, scenes: list[_Scene], policy: Policy | None, acts: Sequence[Act]) -> None:
+        account = self.account
+        for refused in (self.site.unsupported(policy) if policy else "", self.site.configure(scenes[0].settings)):
+            if refused:
+                raise Unanswerable(refused, Verdict.UNSUPPORTED)
+        ahead = next((at for at, act in enumerate(acts) if not act.prepare), len(acts))
+        for scene in scenes:
+            scene.bindings = self.site.bindings(scene.place)
+        with account.spending("evidence"):
+            self._each(scenes, lambda scene: self._begin(scene, acts))
+        with account.spending("acts"):
+            self._each(scenes, lambda scene: self._acts(scene, acts[:ahead], first=True))
+        self._sentinels(scenes, self._start_sentinel)
+        if policy is not None:
+            with account.spending("loading policies"):
+                self._apply(name, scenes, policy)
+        for scene in scenes:
+            scene.state_known = True
+        with account.spending("acts"):
+            self._each(scenes, lambda scene: self._acts(scene, acts[ahead:]))
+        self._sentinels(scenes, self._end_sentinel)
+        with account.spending("evidence"):
+            self._end(scenes, policy)
+
+    def _each(self, scenes: Sequence[_Scene], do: Callable[[_Scene], None], *, failed: bool = False) -> None:
+        """Do something on every place side by side; what fails on one of them leaves the others alone."""
+
+        def guarded(scene: _Scene) -> None:
+            try:
+                do(scene)
+            except TetraproofError as error:
+                scene.fail(error)
+
+        chosen = [scene for scene in scenes if failed or not scene.failed]
+        if len(chosen) == 1:
+            guarded(chosen[0])
+        elif chosen:
+            with ThreadPoolExecutor(max_workers=len(chosen)) as pool:
+                doing = [pool.submit(guarded, scene) for scene in chosen]
+                try:
+                    wait(doing)
+                except BaseException:
+                    self.site.interrupt()
+                    raise
+            for one in doing:
+                one.result()
+
+    def _unanswered(self, scenes: Sequence[_Scene], why: Unanswered) -> None:
+        for scene in scenes:
+            scene.unanswered = scene.unanswered or why
+
+    def _begin(self, scene: _Scene, acts: Sequence[Act]) -> None:
+        scene.lacking = self.site.lacking(scene.place, acts)
+        scene.files["metrics-before.txt"] = self._metrics(scene)
+
+    def _end(self, scenes: Sequence[_Scene], policy: Policy | None) -> None:
+        if policy is not None:
+            self._told(scenes, "state-after.json", self.site.states())
+            for scene in scenes:
+                gone = self.site.disturbed()
+                scene.notes += [
+                    f"on {node}: {how}" for node, how in gone.items() if node in self.site.nodes(scene.place)
+                ]
+        self._each(scenes, lambda scene: scene.files.update({"metrics-after.txt": self._metrics(scene)}))
+
+    def _told(self, scenes: Sequence[_Scene], file: str, states: States) -> None:
+        for scene in scenes:
+            own = {node: states[node] for node in self.site.nodes(scene.place) if node in states}
+            scene.files[file] = as_json(own)
+
+    # acts
+
+    def _acts(self, scene: _Scene, acts: Sequence[Act], *, first: bool = False) -> None:
         """Perform the acts; where the machine is lost on the way, the rest is recorded as never performed."""
         lost: MachineLost | None = None
         for number, act in enumerate(acts, 1):
-            self._tell(f"{scene.name}: act {number} of {len(acts)}, {act.name}")
+            if not first:
+                self._tell(f"{scene.name}: act {number} of {len(acts)}, {act.name}")
             if lost is None:
                 try:
-                    scene.acts.append(self._act(act, bindings))
+                    scene.acts.append(self._act(act, scene))
                 except MachineLost as error:
                     lost = error
             if lost is not None:
-                pod = bindings.pod(act.pod) or PodBinding("", act.pod)
-                argv = tuple(fill(part, bindings.values()) for part in act.argv)
-                scene.acts.append(_record(act, argv, pod, Outcome(None, broken=lost.sentence), role="", cpu=None))
+                scene.acts.append(self._act(act, scene, broken=lost.sentence))
         if lost is not None:
             raise lost
 
-    def _act(self, act: Act, bindings: Bindings, role: str = "", cpu: int | None = None) -> ActRecord:
-        values = bindings.values()
-        pod = bindings.pod(act.pod)
+    def _act(self, act: Act, scene: _Scene, role: str = "", broken: str = "") -> ActRecord:
+        values = scene.bindings.values()
+        pod = scene.bindings.pod(act.pod)
         argv = tuple(fill(part, values) for part in act.argv)
+        missing = [name for part in act.argv for name in unbound(part, values)]
+        lacks = scene.lacking.get(act.name, "") if not role else ""
+        started = ""
         if pod is None:
-            outcome, pod = Outcome(None, broken=f"there is no pod of {act.pod} here"), PodBinding("", act.pod)
-        elif missing := [name for part in act.argv for name in unbound(part, values)]:
-            outcome = Outcome(None, broken=f"{missing[0]} is bound to nothing here")
+            broken = broken or f"there is no pod of {act.pod} here"
+        elif missing:
+            broken = broken or f"{missing[0]} is bound to nothing here"
+        if pod is None or broken or lacks:
+            outcome = Outcome(None, broken=lacks or broken)
         else:
             started = _now()
             outcome = self.site.perform(act, pod, argv)
-            return _record(act, argv, pod, outcome, role=role, cpu=cpu, started=started)
-        return _record(act, argv, pod, outcome, role=role, cpu=cpu)
+        pod = pod or PodBinding("", act.pod, node=scene.place)
+        return ActRecord(
+            id=act.name or argv[-1],
+            namespace=pod.namespace,
+            pod=pod.name,
+            argv=argv,
+            exit_code=outcome.exit_code,
+            node=pod.node,
+            stdin=act.stdin,
+            tty=act.tty,
+            stdout=outcome.stdout,
+            stderr=outcome.stderr,
+            broken=outcome.broken,
+            lacks=lacks,
+            role=role or ("prepare" if act.prepare else "act"),
+            started=started,
+            ended=_now() if started else "",
+        )
 
-    def _apply(self, scene: _Scene, policy: Policy) -> None:
-        self._tell(f"{scene.name}: applying {policy.kind} {policy.name}")
+    # sentinels
+
+    def _sentinels(self, scenes: Sequence[_Scene], make: Callable[[_Scene], None]) -> None:
+        """Make a sentinel on every place; what is spent on listening for it is counted by itself."""
+        for scene in scenes:
+            scene.listened = 0.0
+        with self.account.spending(SENTINELS):
+            self._each(scenes, make)
+        listened = max(scene.listened for scene in scenes)
+        self.account.add(SENTINELS, -listened)
+        self.account.add("waiting for the stream", listened)
+
+    def _start_sentinel(self, scene: _Scene) -> None:
+        scene.position = self.site.position(scene.place)
+        for number in range(_START_SENTINELS):
+            if self._sentinel(scene, f"{START}-{number}", START, last=number == _START_SENTINELS - 1):
+                return
+
+    def _end_sentinel(self, scene: _Scene) -> None:
+        scene.heard = self._sentinel(scene, END, END, last=True)
+        if not scene.heard:
+            scene.notes.append("the stream was not heard to its end: the sentinel after the acts never came")
+
+    def _sentinel(self, scene: _Scene, mark: str, role: str, *, last: bool) -> bool:
+        """Whether a marked act was heard to its end."""
+        scene.acts.append(self._act(command("true", mark), scene, role))
+        wanted = f'"{mark}"'.encode()
+        position = scene.position or 0
+
+        def heard() -> int:
+            lines = self.site.heard(scene.place, position, "").splitlines()
+            return sum(wanted in line for line in lines)
+
         begun = datetime.now(UTC)
-        scene.files["policy.yaml"] = manifest_of(policy).encode()
+        try:
+            # its exec and its exit
+            until("a sentinel's event", heard, lambda lines: lines > 1, self._deadlines.sentinel / (1 if last else 6))
+        except Overdue:
+            return False
+        finally:
+            scene.listened += (datetime.now(UTC) - begun).total_seconds()
+        return True
+
+    # the policy
+
+    def _apply(self, name: str, scenes: Sequence[_Scene], policy: Policy) -> None:
+        self._tell(f"{name}: applying {policy.kind} {policy.name}")
+        begun = datetime.now(UTC)
         manifest = manifest_of(self.site.fitted(policy))
-        if manifest != manifest_of(policy):
-            scene.files["applied.yaml"] = manifest.encode()
-            scene.notes.append("applied confined to the run's own containers (applied.yaml)")
+        for scene in scenes:
+            scene.files["policy.yaml"] = manifest_of(policy).encode()
+            if manifest != manifest_of(policy):
+                scene.files["applied.yaml"] = manifest.encode()
+                scene.notes.append("applied confined to the run's own pods (applied.yaml)")
         refused = self.site.apply(policy, manifest)
-
-        def ask() -> dict[str, list[dict[str, Any]]]:
-            return self.site.states()
-
+        states: States = {}
         try:
             states = until(
                 f"the state of {policy.name}",
-                ask,
-                lambda states: all(_settled(policy, told) for told in states.values()),
+                self.site.states,
+                lambda states: bool(states) and all(_settled(policy, told) for told in states.values()),
                 # one that was refused at once may leave no state to wait for
                 self._deadlines.policy if not refused else 0,
                 tell=self._tell,
                 shown=lambda states: _state_words(policy, states),
             )
         except Overdue as error:
-            states = ask()
-            scene.notes.append(error.sentence if not refused else f"applying it said: {refused}")
+            states = self.site.states()
+            why = error.sentence if not refused else f"applying it said: {refused}"
+            for scene in scenes:
+                scene.notes.append(why)
             if refused:
                 states = {
-                    node: [*told, *([] if _of(policy, told) else [_refused(policy, refused)])]
+                    node: told if _of(policy, told) else [*told, _failed(policy, refused)]
                     for node, told in states.items()
                 }
-        scene.settled_after = (datetime.now(UTC) - begun).total_seconds()
-        scene.files["state.json"] = as_json(states)
+        for node, how in self.site.disturbed().items():
+            states[node] = [_failed(policy, f"while the policy was loading, {how}")]
+        for scene in scenes:
+            scene.settled_after = (datetime.now(UTC) - begun).total_seconds()
+        self._told(scenes, "state.json", states)
 
-    def _start_sentinel(self, scene: _Scene, bindings: Bindings, position: int) -> None:
-        for number in range(_START_SENTINELS):
-            if self._sentinel(
-                scene, bindings, f"{START}-{number}", START, position, last=number == _START_SENTINELS - 1
-            ):
-                return
+    def _remove(self, policy: Policy, scenes: Sequence[_Scene]) -> None:
+        with self.account.spending("removing policies"):
+            try:
+                self.site.remove(policy)
+            except TetraproofError as error:
+                for scene in scenes:
+                    scene.notes.append(f"the policy could not be taken away: {error.sentence}")
 
-    def _end_sentinel(self, scene: _Scene, bindings: Bindings, position: int) -> None:
-        scene.heard = self._sentinel(scene, bindings, END, END, position, last=True)
-        if not scene.heard:
-            scene.notes.append("the stream was not heard to its end: the sentinel after the acts never came")
-
-    def _sentinel(  # noqa: PLR0913 - a mark, where it is made, and how long it is listened for
-        self, scene: _Scene, bindings: Bindings, mark: str, role: str, position: int, *, last: bool
-    ) -> bool:
-        """Whether a marked act was heard to its end."""
-        act = self._act(command("true", mark), bindings, role)
-        scene.acts.append(act)
-        wanted = f'"{mark}"'.encode()
-
-        def heard() -> int:
-            lines = self.site.heard(position, "").splitlines()
-            return sum(wanted in line for line in lines)
-
-        try:
-            # its exec and its exit
-            until("a sentinel's event", heard, lambda lines: lines > 1, self._deadlines.sentinel / (1 if last else 6))
-        except Overdue:
-            return False
-        return True
+    # what is kept
 
     def _metrics(self, scene: _Scene) -> bytes:
-        name = scene.policy.name if scene.policy else ""
-        lines = [line for line in self.site.metrics().splitlines() if keep(line, name)]
+        lines = [line for line in self.site.metrics(scene.place).splitlines() if keep(line, scene.applied)]
         return ("\n".join(lines) + "\n").encode() if lines else b""
 
-    def _keep(self, scene: _Scene, unanswered: Unanswered | None) -> None:
-        files = {name: content for name, content in scene.files.items() if content or name == "events.jsonl"}
+    def _gather(self, scene: _Scene, *, whole: bool) -> None:
+        """The stream, and where there is time for it what others make of it."""
+        if scene.position is None:
+            return
+        stream = scene.files["events.jsonl"] = self.site.heard(scene.place, scene.position, scene.applied)
+        if whole:
+            with suppress(TetraproofError):
+                scene.files["agent.log"] = self.site.log(scene.place, scene.started)
+                if scene.heard:
+                    scene.files["events.compact.txt"] = self.site.compact(scene.place, stream)
+                    scene.files["export.jsonl"] = self.site.export(scene.place, scene.started, f'"{END}"'.encode())
+
+    def _keep(self, scene: _Scene) -> None:
+        files = {name: content for name, content in scene.files.items() if content}
         files.setdefault("events.jsonl", b"")
         if scene.policy is not None:
             files.setdefault("policy.yaml", manifest_of(scene.policy).encode())
             files.setdefault("state.json", b"{}\n")
         files["acts.json"] = as_json(scene.acts)
-        with suppress(TetraproofError):
-            files["agent.log"] = self.site.log()
-            if compact := self.site.compact(files["events.jsonl"]):
-                files["events.compact.txt"] = compact
+        several = len(self.site.places) > 1
         self.recorder.add(
             ScenarioRecord(
                 scene.name,
-                scene.policy is not None,
-                scene.heard,
-                scene.settled_after,
-                scene.started,
-                dict(scene.settings),
-                Bindings(self.site.bindings.workloads),
-                tuple(scene.notes),
-                unanswered,
+                policy=scene.policy is not None,
+                heard_to_the_end=scene.heard,
+                settled_after=scene.settled_after,
+                started=scene.started.isoformat(),
+                settings=dict(scene.settings),
+                bindings=scene.bindings,
+                notes=tuple(scene.notes),
+                unanswered=scene.unanswered,
+                nodes=tuple(self.site.nodes(scene.place)) if several else (),
             ),
             files,
         )
@@ -333,35 +517,6 @@ def manifest_of(policy: Policy) -> str:
     return yaml.safe_dump(document, sort_keys=False)
 
 
-def _record(  # noqa: PLR0913 - one argument for each part of the record
-    act: Act,
-    argv: tuple[str, ...],
-    pod: PodBinding,
-    outcome: Outcome,
-    *,
-    role: str,
-    cpu: int | None,
-    started: str = "",
-) -> ActRecord:
-    return ActRecord(
-        id=act.name or argv[-1],
-        namespace=pod.namespace,
-        pod=pod.name,
-        argv=argv,
-        exit_code=outcome.exit_code,
-        node=pod.node,
-        stdin=act.stdin,
-        tty=act.tty,
-        stdout=outcome.stdout,
-        stderr=outcome.stderr,
-        broken=outcome.broken,
-        role=role or ("prepare" if act.prepare else "act"),
-        cpu=cpu,
-        started=started,
-        ended=_now() if started else "",
-    )
-
-
 def _of(policy: Policy, told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [one for one in told if (str(one.get("namespace", "")), one.get("name")) == policy.key]
 
@@ -372,15 +527,12 @@ def _settled(policy: Policy, told: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _state_words(policy: Policy, states: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    words = [
-        f"{node} says {next((one.get('state') for one in _of(policy, told)), 'nothing')}"
-        for node, told in states.items()
-    ]
-    return ", ".join(words)
+    said = {node: next((one.get("state") for one in _of(policy, told)), "nothing") for node, told in states.items()}
+    return ", ".join(f"{node} says {word}" for node, word in said.items())
 
 
-def _refused(policy: Policy, error: str) -> dict[str, str]:
-    """The state of a policy that the agent refused at once, and so keeps no state of."""
+def _failed(policy: Policy, error: str) -> dict[str, str]:
+    """The state of a policy that the agent keeps none of, or that was disturbed."""
     return {"name": policy.name, "namespace": policy.namespace, "state": "TP_STATE_LOAD_ERROR", "error": error}
 
 

@@ -12,6 +12,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from tetraproof import loss
 from tetraproof import policy as policies
 from tetraproof.act import Act, Outcome
@@ -22,7 +24,7 @@ from tetraproof.errors import RecordingError
 from tetraproof.event import Event, Kprobe, Malformed
 from tetraproof.observation import Done, Observed
 from tetraproof.policy import Likeness, Policy
-from tetraproof.recording import ActRecord, Cell, Recording, ScenarioRecord
+from tetraproof.recording import ActRecord, Cell, NodeRecord, Recording, ScenarioRecord
 from tetraproof.stream import in_pods, read
 from tetraproof.targets import Unanswerable
 from tetraproof.targets import change as changes
@@ -103,7 +105,7 @@ class Replay:
         bindings = _with_seen(bindings, stream, records)
         containers = {(pod.namespace, pod.name): container for container, pod in bindings.by_container().items()}
         performed = [_performed(act, containers.get((act.namespace, act.pod), "")) for act in records]
-        told = timelines(performed, stream, self._nodes(metrics, unread))
+        told = timelines(performed, stream, self._nodes(record, records, metrics, unread))
         done = [Done(act, timeline) for act, timeline in zip(performed, told, strict=True)]
         there = [one for one in done if one.performed.role in {"act", "prepare"}]
         found, unused, reordered, bindings = _find(acts, there, bindings)
@@ -116,7 +118,7 @@ class Replay:
             states_after=self._states(scenario, recorded, after=True),
             others=tuple(unused),
             bindings=bindings,
-            capabilities=dict.fromkeys((node.name for node in self.recording.index.nodes), self._capabilities(record)),
+            capabilities={node.name: self._capabilities(record, node.name) for node in self._spoken_of(record)},
             stream=tuple(stream),
             compact=self._compact(scenario, stream),
             export=tuple(export) or Unknown(Verdict.UNRECORDED, "the recorded export log is empty"),
@@ -155,12 +157,24 @@ class Replay:
         own = self.recording.index.bindings
         workloads = {**own.workloads, **record.bindings.workloads}
         ranges = dict(policies.compare(policy, recorded).bindings) if policy and recorded else {}
-        return Bindings(workloads, own.services, own.ranges).with_ranges(ranges)
+        namespaces = {**own.namespaces, **record.bindings.namespaces}
+        services, own_ranges = {**own.services, **record.bindings.services}, {**own.ranges, **record.bindings.ranges}
+        return Bindings(workloads, services, own_ranges, namespaces=namespaces).with_ranges(ranges)
 
-    def _nodes(self, metrics: tuple[str, str], unread: str) -> dict[str, Node]:
+    def _spoken_of(self, record: ScenarioRecord) -> tuple[NodeRecord, ...]:
+        """The nodes that a scenario speaks of."""
+        nodes = self.recording.index.nodes
+        return tuple(node for node in nodes if node.name in record.nodes) if record.nodes else nodes
+
+    def _nodes(
+        self, record: ScenarioRecord, acts: Sequence[ActRecord], metrics: tuple[str, str], unread: str
+    ) -> dict[str, Node]:
+        """The nodes that must be heard: where a scenario names its own, those of them that were acted on."""
         before, after = metrics
         lost = unread or (loss.lost(before, after) if before and after else "")
-        return {node.name: Node(node.name, node.rings, lost) for node in self.recording.index.nodes}
+        acted = {act.node for act in acts}
+        heard = [node for node in self._spoken_of(record) if not record.nodes or node.name in acted]
+        return {node.name: Node(node.name, node.rings, lost) for node in heard}
 
     def _metrics(self, scenario: str) -> tuple[str, str]:
         paths = (f"scenarios/{scenario}/metrics-{moment}.txt" for moment in ("before", "after"))
@@ -196,9 +210,10 @@ class Replay:
             if (str(told.get("namespace", "")), told.get("name")) == recorded.key
         )
 
-    def _capabilities(self, record: ScenarioRecord) -> Capabilities:
+    def _capabilities(self, record: ScenarioRecord, node: str) -> Capabilities:
+        own = self.recording.text(f"environment/tetra-probe-{node}.txt")
         return Capabilities(
-            probed(self.recording.text("environment/tetra-probe.txt") or ""),
+            probed(own or self.recording.text("environment/tetra-probe.txt") or ""),
             kernel_options(self.recording.text("environment/kernel.config") or ""),
             {**self.recording.index.settings, **record.settings},
         )
@@ -233,6 +248,7 @@ def _performed(act: ActRecord, container: str) -> Performed:
         act.cpu,
         act.started,
         container,
+        safe(act.lacks),
     )
 
 
@@ -274,7 +290,7 @@ def _with_seen(bindings: Bindings, stream: Sequence[Event], acts: Sequence[ActRe
         address = known.ip if known and known.ip else _own_address(event)
         pods[workload][str(pod)] = PodBinding(pod.namespace, pod.name, address, event.node)
     seen = {name: tuple(found.values()) for name, found in pods.items()}
-    return Bindings({**seen, **bindings.workloads}, bindings.services, bindings.ranges, bindings.learnt)
+    return replace(bindings, workloads={**seen, **bindings.workloads})
 
 
 def _own_address(event: Event) -> str:
@@ -300,6 +316,10 @@ def _find(
             if at not in used and (values := _same(act, one.performed, bindings, choices)) is not None
         }
         at = next((at for at in same if at >= position), next(iter(same), None))
+        lacks = done[at].performed.lacks if at is not None else ""
+        if lacks:
+            found[act.name] = Unknown(Verdict.UNSUPPORTED, lacks)
+            continue
         if at is None:
             found[act.name] = Unknown(Verdict.UNRECORDED, _unlike(act, done, bindings, choices))
             continue
@@ -309,7 +329,7 @@ def _find(
         used.add(at)
         learnt |= same[at]
         position = max(position, at + 1)
-    taught = Bindings(bindings.workloads, bindings.services, bindings.ranges, {**bindings.learnt, **learnt})
+    taught = replace(bindings, learnt={**bindings.learnt, **learnt})
     return found, [one for at, one in enumerate(done) if at not in used], notes, taught
 
 

@@ -76,7 +76,7 @@ class Standalone:
         self._asked: dict[str, str] = {}
         self._machine: Machine | None = None
         self._stream: Background | None = None
-        self.bindings = Bindings()
+        self._bindings = Bindings()
 
     # setting up, and leaving everything as it was
 
@@ -95,7 +95,7 @@ class Standalone:
         self.name = self._machine.name
         self._containers = Containers(self._machine, plan.run_id, plan.deadlines, plan.tell)
         self._containers.start(plan.manifests, {name: root.path for name, root in plan.roots.items()})
-        self.bindings = self._containers.bindings(plan.manifests)
+        self._bindings = self._containers.bindings(plan.manifests)
         self._shared = self._containers.namespace_inode() if plan.kernel is None else ""
         self._start_agent({})
 
@@ -150,6 +150,37 @@ class Standalone:
         return self._machine
 
     # what a live target asks of a site
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The one machine."""
+        return (self.name,)
+
+    def nodes(self, place: str) -> tuple[str, ...]:
+        """The machine is all there is."""
+        return (place,)
+
+    def bindings(self, place: str) -> Bindings:
+        """What the suites' logical names are here."""
+        del place
+        return self._bindings
+
+    def lacking(self, place: str, acts: Sequence[Act]) -> dict[str, str]:
+        """Nothing that is known before it is tried."""
+        del place, acts
+        return {}
+
+    def disturbed(self) -> dict[str, str]:
+        """An agent that ended is not started again in silence."""
+        return {} if self.agent.runs else {self.name: "the agent ended"}
+
+    def export(self, place: str, since: datetime, heard: bytes) -> bytes:
+        """There is no export log."""
+        del place, since, heard
+        return b""
+
+    def interrupt(self) -> None:
+        """Acts are waited for in the thread that is interrupted."""
 
     def unsupported(self, policy: Policy) -> str:
         """What only Kubernetes has is not there."""
@@ -206,27 +237,31 @@ class Standalone:
         """What the agent says of every policy."""
         return {self.name: self._guarded(self.agent.states)}
 
-    def metrics(self) -> str:
+    def metrics(self, place: str) -> str:
         """The agent's metrics."""
+        del place
         return self._guarded(self.agent.metrics)
 
-    def position(self) -> int:
+    def position(self, place: str) -> int:
         """Where in the stream we are. One that has ended is begun anew, in a file of its own."""
+        del place
         if self._stream is None or not self._stream.runs:
             self._listen()
         return self._events.stat().st_size
 
-    def heard(self, position: int, applied: str) -> bytes:
+    def heard(self, place: str, position: int, applied: str) -> bytes:
         """The stream since a position."""
+        del place
         with self._events.open("rb") as stream:
             stream.seek(position)
             lines = stream.read().split(b"\n")
         # the last one may not be whole yet
-        containers = tuple(self.bindings.by_container())
+        containers = tuple(self._bindings.by_container())
         return b"".join(line + b"\n" for line in lines[:-1] if _concerns(parse(line), containers, applied))
 
-    def compact(self, stream: bytes) -> bytes:
+    def compact(self, place: str, stream: bytes) -> bytes:
         """The same as tetra prints it; asked here, for it needs no agent."""
+        del place
         return self._tetra_here("getevents", "-o", "compact", "--color", "never", stdin=stream)
 
     def _tetra_here(self, *words: str, stdin: bytes = b"") -> bytes:
@@ -243,8 +278,9 @@ class Standalone:
             return b""
         return done.stdout if done.returncode == 0 else b""
 
-    def log(self) -> bytes:
-        """The agent's log."""
+    def log(self, place: str, since: datetime) -> bytes:
+        """The agent's log, all of it."""
+        del place, since
         return self.agent.log.encode()
 
     def _guarded(self, ask: Callable[[], Answer]) -> Answer:
@@ -288,7 +324,7 @@ class Standalone:
                     f"podman {self._containers.version}, crun",
                 ),
             ),
-            self.bindings,
+            self._bindings,
             settings,
             (),
         )
@@ -342,7 +378,7 @@ def open_standalone(plan: Plan) -> tuple[Live, Standalone]:
         if plan.kernel
         else "policies are enforced on this machine, confined to the run's own containers"
     )
-    return Live(KIND, site, recorder, plan.deadlines, lines, plan.tell), site
+    return Live(KIND, site, recorder, plan.deadlines, introduction=lines, tell=plan.tell), site
 
 
 def _concerns(line: Event | Any, containers: Sequence[str], applied: str) -> bool:

@@ -1,0 +1,44 @@
+"""Where the time of a live run went, in seconds of the clock, by what it was spent on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+#: What a run cannot do without: its acts, and its policies being loaded.
+OWN = ("acts", "loading policies")
+#: What closes the stream of a scenario, counted apart.
+SENTINELS = "sentinels"
+#: Once a run, whatever it judges.
+AROUND = ("setting up", "removing")
+
+
+class Account:
+    """Seconds by what they were spent on. What is spent inside of something else is counted there only."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    @contextmanager
+    def spending(self, what: str) -> Iterator[None]:
+        """Count what the body takes."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.add(what, time.monotonic() - begun)
+
+    def add(self, what: str, seconds: float) -> None:
+        """Count `seconds`, which may be negative: what was counted elsewhere."""
+        self.spent[what] = self.spent.get(what, 0.0) + seconds
+
+
+def added(spent: dict[str, float], seconds: float) -> float:
+    """What a run of `seconds` adds to its own acts and loadings, as a share of these; sentinels are counted apart.
+
+    Setting up and removing happen once, whatever is judged, and are left out.
+    """
+    own = sum(spent.get(name, 0.0) for name in OWN)
+    apart = spent.get(SENTINELS, 0.0) + sum(spent.get(name, 0.0) for name in AROUND)
+    return (seconds - own - apart) / own if own else 0.0

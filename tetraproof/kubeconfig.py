@@ -1,0 +1,68 @@
+"""A kubeconfig of the run's own: one context of the user's, copied with all that it needs.
+
+The user's files are only read. What the run asks, and the tools that it starts, see this copy alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes.config import ConfigException
+from kubernetes.config.kube_config import KubeConfigMerger
+
+from tetraproof.errors import UsageError
+
+_FILES = {"cluster": ("certificate-authority",), "user": ("client-certificate", "client-key", "tokenFile")}
+
+
+def copy(context: str, destination: Path, source: str = "") -> None:
+    """Write the context `context` of `source` (files as `KUBECONFIG` lists them) to `destination`, mode 0600.
+
+    Without a source, `KUBECONFIG` and then `~/.kube/config` are read. Raises `UsageError` naming the contexts.
+    """
+    paths = source or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
+    try:
+        merged: Any = KubeConfigMerger(paths).config  # type: ignore[no-untyped-call]
+    except (ConfigException, OSError, yaml.YAMLError, AttributeError, TypeError) as error:
+        raise UsageError(
+            f"The kubeconfig {paths} cannot be read: {error}.", remedy="see kubectl config view"
+        ) from error
+    if merged is None:
+        raise UsageError(f"There is no kubeconfig {paths}.", remedy="set KUBECONFIG, or use --kubeconfig")
+    named = _named(merged, "contexts", "context", context, paths)
+    chosen = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": context,
+        "contexts": [{"name": context, "context": named}],
+        "clusters": [
+            {"name": named["cluster"], "cluster": _named(merged, "clusters", "cluster", named["cluster"], paths)}
+        ],
+        "users": [],
+    }
+    if named.get("user"):
+        chosen["users"] = [{"name": named["user"], "user": _named(merged, "users", "user", named["user"], paths)}]
+    destination.touch(mode=0o600)
+    destination.chmod(0o600)
+    destination.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
+
+
+def _named(merged: Any, listed: str, kind: str, name: str, paths: str) -> dict[str, Any]:
+    """One entry as a plain mapping, with the files that it names made absolute."""
+    entries = list(merged.value.get(listed) or [])
+    for entry in entries:
+        if entry.value.get("name") == name:
+            return _absolute(entry.value.get(kind) or {}, _FILES.get(kind, ()), Path(entry.path).parent)
+    known = ", ".join(sorted(str(entry.value.get("name")) for entry in entries)) or "none"
+    raise UsageError(
+        f"The kubeconfig {paths} has no {kind} {name!r}.", remedy=f"name one of its {listed} with CONTEXT=: {known}"
+    )
+
+
+def _absolute(entry: dict[str, Any], names: Iterable[str], folder: Path) -> dict[str, Any]:
+    files = {name: str((folder / entry[name]).absolute()) for name in names if entry.get(name)}
+    return {**entry, **files}
