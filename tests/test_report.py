@@ -31,12 +31,16 @@ from tetraproof.report.timeline import MOST_EVENTS, picture, shape
 from tetraproof.result import (
     ActResult,
     ClaimResult,
+    ContinuityResult,
     EventResult,
     FindingResult,
+    GapResult,
+    HappeningResult,
     LimitResult,
     NeedResult,
     PinResult,
     PolicyResult,
+    PulseResult,
     Result,
     RunResult,
     StateResult,
@@ -242,6 +246,14 @@ def a_hostile_result() -> Result:
     act = an_act(
         HOSTILE, a_timeline(event, why_open=HOSTILE), argv=(HOSTILE, HUGE), stdout=HUGE, stderr=HOSTILE, stdin=HOSTILE
     )
+    pulse = PulseResult(
+        HOSTILE,
+        (HOSTILE,),
+        ((0.0, 1.0, HOSTILE), (1.0, 2.0, "allowed"), (1e300, 1e301, "enforced")),
+        (GapResult(-1.0, 5.0, 1, 1, None, None),),
+        (HappeningResult(HOSTILE, HUGE, -1.0, 3.0), HappeningResult(HUGE, HOSTILE, None, None)),
+        1,
+    )
     claims = tuple(
         a_claim(
             verdict, name=HOSTILE, title=HOSTILE, reason=HUGE, message=HUGE + HOSTILE, acts=(HOSTILE,), finding=HOSTILE
@@ -264,6 +276,7 @@ def a_hostile_result() -> Result:
         manifest=HOSTILE,
         counts={HOSTILE: 2, "violates": 1},
         acts=(act, act, replace(act, timeline=None, missing=HUGE)),
+        continuity=ContinuityResult(HOSTILE, HUGE, (HOSTILE, HUGE), (pulse, pulse)),
     )
     finding = FindingResult(HOSTILE, HUGE, seen=True, policies=(HOSTILE,))
     run = RunResult(HOSTILE, HOSTILE, 1.0, HUGE, whole=True, red=(HOSTILE, HUGE))

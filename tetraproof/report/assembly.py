@@ -75,7 +75,7 @@ def policy_result(  # noqa: PLR0913 - one argument for each part of the result
         claims=tuple(claims),
         limits=tuple(limits),
         acts=tuple(_acts(run)) if run else (),
-        continuity=_continuity(observed.continuity) if observed and observed.continuity else None,
+        continuity=continuity_result(observed.continuity) if observed and observed.continuity else None,
     )
 
 
@@ -111,7 +111,8 @@ def _acts(run: Run) -> Iterator[ActResult]:
         yield _act(done.performed.id, "not asked for", done, shown)
 
 
-def _continuity(told: Continuity) -> ContinuityResult:
+def continuity_result(told: Continuity) -> ContinuityResult:
+    """What became of enforcement during a change, as the result holds it."""
     return ContinuityResult(
         told.change, told.command, tuple(gap.tell(told)), tuple(_pulse(told, one) for one in told.pulses if one.beats)
     )
