@@ -11,7 +11,7 @@ OWN = ("acts", "loading policies")
 #: What closes the stream of a scenario, counted apart.
 SENTINELS = "sentinels"
 #: Once a run, whatever it judges.
-AROUND = ("setting up", "removing")
+SETTING_UP = "setting up"
 
 
 class Account:
@@ -33,12 +33,11 @@ class Account:
         """Count `seconds`, which may be negative: what was counted elsewhere."""
         self.spent[what] = self.spent.get(what, 0.0) + seconds
 
+    def added(self, seconds: float) -> float | None:
+        """What a run of `seconds` adds to its own acts and loadings, as a share of these; nothing without any.
 
-def added(spent: dict[str, float], seconds: float) -> float:
-    """What a run of `seconds` adds to its own acts and loadings, as a share of these; sentinels are counted apart.
-
-    Setting up and removing happen once, whatever is judged, and are left out.
-    """
-    own = sum(spent.get(name, 0.0) for name in OWN)
-    apart = spent.get(SENTINELS, 0.0) + sum(spent.get(name, 0.0) for name in AROUND)
-    return (seconds - own - apart) / own if own else 0.0
+        Sentinels are counted apart; setting up happens once, whatever is judged, and is left out.
+        """
+        own = sum(self.spent.get(name, 0.0) for name in OWN)
+        apart = sum(self.spent.get(name, 0.0) for name in (SENTINELS, SETTING_UP))
+        return round((seconds - own - apart) / own, 3) if own else None

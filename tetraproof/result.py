@@ -196,7 +196,11 @@ class PinResult(Struct, frozen=True):
 
 
 class RunResult(Struct, frozen=True):
-    """The run itself. `whole` is false when only some judgements were asked for (`K=`); `red` says why it is."""
+    """The run itself. `whole` is false when only some judgements were asked for (`K=`); `red` says why it is.
+
+    `spent` says where a live run's time went, in seconds by what it was spent on; `added` is what that adds to its own
+    acts and policies, as a share of these (see `tetraproof.account`).
+    """
 
     id: str
     started: str
@@ -204,6 +208,8 @@ class RunResult(Struct, frozen=True):
     command: str
     whole: bool
     red: tuple[str, ...] = ()
+    spent: dict[str, float] = {}
+    added: float | None = None
 
 
 class TargetResult(Struct, frozen=True):

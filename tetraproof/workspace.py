@@ -19,6 +19,7 @@ from tetraproof.cluster import Cluster, ClusterError, Object
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.progress import Tell
+from tetraproof.text import shorten
 from tetraproof.waiting import Overdue, until
 
 MANAGED = {"app.kubernetes.io/managed-by": "tetraproof"}
@@ -97,7 +98,7 @@ class Workspace:
                 self._ready,
                 self._deadlines.workload,
                 tell=self._tell,
-                shown=lambda pods: "; ".join(_troubles(pods)) or f"{len(pods)} pods, and not all are there",
+                shown=lambda pods: shorten("; ".join(_troubles(pods)), 300) or f"{len(pods)} of {self._wanted()} pods",
                 every=0.5,
             )
         except Overdue as error:
@@ -225,7 +226,7 @@ def _waiting(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for one in pod.get("status", {}).get("containerStatuses") or ():
         waiting = (one.get("state") or {}).get("waiting")
         if waiting:
-            yield str(waiting.get("reason", "")), str(waiting.get("message", "no message"))
+            yield str(waiting.get("reason", "")), str(waiting.get("message", ""))
 
 
 def _troubles(pods: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -233,7 +234,7 @@ def _troubles(pods: Sequence[Mapping[str, Any]]) -> list[str]:
     told = []
     for pod in pods:
         if not _is_ready(pod):
-            waits = [f"{reason} ({message})" for reason, message in _waiting(pod)]
+            waits = [f"{reason} ({message})" if message else reason for reason, message in _waiting(pod)]
             told.append(
                 f"{pod['metadata']['name']}: {', '.join(waits) or pod.get('status', {}).get('phase', 'Pending')}"
             )

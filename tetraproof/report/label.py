@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tetraproof.result import PolicyResult, Result
+from tetraproof.result import PolicyResult, Result, RunResult
 from tetraproof.text import safe
 from tetraproof.verdict import Verdict
 
@@ -20,6 +20,8 @@ MEANINGS = {
     "unrecorded": "the recording holds no such policy or act, so replay cannot tell",
 }
 NOT_JUDGED = "not judged"
+#: What took less, in seconds, is not worth a word.
+_WORTH_TELLING = 0.5
 _NOT_IN_A_SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -133,3 +135,19 @@ def _unlike(texts: Sequence[str], glue: str) -> tuple[str, ...]:
 
 def _at(order: Sequence[str], name: str) -> int:
     return order.index(name) if name in order else len(order)
+
+
+def spent(run: RunResult) -> Iterator[str]:
+    """Where a live run's time went, and what it adds to its own acts and policies; nothing on replay."""
+    if not run.spent:
+        return
+    other = run.seconds - sum(run.spent.values())
+    told = sorted({**run.spent, "other": other}.items(), key=lambda one: -one[1])
+    yield f"{run.seconds:.0f} s: " + ", ".join(
+        f"{name} {seconds:.0f} s" for name, seconds in told if seconds >= _WORTH_TELLING
+    )
+    if run.added is not None:
+        yield (
+            f"besides its acts and the loading of its policies, setting up and sentinels apart, "
+            f"the run took {run.added:.0%} of what these took"
+        )

@@ -109,6 +109,7 @@ def page(result: Result) -> str:
         findings=sorted(findings, key=lambda view: not view.finding.seen),
         views=views,
         shapes=SHAPES,
+        spent=list(label.spent(result.run)),
     )
 
 

@@ -24,6 +24,7 @@ def summary_text(result: Result, width: int) -> list[str]:
     if result.pins:
         differs = [f"{result.pins.held} entries of expected.json held, {len(result.pins.differences)} differ"]
         lines += _section("pinned", [*differs, *result.pins.differences], width)
+    lines += _section("time", list(label.spent(result.run)), width)
     lines += _section("red, because", result.run.red, width)
     return lines
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 import tetraproof
 from tetraproof import ranges
+from tetraproof.account import SETTING_UP, Account
 from tetraproof.act import Act, Outcome
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.cluster import ClusterError, Object
@@ -346,9 +347,11 @@ def open_cluster(plan: Plan) -> tuple[Live, Kubernetes]:
     """A live target on a cluster that is set up; the caller closes the site. Raises what keeps it from that."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     site = Kubernetes(plan)
+    account = Account()
     try:
-        site.open()
-        index, files = site.index()
+        with account.spending(SETTING_UP):
+            site.open()
+            index, files = site.index()
         recorder = Recorder(plan.run_id, index, files)
     except BaseException:
         site.close()
@@ -363,7 +366,7 @@ def open_cluster(plan: Plan) -> tuple[Live, Kubernetes]:
         f"acting on {', '.join(site.places)}, in {', '.join(site.workspace.namespaces.values())}; {how}",
         f"the pods' range is {site.ranges[ranges.PODS]}, the services' {site.ranges[ranges.SERVICES]}",
     ]
-    return Live(plan.kind, site, recorder, plan.deadlines, introduction=lines, tell=plan.tell), site
+    return Live(plan.kind, site, recorder, plan.deadlines, introduction=lines, tell=plan.tell, account=account), site
 
 
 def _of(policy: Policy, told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

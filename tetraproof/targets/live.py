@@ -174,11 +174,12 @@ class Live:
         *,
         introduction: Sequence[str],
         tell: Tell,
+        account: Account,
     ) -> None:
         self.kind = kind
         self.site = site
         self.recorder = recorder
-        self.account = Account()
+        self.account = account
         self._deadlines = deadlines
         self._introduction = tuple(introduction)
         self._tell = tell

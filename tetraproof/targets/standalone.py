@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import tetraproof
 from tetraproof import agent as agents
 from tetraproof import guest as guests
+from tetraproof.account import SETTING_UP, Account
 from tetraproof.act import Act, Outcome
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.bundle import Bundle
@@ -365,10 +366,12 @@ class Standalone:
 def open_standalone(plan: Plan) -> tuple[Live, Standalone]:
     """A live target on a machine that is set up; the caller closes the site. Raises what keeps it from that."""
     site = Standalone(plan)
+    account = Account()
     try:
-        site.open()
-        index = site.index()
-        recorder = Recorder(plan.run_id, index, site.environment())
+        with account.spending(SETTING_UP):
+            site.open()
+            index = site.index()
+            recorder = Recorder(plan.run_id, index, site.environment())
     except BaseException:
         site.close()
         raise
@@ -378,7 +381,7 @@ def open_standalone(plan: Plan) -> tuple[Live, Standalone]:
         if plan.kernel
         else "policies are enforced on this machine, confined to the run's own containers"
     )
-    return Live(KIND, site, recorder, plan.deadlines, introduction=lines, tell=plan.tell), site
+    return Live(KIND, site, recorder, plan.deadlines, introduction=lines, tell=plan.tell, account=account), site
 
 
 def _concerns(line: Event | Any, containers: Sequence[str], applied: str) -> bool:
