@@ -12,6 +12,8 @@ CONTEXT ?=
 NODES ?=
 CHART ?=
 TETRAGON ?=
+UPGRADE ?=
+UPGRADE_VERSION ?=
 VALUES ?=
 HELM ?=
 KIND ?=
@@ -40,7 +42,7 @@ RUN = $(BIN)/python -m pytest $(if $(SUITES),-c pyproject.toml -p conftest "$(SU
   $(call given,RECORDING,recording) $(call given,POLICIES,policies) $(call given,WORKLOADS,workloads) \
   $(call given,BUNDLE,bundle) $(call given,AGENT,agent) $(call given,AGENT_ADDRESS,agent-address) \
   $(call given,AGENT_OPTIONS,agent-options) $(call given,SLOWNESS,slowness) $(call given,CONTEXT,context) \
-  $(call given,NODES,nodes) $(call given,CHART,chart) $(call given,TETRAGON,tetragon-version) $(call each,VALUES,values) \
+  $(call given,NODES,nodes) $(call given,CHART,chart) $(call given,TETRAGON,tetragon-version) $(call given,UPGRADE,upgrade) $(call given,UPGRADE_VERSION,upgrade-version) $(call each,VALUES,values) \
   $(call given,HELM,helm) $(call given,KIND,kind-bin) $(call given,KUBECTL,kind-kubectl-bin) \
   $(call given,NODE_IMAGE,kind-image) $(call each,IMAGES,image-archive) $(call given,PODS_RANGE,pods-range) \
   $(call given,SERVICES_RANGE,services-range) $(if $(CLUSTER_WIDE),--cluster-wide) $(if $(KEEP),--keep-cluster) \
@@ -77,6 +79,7 @@ help: ## this list
 	@echo "  AGENT=          existing: the Tetragon that is there (default on cluster); install: one of our own by Helm"
 	@echo "  TETRAGON=       install: the chart's version (default: 1.4.1); CHART= a folder, an archive or oci://…;"
 	@echo "                  VALUES= files of values; AGENT_OPTIONS= as above"
+	@echo "  UPGRADE=        install: the chart to upgrade to; UPGRADE_VERSION= (default: the newest)"
 	@echo "  NODES=          the nodes to act on, with commas (default: all that take pods and have an agent)"
 	@echo "  CLUSTER_WIDE=1  apply policies as they are written, to everything that runs there"
 	@echo "  PODS_RANGE=     where the cluster does not tell its ranges; SERVICES_RANGE= likewise"
@@ -102,7 +105,7 @@ else
 endif
 
 guest: $(VENV)/check ## boot a guest (KERNEL=, default debian:6.12) and prove everything around the agent in it
-	@TETRAPROOF_KERNEL="$(or $(KERNEL),debian:6.12)" $(BIN)/python -m pytest tests/live -v
+	@TETRAPROOF_KERNEL="$(or $(KERNEL),debian:6.12)" TETRAPROOF_SLOWNESS="$(or $(SLOWNESS),1)" $(BIN)/python -m pytest tests/live -v
 
 check: $(VENV)/check ## the project's own tests, lint, types and import contract
 	$(BIN)/ruff check .

@@ -45,7 +45,7 @@ def test_an_agent_runs_when_it_says_so(tmp_path: Path) -> None:
     assert options["bpf-dir"] == "tetraproof-run"
     assert options["server-address"] == "unix:///run/tetraproof-run/agent-3.sock"
     assert options["bpf-lib"] == "/bundle/bpf"
-    assert options["export-filename"] == ""
+    assert options["export-filename"] == str(tmp_path / "export-3.jsonl")
     assert (options["rb-size"], options["metrics-server"]) == ("1M", "")
     assert going.output == tmp_path / "agent-3.log"
     assert agent.runs

@@ -32,7 +32,7 @@ _NOT_ASKED = re.compile(
 )
 # The runtime's own word when the program could not be started in the container.
 _REFUSED = re.compile(
-    r"^(?:.*OCI runtime exec failed.*|exec \S+: .+|executable file \S+ not found in \$PATH.*)$", re.MULTILINE
+    r"^(?:.*OCI runtime exec failed.*|exec(?: \S+)?: .+|executable file \S+ not found in \$PATH.*)$", re.MULTILINE
 )
 
 

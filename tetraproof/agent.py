@@ -14,7 +14,7 @@ from typing import Any
 from tetraproof.bundle import Bundle
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
-from tetraproof.machine import Background, Completed, Machine, MachineLost
+from tetraproof.machine import Background, Completed, Machine, MachineLost, ThisMachine
 from tetraproof.progress import Tell, silent
 from tetraproof.text import shorten
 from tetraproof.waiting import Overdue, until
@@ -26,7 +26,6 @@ _METRICS = 22112
 _SETTINGS = {
     "enable-k8s-api": "false",
     "enable-tracing-policy-crd": "false",
-    "export-filename": "",
     "gops-address": "",
     "health-server-address": "",
     "log-format": "json",
@@ -45,7 +44,10 @@ class AgentError(TetraproofError):
 
 
 class Agent:
-    """An agent that runs, asked by `tetra`. `settings` are its own word on how it is set, by name."""
+    """An agent that runs, asked by `tetra`.
+
+    `settings` are its own word on how it is set, by name; `export` is the file of its export log, where we know it.
+    """
 
     def __init__(  # noqa: PLR0913 - an agent is where, what, and how it is asked
         self,
@@ -56,6 +58,7 @@ class Agent:
         *,
         process: Background | None = None,
         log: Path | None = None,
+        export: Path | None = None,
         given: Mapping[str, str] | None = None,
     ) -> None:
         self._machine = machine
@@ -64,6 +67,7 @@ class Agent:
         self._deadlines = deadlines
         self._process = process
         self._log = log
+        self.export = export
         self._given = dict(given or {})
 
     @property
@@ -136,19 +140,20 @@ def start(  # noqa: PLR0913 - an agent is where, what, and how it is set
     tell: Tell = silent,
 ) -> Agent:
     """An agent of the bundle, once `tetra status` says that it runs. Raises `AgentError` with its last words."""
-    log = folder / f"agent-{number}.log"
+    log, export = folder / f"agent-{number}.log", folder / f"export-{number}.jsonl"
     address = f"unix:///run/tetraproof-{run_id}/agent-{number}.sock"
     given = {
         **_SETTINGS,
         "bpf-lib": str(bundle.library),
         "bpf-dir": f"tetraproof-{run_id}",
         "server-address": address,
+        "export-filename": str(export),
         **settings,
     }
     machine.run(["mkdir", "-p", f"/run/tetraproof-{run_id}"], seconds=deadlines.command)
     words = [str(bundle.agent), *(f"--{name}={value}" for name, value in given.items())]
     process = machine.start(words, log, log)
-    agent = Agent(machine, str(bundle.cli), address, deadlines, process=process, log=log, given=given)
+    agent = Agent(machine, str(bundle.cli), address, deadlines, process=process, log=log, export=export, given=given)
     try:
         tell("starting the agent")
         # its log is read for nothing, where tetra costs a second or two of a busy machine
@@ -179,6 +184,12 @@ def existing(machine: Machine, tetra: str, address: str, deadlines: Deadlines) -
             remedy="start it, or name its address with AGENT_ADDRESS=",
         )
     return agent
+
+
+def offline(tetra: str, *words: str, seconds: float, stdin: bytes = b"") -> bytes:
+    """What tetra prints that needs no agent, run on this machine whatever the target: quick, where a guest is slow."""
+    done = ThisMachine().run([tetra, *words], seconds=seconds, stdin=stdin)
+    return done.stdout if done.ok else b""
 
 
 def _status(agent: Agent) -> str:

@@ -26,7 +26,7 @@ from tetraproof.machine import MachineLost
 ROOT = Path(__file__).resolve().parents[2]
 ASKED = os.environ.get("TETRAPROOF_KERNEL", "")
 ACCELERATION = os.environ.get("TETRAPROOF_ACCELERATION", "auto")
-DEADLINES = Deadlines().scaled(float(os.environ.get("TETRAPROOF_SLOWNESS", "2")))
+DEADLINES = Deadlines().scaled(float(os.environ.get("TETRAPROOF_SLOWNESS", "1")))
 
 pytestmark = pytest.mark.skipif(not ASKED, reason="boots a guest: make guest")
 

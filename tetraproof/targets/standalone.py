@@ -3,67 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
-import hashlib
-import json
-import os
-import re
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import tetraproof
+from msgspec.structs import replace
+
 from tetraproof import agent as agents
 from tetraproof import guest as guests
 from tetraproof.account import SETTING_UP, Account
 from tetraproof.act import Act, Outcome
+from tetraproof.agent import Agent, AgentError
 from tetraproof.binding import Bindings, PodBinding
-from tetraproof.bundle import Bundle
-from tetraproof.capability import OPTIONS
 from tetraproof.confinement import confined, why_not
 from tetraproof.container import Containers
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
 from tetraproof.event import Event, Kprobe, parse
-from tetraproof.kernel import Kernel
+from tetraproof.identity import KIND, environment, identify
 from tetraproof.machine import Background, Machine, MachineLost, ThisMachine
+from tetraproof.plan import Plan
 from tetraproof.policy import Policy
-from tetraproof.progress import Tell
 from tetraproof.recorder import Recorder
-from tetraproof.recording import FORMAT, Cell, Index, NodeRecord, Provenance
-from tetraproof.rootfs import Rootfs
+from tetraproof.recording import Index
 from tetraproof.targets.live import Live
-from tetraproof.workload import Manifests
+from tetraproof.waiting import Overdue, until
 
-KIND = "standalone"
 Answer = TypeVar("Answer")
 #: A guest that was lost is booted again for the next scenario, this many times in a run.
 _BOOTS = 3
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a standalone run is made of. `kernel` is none on this machine itself, `bundle` where an agent runs already.
-
-    `settings` are the agent's, as the user asks for them; `folder` is the run's own, written to by all.
-    """
-
-    run_id: str
-    folder: Path
-    manifests: Manifests
-    roots: Mapping[str, Rootfs]
-    deadlines: Deadlines
-    tell: Tell
-    kernel: Kernel | None = None
-    acceleration: str = "auto"
-    bundle: Bundle | None = None
-    settings: Mapping[str, str] = field(default_factory=dict)
-    tetra: str = "tetra"
-    address: str = agents.DEFAULT_ADDRESS
 
 
 class Standalone:
@@ -75,7 +44,9 @@ class Standalone:
         self._agents = 0
         self._streams = 0
         self._asked: dict[str, str] = {}
+        self._exported = 0
         self._machine: Machine | None = None
+        self._agent: Agent | None = None
         self._stream: Background | None = None
         self._bindings = Bindings()
 
@@ -113,10 +84,10 @@ class Standalone:
     def _start_agent(self, settings: Mapping[str, str]) -> None:
         plan, machine = self._plan, self._on
         if plan.bundle is None:
-            self.agent = agents.existing(machine, plan.tetra, plan.address, plan.deadlines)
+            self._agent = agents.existing(machine, plan.tetra, plan.address, plan.deadlines)
         else:
             asked = {**plan.settings, **settings}
-            self.agent = agents.start(
+            self._agent = agents.start(
                 machine,
                 plan.bundle,
                 self._folder,
@@ -137,9 +108,18 @@ class Standalone:
         self._stream = self.agent.stream(self._events)
 
     def _stop_agent(self) -> None:
-        if self._stream is not None:
-            self._stream.stop()
-        self.agent.stop()
+        stream, agent, self._stream, self._agent = self._stream, self._agent, None, None
+        if stream is not None:
+            stream.stop()
+        if agent is not None:
+            agent.stop()
+
+    @property
+    def agent(self) -> Agent:
+        """The agent under test. Raises `AgentError` where it was not to be started."""
+        if self._agent is None:
+            raise AgentError("There is no agent: it did not start the last time.", remedy="see the notes on it above")
+        return self._agent
 
     @property
     def _on(self) -> Machine:
@@ -173,12 +153,21 @@ class Standalone:
 
     def disturbed(self) -> dict[str, str]:
         """An agent that ended is not started again in silence."""
-        return {} if self.agent.runs else {self.name: "the agent ended"}
+        return {} if self._agent is not None and self._agent.runs else {self.name: "the agent ended"}
 
     def export(self, place: str, since: datetime, heard: bytes) -> bytes:
-        """There is no export log."""
-        del place, since, heard
-        return b""
+        """What the agent has exported since the scenario began, once it shows `heard`; nothing of one not ours."""
+        del place, since
+
+        def exported() -> bytes:
+            path = self.agent.export
+            return b"" if path is None or not path.is_file() else self._ours(path, self._exported, "")
+
+        if self.agent.export is None:
+            return b""
+        with suppress(Overdue):  # what there is of it is judged all the same
+            return until("the end of the export log", exported, lambda log: heard in log, self._plan.deadlines.export)
+        return exported()
 
     def interrupt(self) -> None:
         """Acts are waited for in the thread that is interrupted."""
@@ -195,17 +184,19 @@ class Standalone:
     def configure(self, settings: Mapping[str, str]) -> str:
         """Start the agent anew where it is set otherwise."""
         machine = self._on
-        effective = self.agent.settings
+        runs = self._agent is not None and self._guarded(lambda: self.agent.runs)
+        effective = self.agent.settings if runs else {}
         wanted = {name: value for name, value in settings.items() if effective.get(name, "false") != value}
         beyond = self._asked.keys() - settings.keys()
-        if not wanted and not beyond:
+        if runs and not wanted and not beyond:
             return ""
         if self._plan.bundle is None:
             name, value = next(iter(wanted.items()))
             return (
                 f"the agent is set to {name}: {effective.get(name, 'nothing')}, not {value}, and is not ours to change"
             )
-        self._plan.tell(f"starting the agent anew on {machine.name}, set otherwise")
+        why = "set otherwise" if runs else "for it does not run any more"
+        self._plan.tell(f"starting the agent anew on {machine.name}, {why}")
         self._stop_agent()
         self._start_agent(settings)
         return ""
@@ -248,36 +239,28 @@ class Standalone:
         del place
         if self._stream is None or not self._stream.runs:
             self._listen()
+        export = self.agent.export
+        self._exported = export.stat().st_size if export is not None and export.is_file() else 0
         return self._events.stat().st_size
 
     def heard(self, place: str, position: int, applied: str) -> bytes:
         """The stream since a position."""
         del place
-        with self._events.open("rb") as stream:
+        return self._ours(self._events, position, applied)
+
+    def _ours(self, path: Path, position: int, applied: str) -> bytes:
+        """The lines of a file of events since a position that are the run's; the last may not be whole yet."""
+        with path.open("rb") as stream:
             stream.seek(position)
             lines = stream.read().split(b"\n")
-        # the last one may not be whole yet
         containers = tuple(self._bindings.by_container())
         return b"".join(line + b"\n" for line in lines[:-1] if _concerns(parse(line), containers, applied))
 
     def compact(self, place: str, stream: bytes) -> bytes:
         """The same as tetra prints it; asked here, for it needs no agent."""
         del place
-        return self._tetra_here("getevents", "-o", "compact", "--color", "never", stdin=stream)
-
-    def _tetra_here(self, *words: str, stdin: bytes = b"") -> bytes:
-        """What tetra prints without an agent, run on this machine whatever the target: quick, where a guest is slow."""
-        try:
-            done = subprocess.run(  # noqa: S603 - no shell
-                [self._plan.tetra, *words],
-                input=stdin,
-                capture_output=True,
-                timeout=self._plan.deadlines.command,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return b""
-        return done.stdout if done.returncode == 0 else b""
+        words = ("getevents", "-o", "compact", "--color", "never")
+        return agents.offline(self._plan.tetra, *words, seconds=self._plan.deadlines.command, stdin=stream)
 
     def log(self, place: str, since: datetime) -> bytes:
         """The agent's log, all of it."""
@@ -292,75 +275,16 @@ class Standalone:
             self._give_up()
             raise
 
+    def index(self) -> Index:
+        """What a recording of this site begins with."""
+        made = identify(self._plan, self._on, self.agent, f"podman {self._containers.version}, crun")
+        return replace(made, bindings=self._bindings)
+
     def _give_up(self) -> None:
         machine, self._machine = self._machine, None
         if machine is not None:
             with suppress(TetraproofError):
                 machine.close()
-
-    # what the recording says of where it was made
-
-    def index(self) -> Index:
-        """What a recording of this site begins with."""
-        plan, machine = self._plan, self._on
-        settings = {name: value for name, value in self.agent.settings.items() if name not in agents.PLACES}
-        cpus = int(self._said("nproc") or 1)
-        shared = settings.get("use-perf-ring-buffer") == "false"
-        system = next((line for line in self._said("cat", "/etc/os-release").splitlines() if "PRETTY_NAME" in line), "")
-        how = "this machine itself" if plan.kernel is None else "a guest"
-        if isinstance(machine, guests.Guest):
-            how += " with KVM" if machine.accelerated else " in emulation"
-        return Index(
-            FORMAT,
-            self._cell(settings),
-            Provenance(datetime.now(UTC).isoformat(), f"1 node, {how}", f"tetraproof {tetraproof.__version__}, {KIND}"),
-            (
-                NodeRecord(
-                    self.name,
-                    machine.kernel,
-                    cpus,
-                    1 if shared else cpus,
-                    system.partition("=")[2].strip('"'),
-                    os.uname().machine,
-                    f"podman {self._containers.version}, crun",
-                ),
-            ),
-            self._bindings,
-            settings,
-            (),
-        )
-
-    def environment(self) -> dict[str, bytes]:
-        """The files that say what the kernel and the agent are."""
-        config = self._plan.kernel.config if self._plan.kernel else _config_of_this_kernel()
-        kept = "".join(f"{line}\n" for line in config.splitlines() if OPTIONS.search(line))
-        told = {
-            "tetra-version.txt": self.agent.tetra("version", "--server"),
-            "tetra-probe.txt": self.agent.tetra("probe"),
-        }
-        files = {f"environment/{name}": done.stdout for name, done in told.items()}
-        origins = {name: root.origin for name, root in self._plan.roots.items()}
-        files["environment/workloads.json"] = json.dumps(origins, indent=1).encode() + b"\n"
-        return {**files, "environment/kernel.config": kept.encode()} if kept else files
-
-    def _cell(self, settings: Mapping[str, str]) -> Cell:
-        asked = dict(self._plan.settings)
-        label = ",".join(name if value == "true" else f"{name}={value}" for name, value in sorted(asked.items()))
-        server = _version(self.agent.tetra("version", "--server").output)
-        client = _version(self._tetra_here("version").decode("utf-8", "replace"))
-        return Cell(
-            tetragon=server or client,
-            kubernetes="",
-            kernel=self._on.kernel,
-            target=KIND,
-            label=label or "defaults",
-            digest=hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12],
-            differs=asked,
-            cli=client,
-        )
-
-    def _said(self, *words: str) -> str:
-        return self._on.run(words, seconds=self._plan.deadlines.command).output.strip()
 
 
 def open_standalone(plan: Plan) -> tuple[Live, Standalone]:
@@ -371,7 +295,7 @@ def open_standalone(plan: Plan) -> tuple[Live, Standalone]:
         with account.spending(SETTING_UP):
             site.open()
             index = site.index()
-            recorder = Recorder(plan.run_id, index, site.environment())
+            recorder = Recorder(plan.run_id, index, environment(plan, site.agent))
     except BaseException:
         site.close()
         raise
@@ -393,21 +317,7 @@ def _concerns(line: Event | Any, containers: Sequence[str], applied: str) -> boo
     return bool(line.process.docker) and any(one.startswith(line.process.docker) for one in containers)
 
 
-def _version(text: str) -> str:
-    found = re.search(r"version: v?(\S+)", text)
-    return found[1] if found else ""
-
-
 def _error(complaint: str) -> str:
     """What tetra said, without its log's decoration."""
     lines = [line for line in complaint.strip().splitlines() if not line.startswith("level=warn")]
     return " ".join(lines)
-
-
-def _config_of_this_kernel() -> str:
-    release = os.uname().release
-    for path in (Path(f"/boot/config-{release}"), Path(f"/lib/modules/{release}/config")):
-        if path.is_file():
-            return path.read_text(encoding="utf-8", errors="replace")
-    packed = Path("/proc/config.gz")
-    return gzip.decompress(packed.read_bytes()).decode("utf-8", "replace") if packed.is_file() else ""

@@ -1,0 +1,36 @@
+"""What a run without Kubernetes is made of: decided before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tetraproof.agent import DEFAULT_ADDRESS
+from tetraproof.bundle import Bundle
+from tetraproof.deadline import Deadlines
+from tetraproof.kernel import Kernel
+from tetraproof.progress import Tell
+from tetraproof.rootfs import Rootfs
+from tetraproof.workload import Manifests
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a standalone run is made of. `kernel` is none on this machine itself, `bundle` where an agent runs already.
+
+    `settings` are the agent's, as the user asks for them; `folder` is the run's own, written to by all.
+    """
+
+    run_id: str
+    folder: Path
+    manifests: Manifests
+    roots: Mapping[str, Rootfs]
+    deadlines: Deadlines
+    tell: Tell
+    kernel: Kernel | None = None
+    acceleration: str = "auto"
+    bundle: Bundle | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    tetra: str = "tetra"
+    address: str = DEFAULT_ADDRESS
