@@ -26,6 +26,18 @@ DONE_BEFORE_ENFORCED = Finding(
     "done-before-enforced",
     "rollout status says done while nothing is enforced yet: policies are loaded anew only after the agent is ready",
 )
+REUSED_VALUES_LACK_NEW_ONES = Finding(
+    "reused-values-lack-new-ones",
+    "helm upgrade --reuse-values fails: the newer chart asks for values that the older release did not have",
+)
+HAND_EDIT_BLOCKS_HELM = Finding(
+    "hand-edit-blocks-helm",
+    "after a hand edit of tetragon-config, helm upgrade (Helm 4) fails with a field conflict",
+)
+HAND_EDIT_IS_UNDONE = Finding(
+    "hand-edit-is-undone",
+    "helm upgrade undoes a hand edit of tetragon-config without a word",
+)
 
 
 def _verifier_refused(run: Run) -> bool:

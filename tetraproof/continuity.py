@@ -51,6 +51,32 @@ class ChangeRun:
         return self._ask("measured", _measured, lambda pulse: "; ".join(str(one) for one in gap.gaps(pulse)))
 
     @property
+    def accepted(self) -> bool:
+        """The change was not refused by who was to make it (Helm, the API server)."""
+        refused = self.observed.first(gap.REFUSED)
+        said = refused.said if refused else "accepted"
+        return ask("", "accepted", refused is None, lambda: f"{self.title}: {said}")
+
+    def refused_with(self, words: str) -> bool:
+        """The change was refused with these words in the refusal. Not a question: it decides nothing."""
+        refused = self.observed.first(gap.REFUSED)
+        return refused is not None and words in refused.said
+
+    def keeps(self, *settings: str) -> bool:
+        """The agent's settings are afterwards what they were before; all that were noted, if none is named."""
+        begun = self.observed.first(CHANGE_BEGINS)
+        told = [one for one in self.observed.happenings if one.what == gap.SETTING]
+        before = [one.said for one in told if begun and one.at <= begun.at]
+        after = [one.said for one in told if begun and one.at > begun.at]
+        wanted = [said for said in before if not settings or said.partition(":")[0] in settings]
+        lost = [said for said in wanted if said not in after]
+        answer: Answer = not lost
+        if not wanted or not after:
+            answer = Unknown(Verdict.UNRECORDED, "nothing was noted of the agent's settings")
+        question = f"keeps {', '.join(settings) or 'its settings'}"
+        return ask("", question, answer, lambda: f"{self.title}: {', '.join(lost)} was lost; now {', '.join(after)}.")
+
+    @property
     def done_means_enforced(self) -> bool:
         """When rollout status said done, enforcement was back on every node."""
 

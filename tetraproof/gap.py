@@ -22,6 +22,7 @@ ENFORCED, ALLOWED, UNKNOWN = "enforced", "allowed", "unknown"
 ENABLED, ACTS_BEGIN, ACTS_ENDED = "enabled", "acts begin", "acts ended"
 CHANGE_BEGINS, CHANGE_RETURNED, ROLLED_OUT = "change begins", "change returned", "rolled out"
 STATE, VERSION, POD = "policy state", "version", "pod"
+REFUSED, SETTING = "change refused", "setting"
 
 
 class Beat(Struct, frozen=True, array_like=True):

@@ -86,8 +86,15 @@ class Helm:
 
     def releases(self) -> list[dict[str, Any]]:
         """`helm list` of the release's namespace, as it tells it."""
-        listed: list[dict[str, Any]] = yaml.safe_load(self.run("list", "-o", "json")) or []
+        listed: list[dict[str, Any]] = yaml.safe_load(self.run("list", "--all", "-o", "json")) or []
         return listed
+
+    def revision(self) -> int:
+        """The release's newest revision. Raises `HelmError` where there is none."""
+        found = [int(one["revision"]) for one in self.releases() if one["name"] == self.release]
+        if not found:
+            raise HelmError(f"There is no release {self.release} in {self.namespace}.")
+        return found[0]
 
     def computed(self) -> str:
         """`helm get values --all`, as YAML."""

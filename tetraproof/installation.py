@@ -108,7 +108,7 @@ class Installation:
         until(
             f"the roll-out of {self.namespace}/{self.name}",
             self.daemonset,
-            lambda told: _rolled_out(told) and self._refresh(),
+            lambda told: _rolled_out(told) and self.refresh(),
             self._deadlines.rollout,
             tell=self._tell,
             shown=_rollout_words,
@@ -128,7 +128,11 @@ class Installation:
         kind = "apiextensions.k8s.io/v1/CustomResourceDefinition"
         return [name for name in CRDS if not _established(self.cluster.get(kind, name))]
 
-    def _refresh(self) -> bool:
+    def rolled_out(self) -> bool:
+        """Whether `kubectl rollout status` would say that it is done; no agent is asked."""
+        return _rolled_out(self.daemonset())
+
+    def refresh(self) -> bool:
         """Know the agents' pods anew; whether all of them are ready."""
         pods = self.pods()
         self.agents = {pod.node: pod for pod in pods}

@@ -27,3 +27,9 @@ def test_done_means_enforced(run: Run) -> None:
 def test_acts_during_the_upgrade(run: Run) -> None:
     """An act that falls into the upgrade is enforced like any other."""
     assert run.change.unbroken
+
+
+def test_what_was_asked_for_is_kept(run: Run) -> None:
+    """What was asked of the agent at its installation still holds after the upgrade."""
+    assert run.change.accepted
+    assert run.change.keeps()

@@ -15,8 +15,6 @@ from kubernetes.client.exceptions import ApiException
 from msgspec.structs import replace
 
 import tetraproof
-from tetraproof import ranges
-from tetraproof.account import SETTING_UP, Account
 from tetraproof.act import Act, Outcome
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.cluster import ClusterError, Object
@@ -26,10 +24,8 @@ from tetraproof.errors import TetraproofError
 from tetraproof.event import Event, parse
 from tetraproof.execution import Following, Place
 from tetraproof.policy import Policy
-from tetraproof.recorder import Recorder
 from tetraproof.recording import FORMAT, Index, Provenance
 from tetraproof.targets import Unanswerable
-from tetraproof.targets.live import Live
 from tetraproof.targets.preparation import Plan, Preparation
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import until
@@ -52,14 +48,23 @@ class Kubernetes:
         self._programs: dict[Place, dict[str, bool]] = {}
         self._asked: dict[str, str] = {}
         self._counts: dict[str, tuple[str, int]] = {}
+        self.folder, self.helm, self.chart, self.newer = plan.folder, plan.helm, plan.chart, plan.newer
+        self.revision = 0
 
     def open(self) -> None:
         """Set up, and listen on every place. Raises what keeps it from that."""
         self._prepared.open()
         self.installation, self.workspace = self._prepared.installation, self._prepared.workspace
         self.ranges, self.places = self._prepared.ranges, self._prepared.places
+        self.revision = self.helm.revision() if self.helm else 0
         for place in self.places:
             self._listen(place)
+
+    @property
+    def asked_for(self) -> tuple[str, ...]:
+        """The agent's settings that the user asked for at the installation."""
+        sets = self.helm.sets if self.helm else {}
+        return tuple(name.rpartition(".")[2] for name in sets)
 
     def close(self) -> None:
         """Let go of the streams, and remove what the run made."""
@@ -123,10 +128,11 @@ class Kubernetes:
             self._plan.tell("restarting the agents, set otherwise")
             self._asked = {name: effective.get(name, "false") for name in wanted}
             self.installation.configure({**before, **wanted})
-            self._streams_anew()
+            self.listen_anew()
         return ""
 
-    def _streams_anew(self) -> None:
+    def listen_anew(self) -> None:
+        """Begin every stream anew: the agents are others now."""
         for place in self.places:
             self._streams[place][0].stop()
             self._listen(place)
@@ -341,32 +347,6 @@ class Kubernetes:
             objects["helm-list.json"] = self._plan.helm.releases()
             texts["helm-values.yaml"] = self._plan.helm.computed()
         return {**{name: json.dumps(value, indent=1) for name, value in objects.items()}, **texts}
-
-
-def open_cluster(plan: Plan) -> tuple[Live, Kubernetes]:
-    """A live target on a cluster that is set up; the caller closes the site. Raises what keeps it from that."""
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    site = Kubernetes(plan)
-    account = Account()
-    try:
-        with account.spending(SETTING_UP):
-            site.open()
-            index, files = site.index()
-        recorder = Recorder(plan.run_id, index, files)
-    except BaseException:
-        site.close()
-        raise
-    how = (
-        "every policy as it is written, on the whole cluster"
-        if plan.cluster_wide
-        else "every policy confined to the run's own pods"
-    )
-    lines = [
-        f"judging {index.cell.title}, live on {plan.context}",
-        f"acting on {', '.join(site.places)}, in {', '.join(site.workspace.namespaces.values())}; {how}",
-        f"the pods' range is {site.ranges[ranges.PODS]}, the services' {site.ranges[ranges.SERVICES]}",
-    ]
-    return Live(plan.kind, site, recorder, plan.deadlines, introduction=lines, tell=plan.tell, account=account), site
 
 
 def _of(policy: Policy, told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

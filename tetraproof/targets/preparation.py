@@ -24,7 +24,9 @@ _CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run on a cluster is made of. `helm` and `chart` are there where Tetragon is installed by the run.
+    """What a run on a cluster is made of.
+
+    `helm` and `chart` are there where Tetragon is installed by the run, `newer` where there is one to upgrade to.
 
     `nodes` are those to act on, all that can be where none is named; `folder` is the run's own.
     """
@@ -43,6 +45,7 @@ class Plan:
     cluster_wide: bool = False
     helm: Helm | None = None
     chart: Chart = field(default_factory=Chart)
+    newer: Chart | None = None
 
 
 class Preparation:

@@ -1,0 +1,30 @@
+"""An upgrade of Tetragon that is rolled back: what becomes of a policy meanwhile, and afterwards."""
+
+from fixtures import Run, change, finding, limit
+from suites.findings import DONE_BEFORE_ENFORCED
+
+pytestmark = change("rollback", under="block-fd-install")
+
+
+def test_the_policy_enforces_before_and_after(run: Run) -> None:
+    """A policy that was in force before the rollback is in force after it, without being applied again."""
+    assert run.change.accepted
+    assert run.change.enforced_before
+    assert run.change.enforced_afterwards
+
+
+def test_no_time_goes_unenforced_unmeasured(run: Run) -> None:
+    """Whatever time goes unenforced is bounded on both sides, in milliseconds, on every node."""
+    assert run.change.measured
+
+
+@finding(DONE_BEFORE_ENFORCED, lambda run: run.change.enforced_afterwards and not run.change.done_means_enforced)
+def test_done_means_enforced(run: Run) -> None:
+    """When kubectl rollout status says that the rollback is done, policies are in force again."""
+    assert run.change.done_means_enforced
+
+
+@limit("acts while Tetragon is rolled back")
+def test_acts_during_the_rollback(run: Run) -> None:
+    """An act that falls into the rollback is enforced like any other."""
+    assert run.change.unbroken

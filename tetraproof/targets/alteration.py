@@ -1,0 +1,343 @@
+"""A change of a live installation that is ours: an act is repeated on each node while Helm or an edit changes it.
+
+What is observed becomes a scenario of the recording, and `replay` judges it, as it does the recorded ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from kubernetes.client.exceptions import ApiException
+
+from tetraproof import gap
+from tetraproof.binding import Bindings
+from tetraproof.cluster import ClusterError
+from tetraproof.deadline import Deadlines
+from tetraproof.errors import TetraproofError
+from tetraproof.execution import Following, Place
+from tetraproof.gap import Beat, Continuity, Happening, Pulse
+from tetraproof.helm import Chart, Helm, HelmError
+from tetraproof.policy import Policy
+from tetraproof.progress import Tell
+from tetraproof.targets import Unanswerable
+from tetraproof.targets.kubernetes import Kubernetes
+from tetraproof.targets.live import manifest_of
+from tetraproof.verdict import Verdict
+from tetraproof.waiting import Overdue, until
+
+#: The act that is repeated: what `block-fd-install` kills.
+ACT = ("bash", "-c", "echo 'foo' > /tmp/tetragon")
+_STOP = "/tmp/tetraproof-stop"  # noqa: S108 - in a pod of our own
+#: Each repetition is a line: begun, ended (the node's clock), exit code. A twentieth of a second lies between two.
+_BEATING = (
+    f'rm -f {_STOP}; while [ ! -e {_STOP} ]; do begun=$EPOCHREALTIME; "$@" 2>/dev/null; '
+    'echo "$begun $EPOCHREALTIME $?"; sleep 0.05; done'
+)
+#: So many enforced beats in a row say that enforcement is there.
+_STEADY = 5
+_KEEPING = {"keep-sensors-on-exit": "true", "release-pinned-bpf": "false"}
+_EDITED = {"enable-process-cred": "true"}
+
+
+class _Changing:
+    """A change that goes on: what is being said of it, by whom, when."""
+
+    def __init__(self, site: Kubernetes) -> None:
+        self.site = site
+        self.happenings: list[Happening] = []
+        self.over = Event()
+
+    def note(self, what: str, said: str = "", node: str = "") -> None:
+        """Something happened, now."""
+        self.happenings.append(Happening(time.time(), what, said, node))
+
+
+@dataclass(frozen=True)
+class _Change:
+    """How a change is made. `before` sets the installation up for it, `after` puts it back; `command` is as typed."""
+
+    command: str
+    make: Callable[[Kubernetes, Helm], str]
+    before: Callable[[Kubernetes, Helm], None] | None = None
+    after: Callable[[Kubernetes, Helm], None] | None = None
+    needs_chart: bool = False
+
+
+def alter(site: Kubernetes, change: str, policy: Policy, deadlines: Deadlines, tell: Tell) -> Continuity:
+    """Make a change, one of `CHANGES`, under a policy, and put the installation back. Raises `TetraproofError`."""
+    return _Alteration(site, change, policy, deadlines, tell).run()
+
+
+class _Alteration:
+    """One change, while it is made."""
+
+    def __init__(self, site: Kubernetes, change: str, policy: Policy, deadlines: Deadlines, tell: Tell) -> None:
+        self.site = site
+        self._change = change
+        self._policy = policy
+        self._deadlines = deadlines
+        self._tell = tell
+
+    def run(self) -> Continuity:
+        """Everything that was observed of it."""
+        site, change, policy, known, helm = self.site, self._change, self._policy, CHANGES[self._change], self.site.helm
+        assert helm is not None
+        going = _Changing(site)
+        try:
+            if known.before:
+                self._tell(f"{change}: setting up")
+                known.before(site, helm)
+                site.installation.await_ready()
+            self._tell(f"{change}: applying {policy.name}")
+            site.apply(policy, manifest_of(site.fitted(policy)))
+            self._await_enabled(policy, going)
+            with _beating(site, self._deadlines.act) as beats:
+                going.note(gap.ACTS_BEGIN)
+                self._await_steady(beats, "before the change")
+                self._told_of_settings(going)
+                self._tell(f"{change}: {known.command}")
+                going.note(gap.CHANGE_BEGINS, known.command)
+                try:
+                    going.note(gap.CHANGE_RETURNED, known.make(site, helm))
+                except (HelmError, ClusterError) as error:
+                    going.note(gap.REFUSED, " ".join((error.sentence, *error.causes)))
+                self._follow(going, policy, beats)
+                self._told_of_settings(going)
+            going.note(gap.ACTS_ENDED)
+        finally:
+            site.installation.refresh()
+            with suppress(TetraproofError):
+                site.remove(policy)
+            self._tell(f"{change}: putting the installation back")
+            try:
+                if known.after:
+                    known.after(site, helm)
+            except TetraproofError as error:
+                self._tell(f"the installation could not be put back: {error}")
+            site.installation.await_ready()
+            site.listen_anew()
+        told = tuple(Pulse(place, tuple(beats[place].read()), ACT) for place in site.places)
+        return Continuity(change, known.command, told, tuple(sorted(going.happenings, key=lambda one: one.at)))
+
+    def _await_enabled(self, policy: Policy, going: _Changing) -> None:
+        until(
+            f"{policy.name} on every node",
+            self.site.states,
+            lambda states: bool(states) and all(_word(policy, told) == "enabled" for told in states.values()),
+            self._deadlines.policy,
+            tell=self._tell,
+            shown=lambda states: ", ".join(f"{node} says {_word(policy, told)}" for node, told in states.items()),
+        )
+        for node in self.site.places:
+            going.note(gap.ENABLED, node=node)
+
+    def _await_steady(self, beats: Mapping[str, _Beats], when: str) -> None:
+        until(
+            f"enforcement {when}",
+            lambda: {place: one.last() for place, one in beats.items()},
+            lambda last: all(
+                len(told) == _STEADY and all(beat.outcome == gap.ENFORCED for beat in told) for told in last.values()
+            ),
+            self._deadlines.rollout + self._deadlines.policy,
+            tell=self._tell,
+            shown=lambda last: ", ".join(
+                f"{place}: {told[-1].outcome if told else 'no act yet'}" for place, told in last.items()
+            ),
+            every=0.5,
+        )
+
+    def _follow(self, going: _Changing, policy: Policy, beats: Mapping[str, _Beats]) -> None:
+        """Listen to what is said of the change until enforcement is back, or does not come back in time."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            watching = [
+                pool.submit(_watch_rollout, going, self._deadlines.rollout),
+                pool.submit(_watch_states, going, policy),
+            ]
+            try:
+                until("the end of the roll-out", watching[0].done, bool, self._deadlines.rollout, every=0.5)
+                self._await_steady(beats, "after the change")
+            except Overdue as error:
+                self._tell(error.sentence)
+            finally:
+                going.over.set()
+
+    def _told_of_settings(self, going: _Changing) -> None:
+        """What the user asked for at the installation, and the hand edit, as the cluster has it now."""
+        settings = self.site.installation.settings()
+        for name in (*self.site.asked_for, *_EDITED):
+            going.note(gap.SETTING, f"{name}: {settings.get(name, 'nothing')}")
+
+
+@dataclass
+class _Beats:
+    """The beats of one place, as they are written to a file."""
+
+    file: Path
+    following: Following | None = None
+    _known: list[Beat] = field(default_factory=list)
+
+    def read(self) -> list[Beat]:
+        """All so far."""
+        beats = []
+        for line in self.file.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError):  # the last line may not be whole yet
+                begun, ended, code = line.split()
+                beats.append(Beat(float(begun), float(ended), int(code)))
+        return beats
+
+    def last(self) -> list[Beat]:
+        """The last few."""
+        return self.read()[-_STEADY:]
+
+
+@contextmanager
+def _beating(site: Kubernetes, seconds: float) -> Iterator[dict[str, _Beats]]:
+    """Repeat the act in the probe's pod of every place; at the end each stops by itself."""
+    beats: dict[str, _Beats] = {}
+    places: list[Place] = []
+    try:
+        for place in site.places:
+            where = _probe(site.bindings(place))
+            file = site.folder / f"beats-{place}-{time.time_ns()}.txt"
+            file.touch()
+            words = ["bash", "-c", _BEATING, "bash", *ACT]
+            try:
+                beats[place] = _Beats(file, site.cluster.executor.start(where, words, file))
+            except ApiException as error:
+                raise ClusterError(f"The act cannot be repeated on {place}: {error.reason}.") from error
+            places.append(where)
+        yield beats
+    finally:
+        for where in places:
+            site.cluster.executor.run(where, ["touch", _STOP], seconds=seconds)
+        for one in beats.values():
+            if one.following:
+                with suppress(Overdue):
+                    until("the end of the beats", lambda one=one: one.following.runs, lambda runs: not runs, seconds)  # type: ignore[misc]
+                one.following.stop()
+
+
+def _probe(bindings: Bindings) -> Place:
+    pod = bindings.pod("probe")
+    if pod is None:
+        raise Unanswerable("there is no workload probe to act in", Verdict.UNSUPPORTED)
+    return Place(pod.namespace, pod.name)
+
+
+def _watch_rollout(going: _Changing, seconds: float) -> None:
+    """Note when `kubectl rollout status` would say that it is done."""
+    try:
+        until("the roll-out", going.site.installation.rolled_out, bool, seconds, every=0.2)
+    except TetraproofError as error:
+        going.note("rollout", error.sentence)
+        return
+    going.note(gap.ROLLED_OUT, "successfully rolled out")
+
+
+def _watch_states(going: _Changing, policy: Policy) -> None:
+    """Note each change of what the agents say of the policy, until the change is over."""
+    said: dict[str, str] = {}
+
+    def ask() -> bool:
+        with suppress(TetraproofError):
+            going.site.installation.refresh()
+        words = dict.fromkeys(going.site.places, "no answer")
+        with suppress(TetraproofError):
+            words |= {node: _word(policy, told) for node, told in going.site.states().items()}
+        for node, word in words.items():
+            if said.get(node) != word:
+                said[node] = word
+                going.note(gap.STATE, word, node)
+        return going.over.is_set()
+
+    with suppress(Overdue):
+        until("the end of the change", ask, bool, _FOREVER, every=0.5)
+
+
+_FOREVER = 86_400.0
+
+
+def _word(policy: Policy, told: list[dict[str, object]]) -> str:
+    """What an agent says of a policy, in a word."""
+    states = [str(one.get("state", "")) for one in told if one.get("name") == policy.name]
+    return states[0].removeprefix("TP_STATE_").lower() if states else "unknown to it"
+
+
+def _restart(site: Kubernetes, helm: Helm) -> str:
+    del helm
+    site.installation.restart()
+    return "restarted"
+
+
+def _upgrade(*words: str) -> Callable[[Kubernetes, Helm], str]:
+    def make(site: Kubernetes, helm: Helm) -> str:
+        newer = site.newer or Chart()
+        return helm.upgrade(newer, *words, pinned=bool(newer.version)).partition("\n")[0]
+
+    return make
+
+
+def _upgrade_and_wait(site: Kubernetes, helm: Helm) -> None:
+    _upgrade()(site, helm)
+    site.installation.await_ready()
+
+
+def _roll_back(site: Kubernetes, helm: Helm) -> str:
+    del site
+    return helm.rollback().strip()
+
+
+def _put_back(site: Kubernetes, helm: Helm) -> None:
+    """Roll back, if what was to be undone was done at all."""
+    if helm.revision() != site.revision:
+        helm.rollback(site.revision)
+    site.revision = helm.revision()
+
+
+def _edit(site: Kubernetes, helm: Helm) -> None:
+    del helm
+    site.installation.configure(_EDITED)
+
+
+def _undo_edit(site: Kubernetes, helm: Helm) -> None:
+    # first, so that Helm finds what it wrote itself
+    site.installation.configure(dict.fromkeys(_EDITED, "false"))
+    _put_back(site, helm)
+
+
+def _upgrade_to_itself(site: Kubernetes, helm: Helm) -> str:
+    return helm.upgrade(site.chart).partition("\n")[0]
+
+
+def _keep(site: Kubernetes, helm: Helm) -> None:
+    del helm
+    site.installation.configure(_KEEPING)
+
+
+def _undo_keep(site: Kubernetes, helm: Helm) -> None:
+    del helm
+    site.installation.configure(dict.fromkeys(_KEEPING))
+
+
+_UPGRADE = "helm upgrade tetragon cilium/tetragon -n kube-system"
+#: Every change that is known, by name.
+CHANGES = {
+    "rollout-restart": _Change("kubectl rollout restart -n kube-system ds/tetragon", _restart),
+    "rollout-restart-keeping-sensors": _Change(
+        "kubectl rollout restart -n kube-system ds/tetragon", _restart, _keep, _undo_keep
+    ),
+    "upgrade": _Change(_UPGRADE, _upgrade(), after=_put_back, needs_chart=True),
+    "upgrade-reusing-values": _Change(
+        f"{_UPGRADE} --reuse-values", _upgrade("--reuse-values"), after=_put_back, needs_chart=True
+    ),
+    "rollback": _Change(
+        "helm rollback tetragon -n kube-system", _roll_back, _upgrade_and_wait, _put_back, needs_chart=True
+    ),
+    "upgrade-after-hand-edit": _Change(_UPGRADE, _upgrade_to_itself, _edit, _undo_edit),
+}
