@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tetraproof.logging_filter import FilterError, parse
 
@@ -125,3 +127,44 @@ def test_refuses_to_say_what_unlike_means_of_several_values():
 
 def test_tells_the_fields_that_it_looks_at():
     assert parse('severity="INFO" OR labels."k8s-pod/app"="x"').fields == ("severity", 'labels."k8s-pod/app"')
+
+
+PIECES = st.sampled_from(
+    [
+        *("AND", "OR", "NOT", "(", ")", "=", "!=", ":", "=~", "!~", ">", "*", "-- x", "\n", '"', "\\"),
+        *(
+            '"SIGKILL"',
+            '"(a|b)+"',
+            '"["',
+            "137",
+            "severity",
+            "jsonPayload.action",
+            "jsonPayload.cap",
+            'labels."k8s-pod/app"',
+        ),
+    ]
+)
+
+
+@given(st.one_of(st.lists(PIECES).map(" ".join), st.text()))
+def test_whatever_is_written_is_read_or_refused(text):
+    """Nothing else comes of it, and a refusal says where."""
+    try:
+        told = str(parse(text).matches(ENTRY))
+    except FilterError as error:
+        told = str(error).splitlines()[0]
+    assert re.search(r"^True$|^False$|\(line \d+, column \d+\)\.$", told)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["severity", "jsonPayload", "labels"]),
+        st.recursive(
+            st.none() | st.booleans() | st.floats() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["action", "cap"]), inner),
+        ),
+    )
+)
+def test_whatever_an_entry_holds_it_is_selected_or_not(entry):
+    told = parse('severity="INFO" OR jsonPayload.action=~"SIG" OR NOT jsonPayload.cap:"SYS" OR labels.cap:*')
+    assert told.matches(entry) in {True, False}
