@@ -14,6 +14,7 @@ from typing import Any
 from tetraproof.bundle import Bundle
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
+from tetraproof.inventory import is_running
 from tetraproof.machine import Background, Completed, Machine, MachineLost, ThisMachine
 from tetraproof.progress import Tell, silent
 from tetraproof.text import shorten
@@ -208,11 +209,6 @@ def _last_line(agent: Agent) -> str:
 
 def _listens(line: str) -> bool:
     return "Listening for events" in line
-
-
-def is_running(status: str) -> bool:
-    """Whether what `tetra status` says is that the agent runs."""
-    return "running" in status.lower() and "error" not in status.lower()
 
 
 def _settings_in(line: str) -> dict[str, str]:

@@ -77,6 +77,8 @@ class Environment:
         for name in _FILES:
             if (self._path / name).is_file():
                 yield f"environment/{name}", (self._path / name).read_bytes()
+        if (self._path / "installation.json").is_file():
+            yield "environment/installation.json", (self._path / "installation.json").read_bytes()
         # what a node's own kernel can do, where there are several
         for path in sorted(self._path.glob("tetra-probe-*.txt")):
             yield f"environment/{path.name}", path.read_bytes()

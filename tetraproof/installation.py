@@ -13,24 +13,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from tetraproof.agent import AgentError, is_running
+from tetraproof.agent import AgentError
 from tetraproof.cluster import Cluster, ClusterError, Object
 from tetraproof.deadline import Deadlines
+from tetraproof.diagnosis import Answer, Survey, diagnose
 from tetraproof.errors import UsageError
 from tetraproof.execution import Place
+from tetraproof.inventory import CRDS, Agent, Inventory, is_running, versions
 from tetraproof.machine import Completed
 from tetraproof.progress import Tell, silent
 from tetraproof.text import shorten
-from tetraproof.waiting import until
+from tetraproof.waiting import Overdue, until
 
-#: The CRDs that a policy needs.
-CRDS = ("tracingpolicies.cilium.io", "tracingpoliciesnamespaced.cilium.io")
 _LABEL = "app.kubernetes.io/name=tetragon"
 _CONTAINER, _EXPORT = "tetragon", "export-stdout"
 _CONFIG = "tetragon-config"
+_CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _METRICS_PORT = "2112"
-Answer = TypeVar("Answer")
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,18 @@ class Installation:
     def await_ready(self) -> None:
         """Wait for the CRDs, for a finished roll-out of more than no pods, and for every agent to answer.
 
-        A DaemonSet is called rolled out before its agents answer, so each is asked. Raises `Overdue`.
+        A DaemonSet is called rolled out before its agents answer, so each is asked. Raises `AgentError`, which says
+        what is wrong with the installation.
         """
+        try:
+            self._await_ready()
+        except Overdue as error:
+            causes = [one.sentence for one in diagnose(self.survey())]
+            raise AgentError(
+                f"The Tetragon of {self.namespace}/{self.name} does not come up.", causes=[*causes, error.sentence]
+            ) from error
+
+    def _await_ready(self) -> None:
         until(
             "the CRDs of Tetragon",
             self._crds,
@@ -125,8 +136,7 @@ class Installation:
         )
 
     def _crds(self) -> list[str]:
-        kind = "apiextensions.k8s.io/v1/CustomResourceDefinition"
-        return [name for name in CRDS if not _established(self.cluster.get(kind, name))]
+        return [name for name in CRDS if not _established(self.cluster.get(_CRD, name))]
 
     def rolled_out(self) -> bool:
         """Whether `kubectl rollout status` would say that it is done; no agent is asked."""
@@ -137,6 +147,44 @@ class Installation:
         pods = self.pods()
         self.agents = {pod.node: pod for pod in pods}
         return bool(pods) and all(pod.ready for pod in pods)
+
+    def survey(self) -> Survey:
+        """What there is to diagnose an installation by; agents that have no pod are not asked."""
+        self.refresh()
+        labels = self.daemonset()["spec"]["selector"]["matchLabels"]
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        statuses, told = self.ask("status"), self.ask("version", "--server")
+        answers = {
+            node: Answer(
+                is_running(done.output),
+                (done.output or done.complaint).strip(),
+                versions(told[node].output).get("Server", ""),
+            )
+            for node, done in statuses.items()
+        }
+        return Survey(
+            self.daemonset(),
+            self.cluster.list("v1/Node"),
+            self.cluster.list("v1/Pod", self.namespace, selector),
+            self.configmap() or None,
+            answers,
+            {node: self.log(node, previous=True) for node, pod in self.agents.items() if pod.restarts},
+        )
+
+    def inventory(self, asked: str = "") -> Inventory:
+        """What is installed; `asked` is the chart's version, as far as it is known."""
+        survey, status = self.survey(), self.daemonset().get("status", {})
+        commands = {node: versions(done.output).get("CLI", "") for node, done in self.ask("version").items()}
+        answers = survey.answers or {}
+        return Inventory(
+            tuple(Agent(node, one.said, commands.get(node, ""), one.version) for node, one in answers.items()),
+            asked,
+            tuple(one["metadata"]["name"] for one in survey.nodes),
+            status.get("desiredNumberScheduled", 0),
+            status.get("numberReady", 0),
+            {name: _established(self.cluster.get(_CRD, name)) for name in CRDS},
+            tuple(one.sentence for one in diagnose(survey)),
+        )
 
     # asking
 
@@ -178,7 +226,7 @@ class Installation:
         done = self.cluster.executor.run(pod, words, seconds=self._deadlines.command, stdin=stream)
         return done.stdout if done.ok else b""
 
-    def _everywhere(self, ask: Callable[[AgentPod], Answer]) -> dict[str, Answer]:
+    def _everywhere(self, ask: Callable[[AgentPod], Told]) -> dict[str, Told]:
         pods = list(self.agents.values())
         if len(pods) == 1:
             return {pods[0].node: ask(pods[0])}

@@ -13,6 +13,7 @@ from tetraproof.binding import Bindings
 from tetraproof.capability import Capabilities, PolicyState
 from tetraproof.event import Event, Kprobe
 from tetraproof.gap import Continuity
+from tetraproof.inventory import Inventory
 from tetraproof.policy import Policy
 from tetraproof.timeline import Performed, Timeline
 from tetraproof.verdict import Verdict
@@ -26,8 +27,8 @@ class Observed:
 
     `applied` is the name that the policy had there, which its events carry. `compact` is what `tetra getevents
     -o compact` made of the stream, `export` the export log's events, `export_notice` what may have hidden some;
-    nothing where the target has none. `continuity` is what was seen while the installation was changed. `notes` are
-    sentences for the report.
+    nothing where the target has none. `continuity` is what was seen while the installation was changed, `inventory`
+    what is installed. `notes` are sentences for the report.
     """
 
     scenario: str
@@ -46,6 +47,7 @@ class Observed:
     posted: Mapping[str, int] | Unknown = _NOT_KEPT
     configuration: Mapping[str, str] = field(default_factory=dict)
     continuity: Continuity | None = None
+    inventory: Inventory = field(default_factory=Inventory)
     notes: tuple[str, ...] = ()
 
 

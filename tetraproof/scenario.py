@@ -17,6 +17,7 @@ from tetraproof.capability import Counters, Loading, loading
 from tetraproof.continuity import ChangeRun
 from tetraproof.errors import UsageError
 from tetraproof.expectation import Pattern
+from tetraproof.inventory import InstallationRun
 from tetraproof.observation import Done, Observed, of_policy
 from tetraproof.parity import compare
 from tetraproof.question import ActRun
@@ -57,6 +58,11 @@ class Run:
     def acts(self) -> Iterator[ActRun]:
         """Every declared act that is judged, in order."""
         return (getattr(self, act.name) for act in self.declared if not act.prepare)
+
+    @property
+    def installation(self) -> InstallationRun:
+        """What is installed."""
+        return InstallationRun(self.observed.inventory)
 
     @property
     def change(self) -> ChangeRun:

@@ -53,6 +53,10 @@ class Target(Protocol):
         """Apply the policy, perform the acts, close with a sentinel. Raises `Unanswerable`."""
         ...
 
+    def look(self) -> Observed:
+        """What is installed; nothing is done."""
+        ...
+
 
 @runtime_checkable
 class Changing(Protocol):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 from kubernetes.client.exceptions import ApiException
 from msgspec.structs import replace
@@ -323,6 +324,11 @@ class Kubernetes:
             (),
         ), dict(environment.files())
 
+    def _chart_version(self) -> str:
+        """The version that was asked for, as the DaemonSet's labels have it: that of the chart that made it."""
+        labels = self.installation.daemonset()["metadata"].get("labels") or {}
+        return str(labels.get("app.kubernetes.io/version", ""))
+
     def _told(self) -> dict[str, str]:
         """The files of the environment, as `docs/recordings.md` lists them."""
         cluster, there = self.cluster, self.installation
@@ -335,6 +341,7 @@ class Kubernetes:
             "configmap.json": there.configmap(),
             "daemonset.json": there.daemonset(),
             "ranges.json": {name.removeprefix("ranges."): value for name, value in self.ranges.items()},
+            "installation.json": msgspec.to_builtins(there.inventory(self._chart_version())),
             "kubectl-version.json": {"serverVersion": {"gitVersion": f"v{cluster.version}"}},
         }
         texts = {

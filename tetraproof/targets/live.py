@@ -218,6 +218,10 @@ class Live:
             self._observed[name, tuple(acts)] = done
         return Replay(self.recorder.only(scenario)).observe(policy, settings, acts, scenario)
 
+    def look(self) -> Observed:
+        """What is installed, as it was found when the run began."""
+        return Replay(self.recorder.only("")).look()
+
     # one scenario, on all places
 
     def _everywhere(self, name: str, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tetraproof import loss
+from tetraproof import inventory, loss
 from tetraproof import policy as policies
 from tetraproof.act import Act, Outcome
 from tetraproof.answer import Unknown
@@ -137,6 +137,18 @@ class Replay:
         if not scenario:
             raise Unanswerable(changes.why_none(self.recording, change, policy))
         return changes.observe(self.recording, policy, scenario)
+
+    def look(self) -> Observed:
+        """What was installed, as it was recorded."""
+        recording = self.recording
+        return Observed(
+            scenario="installation",
+            policy=None,
+            acts={},
+            bindings=self.bindings,
+            configuration=recording.index.settings,
+            inventory=inventory.of_files(recording.text, recording.index.nodes[0].name),
+        )
 
     def _likenesses(self, policy: Policy) -> Iterator[tuple[str, Likeness]]:
         for name, recorded in self._policies.items():
