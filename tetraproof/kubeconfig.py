@@ -34,14 +34,13 @@ def copy(context: str, destination: Path, source: str = "") -> None:
     if merged is None:
         raise UsageError(f"There is no kubeconfig {paths}.", remedy="set KUBECONFIG, or use --kubeconfig")
     named = _named(merged, "contexts", "context", context, paths)
+    cluster = str(named.get("cluster", ""))
     chosen = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": context,
         "contexts": [{"name": context, "context": named}],
-        "clusters": [
-            {"name": named["cluster"], "cluster": _named(merged, "clusters", "cluster", named["cluster"], paths)}
-        ],
+        "clusters": [{"name": cluster, "cluster": _named(merged, "clusters", "cluster", cluster, paths)}],
         "users": [],
     }
     if named.get("user"):
@@ -64,5 +63,9 @@ def _named(merged: Any, listed: str, kind: str, name: str, paths: str) -> dict[s
 
 
 def _absolute(entry: dict[str, Any], names: Iterable[str], folder: Path) -> dict[str, Any]:
-    files = {name: str((folder / entry[name]).absolute()) for name in names if entry.get(name)}
+    files: dict[str, Any] = {name: str((folder / entry[name]).absolute()) for name in names if entry.get(name)}
+    program = (entry.get("exec") or {}).get("command", "")
+    if os.sep in program:
+        # as kubectl has it; a bare name is looked up on PATH
+        files["exec"] = {**entry["exec"], "command": str((folder / program).absolute())}
     return {**entry, **files}
