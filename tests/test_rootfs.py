@@ -107,6 +107,18 @@ def test_once_it_is_there_nothing_is_asked(fake: Path) -> None:
     assert (again, told, trace(fake)) == (first, [], "")
 
 
+def test_a_program_is_looked_for_where_a_container_looks(tmp_path: Path) -> None:
+    """Links that lead somewhere only inside of the container included; what is called by its path may come later."""
+    root = Rootfs(tmp_path, "a test")
+    put(tmp_path / "usr/bin/sed")
+    put(tmp_path / "opt/tool")
+    (tmp_path / "usr/bin/vi").symlink_to("/etc/alternatives/vi")
+    assert [root.holds(name) for name in ("sed", "vi", "tool", "ps", "/opt/tool", "/tmp/made/later")] == [
+        *(True, True, False, False),
+        *(True, True),
+    ]
+
+
 def test_a_source_can_be_chosen(fake: Path) -> None:
     """And then no other is tried."""
     root, _ = obtained("packages")

@@ -211,6 +211,18 @@ def test_what_only_kubernetes_has_is_unsupported(machines: Machines, tmp_path: P
     assert site.fitted(policy()) == policy()
 
 
+def test_an_act_whose_program_is_not_there_is_not_tried(machines: Machines, tmp_path: Path) -> None:
+    """It lacks something, which is told; it did not fail."""
+    root = tmp_path / "root"
+    (root / "usr/bin").mkdir(parents=True)
+    (root / "usr/bin/cat").touch()
+    site = opened(tmp_path, roots={name: Rootfs(root, "a test") for name in ROOTS})
+    acts = [
+        replace(command(*argv, pod="nginx"), name=argv[0]) for argv in (("cat", "x"), ("vi", "x"), ("/tmp/cat", "x"))
+    ]
+    assert site.lacking("made", acts) == {"vi": "vi is not in the image of nginx"}
+
+
 def test_on_this_machine_itself_a_policy_is_confined(machines: Machines, tmp_path: Path) -> None:
     """To the namespace of the run's pods; what cannot be confined is not applied."""
     machines.answers |= {"inspect": "4711", "readlink": "ipc:[42]"}

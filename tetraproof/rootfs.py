@@ -39,6 +39,8 @@ tmp_dir = "{home}/tmp"
 [network]
 network_config_dir = "{home}/networks"
 """
+#: Where a container looks for programs.
+_PROGRAMS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
 # /proc, /sys and /dev are the machine's own while this runs: keep to folders without mounts
 _FINISH = """\
 set -e
@@ -61,6 +63,10 @@ class Rootfs:
 
     path: Path
     origin: str
+
+    def holds(self, program: str) -> bool:
+        """Whether a container finds a program that is called by its name; a path may be made later by an act."""
+        return "/" in program or any(os.path.lexists(self.path / folder / program) for folder in _PROGRAMS)
 
 
 class _WayError(TetraproofError):

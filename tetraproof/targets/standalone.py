@@ -147,9 +147,14 @@ class Standalone:
         return self._bindings
 
     def lacking(self, place: str, acts: Sequence[Act]) -> dict[str, str]:
-        """Nothing that is known before it is tried."""
-        del place, acts
-        return {}
+        """Why an act cannot be tried, by its name: its program is not in the container's root file system."""
+        del place
+        roots = self._plan.roots
+        return {
+            act.name: f"{act.argv[0]} is not in the image of {act.pod}"
+            for act in acts
+            if act.pod in roots and not roots[act.pod].holds(act.argv[0])
+        }
 
     def disturbed(self) -> dict[str, str]:
         """An agent that ended is not started again in silence."""
