@@ -137,7 +137,7 @@ def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Ma
     first = [min(own, default=None) for own in positions]
     told = {*nodes, *(act.node for act in performed)}
     unheard = {name: _why_open(nodes.get(name, Node(name)), performed, roots, events) for name in sorted(told)}
-    ends = _end_positions(performed, roots)
+    ends = _end_positions(performed, positions)
     windows = []
     for index, act in enumerate(performed):
         limit = ends.get(act.node, len(events))
@@ -310,12 +310,12 @@ def _owners(events: list[Event], roots: Sequence[_Started | None]) -> list[int |
     return [owner(event.process.exec_id) for event in events]
 
 
-def _end_positions(performed: Sequence[Performed], roots: Sequence[_Started | None]) -> dict[str, int]:
-    """Where on each node the last end sentinel was heard."""
+def _end_positions(performed: Sequence[Performed], positions: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Where on each node the last end sentinel was heard to its end; one that is pinned moves after its exec."""
     ends: dict[str, int] = {}
-    for act, root in zip(performed, roots, strict=True):
-        if act.role == END and root is not None:
-            ends[act.node] = max(ends.get(act.node, 0), root.position)
+    for act, own in zip(performed, positions, strict=True):
+        if act.role == END and own:
+            ends[act.node] = max(ends.get(act.node, 0), own[-1])
     return ends
 
 

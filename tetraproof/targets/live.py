@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 
@@ -30,6 +30,7 @@ from tetraproof.recorder import Recorder, as_json
 from tetraproof.recording import ActRecord, Cell, ScenarioRecord, Unanswered
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.replay import Replay
+from tetraproof.targets.site import Site, States
 from tetraproof.timeline import END, START
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import Overdue, until
@@ -37,94 +38,6 @@ from tetraproof.waiting import Overdue, until
 #: A start sentinel is repeated this often before the stream is taken for deaf.
 _START_SENTINELS = 5
 _SETTLED = {"enabled", "load_error", "error", "disabled"}
-States = dict[str, list[dict[str, Any]]]
-
-
-class Site(Protocol):
-    """Where a live target acts: pods to act in, agents to ask, streams to listen to.
-
-    A place is a node that is acted on, by its name. What nobody says anything of raises `TetraproofError`.
-    """
-
-    @property
-    def places(self) -> Sequence[str]:
-        """The nodes that are acted on."""
-        ...
-
-    def nodes(self, place: str) -> Sequence[str]:
-        """The nodes that a place answers for: itself, and one of them for those that nobody acts on."""
-        ...
-
-    def bindings(self, place: str) -> Bindings:
-        """What the suites' logical names are there."""
-        ...
-
-    def unsupported(self, policy: Policy) -> str:
-        """Why a policy cannot be had here whatever the agent says, in a clause; nothing where it can."""
-        ...
-
-    def configure(self, settings: Mapping[str, str]) -> str:
-        """See that the agent is set so (settings that are not named are as they were at first).
-
-        Says why it cannot be, in a clause.
-        """
-        ...
-
-    def lacking(self, place: str, acts: Sequence[Act]) -> Mapping[str, str]:
-        """The acts that cannot be tried there, by name, and what they lack, in a clause."""
-        ...
-
-    def perform(self, act: Act, pod: PodBinding, argv: Sequence[str]) -> Outcome:
-        """Perform an act in a pod. Raises `MachineLost` where no further one can be."""
-        ...
-
-    def fitted(self, policy: Policy) -> Policy:
-        """The policy as it is applied here: confined to what is ours, where others are there as well."""
-        ...
-
-    def apply(self, policy: Policy, manifest: str) -> str:
-        """Apply a policy; what the agent refused, in a clause. Raises `Unanswerable` where it cannot be applied."""
-        ...
-
-    def remove(self, policy: Policy) -> None:
-        """Take a policy away, and await that it is gone."""
-        ...
-
-    def states(self) -> States:
-        """What the agent of each node says of every policy."""
-        ...
-
-    def disturbed(self) -> Mapping[str, str]:
-        """The nodes whose agent is not the one that the policy was applied to, and what became of it, in a clause."""
-        ...
-
-    def metrics(self, place: str) -> str:
-        """The metrics of a place's agent."""
-        ...
-
-    def position(self, place: str) -> int:
-        """Where in a place's stream we are."""
-        ...
-
-    def heard(self, place: str, position: int, applied: str) -> bytes:
-        """A place's stream since a position: the events of the run's pods, and those of the policy."""
-        ...
-
-    def compact(self, place: str, stream: bytes) -> bytes:
-        """The same as `tetra getevents -o compact` prints it."""
-        ...
-
-    def export(self, place: str, since: datetime, heard: bytes) -> bytes:
-        """The export log since a moment, once it shows `heard`; nothing where there is none."""
-        ...
-
-    def log(self, place: str, since: datetime) -> bytes:
-        """A place's agent's log since a moment."""
-        ...
-
-    def interrupt(self) -> None:
-        """Give up every act that runs."""
-        ...
 
 
 @dataclass
@@ -345,7 +258,7 @@ class Live:
         if lost is not None:
             raise lost
 
-    def _act(self, act: Act, scene: _Scene, role: str = "", broken: str = "") -> ActRecord:
+    def _act(self, act: Act, scene: _Scene, role: str = "", broken: str = "", cpu: int | None = None) -> ActRecord:
         values = scene.bindings.values()
         pod = scene.bindings.pod(act.pod)
         argv = tuple(fill(part, values) for part in act.argv)
@@ -376,6 +289,7 @@ class Live:
             broken=outcome.broken,
             lacks=lacks,
             role=role or ("prepare" if act.prepare else "act"),
+            cpu=cpu,
             started=started,
             ended=_now() if started else "",
         )
@@ -399,24 +313,27 @@ class Live:
                 return
 
     def _end_sentinel(self, scene: _Scene) -> None:
-        scene.heard = self._sentinel(scene, END, END, last=True)
+        rings = next((node.rings for node in self.recorder.index.nodes if node.name == scene.place), 1)
+        # an agent with a ring for each CPU keeps order within one only, so each gets a sentinel of its own
+        cpus = range(rings) if rings > 1 else (None,)
+        scene.heard = all(self._sentinel(scene, END, END, last=True, cpu=cpu) for cpu in cpus)
         if not scene.heard:
             scene.notes.append("the stream was not heard to its end: the sentinel after the acts never came")
 
-    def _sentinel(self, scene: _Scene, mark: str, role: str, *, last: bool) -> bool:
-        """Whether a marked act was heard to its end."""
-        scene.acts.append(self._act(command("true", mark), scene, role))
-        wanted = f'"{mark}"'.encode()
+    def _sentinel(self, scene: _Scene, mark: str, role: str, *, last: bool, cpu: int | None = None) -> bool:
+        """Whether a marked act, on a CPU of its own if one is named, was heard to its end."""
+        argv = ("true", mark) if cpu is None else ("taskset", "-c", str(cpu), "true", f"{mark}-cpu-{cpu}")
+        scene.acts.append(self._act(command(*argv), scene, role, cpu=cpu))
+        wanted = f'{argv[-1]}"'.encode()
         position = scene.position or 0
 
-        def heard() -> int:
+        def heard() -> bool:
             lines = self.site.heard(scene.place, position, "").splitlines()
-            return sum(wanted in line for line in lines)
+            return any(b'"process_exit"' in line and wanted in line for line in lines)
 
         begun = datetime.now(UTC)
         try:
-            # its exec and its exit
-            until("a sentinel's event", heard, lambda lines: lines > 1, self._deadlines.sentinel / (1 if last else 6))
+            until("a sentinel's exit", heard, bool, self._deadlines.sentinel / (1 if last else 6))
         except Overdue:
             return False
         finally:
@@ -486,7 +403,7 @@ class Live:
                 scene.files["agent.log"] = self.site.log(scene.place, scene.started)
                 if scene.heard:
                     scene.files["events.compact.txt"] = self.site.compact(scene.place, stream)
-                    scene.files["export.jsonl"] = self.site.export(scene.place, scene.started, f'"{END}"'.encode())
+                    scene.files["export.jsonl"] = self.site.export(scene.place, scene.started, END.encode())
 
     def _keep(self, scene: _Scene) -> None:
         files = {name: content for name, content in scene.files.items() if content}
