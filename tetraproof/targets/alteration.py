@@ -27,7 +27,7 @@ from tetraproof.policy import Policy
 from tetraproof.progress import Tell
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.kubernetes import Kubernetes
-from tetraproof.targets.live import manifest_of
+from tetraproof.targets.scene import manifest_of
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import Overdue, until
 

@@ -14,9 +14,10 @@ from tetraproof.recording import ScenarioRecord
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.alteration import CHANGES, alter
 from tetraproof.targets.kubernetes import Kubernetes
-from tetraproof.targets.live import Live, manifest_of
+from tetraproof.targets.live import Live
 from tetraproof.targets.preparation import Plan
 from tetraproof.targets.replay import Replay
+from tetraproof.targets.scene import manifest_of
 from tetraproof.verdict import Verdict
 
 

@@ -26,7 +26,7 @@ from tetraproof.event import Event, parse
 from tetraproof.execution import Following, Place
 from tetraproof.policy import Policy
 from tetraproof.recording import FORMAT, Index, Provenance
-from tetraproof.targets import Unanswerable
+from tetraproof.targets import Unanswerable, state
 from tetraproof.targets.preparation import Plan, Preparation
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import until
@@ -207,11 +207,11 @@ class Kubernetes:
         until(
             f"the end of {policy.name}",
             self.states,
-            lambda states: not any(_of(policy, told) for told in states.values()),
+            lambda states: not any(state.of(policy, told) for told in states.values()),
             self._plan.deadlines.policy,
             tell=self._plan.tell,
             shown=lambda states: (
-                ", ".join(node for node, told in states.items() if _of(policy, told)) + " still has it"
+                ", ".join(node for node, told in states.items() if state.of(policy, told)) + " still has it"
             ),
         )
         del self._applied[policy.key]
@@ -354,7 +354,3 @@ class Kubernetes:
             objects["helm-list.json"] = self._plan.helm.releases()
             texts["helm-values.yaml"] = self._plan.helm.computed()
         return {**{name: json.dumps(value, indent=1) for name, value in objects.items()}, **texts}
-
-
-def _of(policy: Policy, told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [one for one in told if (str(one.get("namespace", "")), one.get("name")) == policy.key]

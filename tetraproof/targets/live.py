@@ -10,11 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
-
-import yaml
 
 from tetraproof.account import SENTINELS, Account
 from tetraproof.act import Act, Outcome, command
@@ -27,9 +24,10 @@ from tetraproof.observation import Observed
 from tetraproof.policy import Policy, with_values
 from tetraproof.progress import Tell
 from tetraproof.recorder import Recorder, as_json
-from tetraproof.recording import ActRecord, Cell, ScenarioRecord, Unanswered
-from tetraproof.targets import Unanswerable
+from tetraproof.recording import ActRecord, Cell, Unanswered
+from tetraproof.targets import Unanswerable, state
 from tetraproof.targets.replay import Replay
+from tetraproof.targets.scene import Scene, manifest_of
 from tetraproof.targets.site import Site, States
 from tetraproof.timeline import END, START
 from tetraproof.verdict import Verdict
@@ -37,42 +35,6 @@ from tetraproof.waiting import Overdue, until
 
 #: A start sentinel is repeated this often before the stream is taken for deaf.
 _START_SENTINELS = 5
-_SETTLED = {"enabled", "load_error", "error", "disabled"}
-
-
-@dataclass
-class _Scene:
-    """A scenario on one place while it is observed."""
-
-    name: str
-    place: str
-    policy: Policy | None
-    settings: Mapping[str, str]
-    bindings: Bindings = field(default_factory=Bindings)
-    started: datetime = field(default_factory=lambda: datetime.now(UTC))
-    position: int | None = None
-    acts: list[ActRecord] = field(default_factory=list)
-    lacking: Mapping[str, str] = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    heard: bool | None = None
-    settled_after: float | None = None
-    state_known: bool = False
-    unanswered: Unanswered | None = None
-    failed: bool = False
-    listened: float = 0.0
-
-    @property
-    def applied(self) -> str:
-        """The name of the policy, if there is one."""
-        return self.policy.name if self.policy else ""
-
-    def fail(self, error: TetraproofError) -> None:
-        """Go no further here; what was observed so far is judged, if there is anything to judge it by."""
-        self.failed = True
-        self.notes += [error.sentence, *error.causes]
-        if not self.state_known:
-            self.unanswered = Unanswered(str(Verdict.INCONCLUSIVE), error.sentence)
 
 
 class Live:
@@ -141,7 +103,7 @@ class Live:
         site = self.site
         bound = self._bound(policy)
         several = len(site.places) > 1
-        scenes = [_Scene(f"{name}@{place}" if several else name, place, bound, settings) for place in site.places]
+        scenes = [Scene(f"{name}@{place}" if several else name, place, bound, settings) for place in site.places]
         interrupted = True
         try:
             self._perform(name, scenes, bound, acts)
@@ -170,7 +132,7 @@ class Live:
         namespace = bindings.namespaces.get(policy.namespace, policy.namespace)
         return replace(with_values(policy, bindings.ranges), namespace=namespace)
 
-    def _perform(self, name: str, scenes: list[_Scene], policy: Policy | None, acts: Sequence[Act]) -> None:
+    def _perform(self, name: str, scenes: list[Scene], policy: Policy | None, acts: Sequence[Act]) -> None:
         account = self.account
         for refused in (self.site.unsupported(policy) if policy else "", self.site.configure(scenes[0].settings)):
             if refused:
@@ -194,10 +156,10 @@ class Live:
         with account.spending("evidence"):
             self._end(scenes, policy)
 
-    def _each(self, scenes: Sequence[_Scene], do: Callable[[_Scene], None], *, failed: bool = False) -> None:
+    def _each(self, scenes: Sequence[Scene], do: Callable[[Scene], None], *, failed: bool = False) -> None:
         """Do something on every place side by side; what fails on one of them leaves the others alone."""
 
-        def guarded(scene: _Scene) -> None:
+        def guarded(scene: Scene) -> None:
             try:
                 do(scene)
             except TetraproofError as error:
@@ -217,15 +179,15 @@ class Live:
             for one in doing:
                 one.result()
 
-    def _unanswered(self, scenes: Sequence[_Scene], why: Unanswered) -> None:
+    def _unanswered(self, scenes: Sequence[Scene], why: Unanswered) -> None:
         for scene in scenes:
             scene.unanswered = scene.unanswered or why
 
-    def _begin(self, scene: _Scene, acts: Sequence[Act]) -> None:
+    def _begin(self, scene: Scene, acts: Sequence[Act]) -> None:
         scene.lacking = self.site.lacking(scene.place, acts)
         scene.files["metrics-before.txt"] = self._metrics(scene)
 
-    def _end(self, scenes: Sequence[_Scene], policy: Policy | None) -> None:
+    def _end(self, scenes: Sequence[Scene], policy: Policy | None) -> None:
         if policy is not None:
             self._told(scenes, "state-after.json", self.site.states())
             for scene in scenes:
@@ -235,14 +197,14 @@ class Live:
                 ]
         self._each(scenes, lambda scene: scene.files.update({"metrics-after.txt": self._metrics(scene)}))
 
-    def _told(self, scenes: Sequence[_Scene], file: str, states: States) -> None:
+    def _told(self, scenes: Sequence[Scene], file: str, states: States) -> None:
         for scene in scenes:
             own = {node: states[node] for node in self.site.nodes(scene.place) if node in states}
             scene.files[file] = as_json(own)
 
     # acts
 
-    def _acts(self, scene: _Scene, acts: Sequence[Act], *, first: bool = False) -> None:
+    def _acts(self, scene: Scene, acts: Sequence[Act], *, first: bool = False) -> None:
         """Perform the acts; where the machine is lost on the way, the rest is recorded as never performed."""
         lost: MachineLost | None = None
         for number, act in enumerate(acts, 1):
@@ -258,7 +220,7 @@ class Live:
         if lost is not None:
             raise lost
 
-    def _act(self, act: Act, scene: _Scene, role: str = "", broken: str = "", cpu: int | None = None) -> ActRecord:
+    def _act(self, act: Act, scene: Scene, role: str = "", broken: str = "", cpu: int | None = None) -> ActRecord:
         values = scene.bindings.values()
         pod = scene.bindings.pod(act.pod)
         argv = tuple(fill(part, values) for part in act.argv)
@@ -296,7 +258,7 @@ class Live:
 
     # sentinels
 
-    def _sentinels(self, scenes: Sequence[_Scene], make: Callable[[_Scene], None]) -> None:
+    def _sentinels(self, scenes: Sequence[Scene], make: Callable[[Scene], None]) -> None:
         """Make a sentinel on every place; what is spent on listening for it is counted by itself."""
         for scene in scenes:
             scene.listened = 0.0
@@ -306,13 +268,13 @@ class Live:
         self.account.add(SENTINELS, -listened)
         self.account.add("waiting for the stream", listened)
 
-    def _start_sentinel(self, scene: _Scene) -> None:
+    def _start_sentinel(self, scene: Scene) -> None:
         scene.position = self.site.position(scene.place)
         for number in range(_START_SENTINELS):
             if self._sentinel(scene, f"{START}-{number}", START, last=number == _START_SENTINELS - 1):
                 return
 
-    def _end_sentinel(self, scene: _Scene) -> None:
+    def _end_sentinel(self, scene: Scene) -> None:
         rings = next((node.rings for node in self.recorder.index.nodes if node.name == scene.place), 1)
         # an agent with a ring for each CPU keeps order within one only, so each gets a sentinel of its own
         cpus = range(rings) if rings > 1 else (None,)
@@ -320,7 +282,7 @@ class Live:
         if not scene.heard:
             scene.notes.append("the stream was not heard to its end: the sentinel after the acts never came")
 
-    def _sentinel(self, scene: _Scene, mark: str, role: str, *, last: bool, cpu: int | None = None) -> bool:
+    def _sentinel(self, scene: Scene, mark: str, role: str, *, last: bool, cpu: int | None = None) -> bool:
         """Whether a marked act, on a CPU of its own if one is named, was heard to its end."""
         argv = ("true", mark) if cpu is None else ("taskset", "-c", str(cpu), "true", f"{mark}-cpu-{cpu}")
         scene.acts.append(self._act(command(*argv), scene, role, cpu=cpu))
@@ -342,7 +304,7 @@ class Live:
 
     # the policy
 
-    def _apply(self, name: str, scenes: Sequence[_Scene], policy: Policy) -> None:
+    def _apply(self, name: str, scenes: Sequence[Scene], policy: Policy) -> None:
         self._tell(f"{name}: applying {policy.kind} {policy.name}")
         begun = datetime.now(UTC)
         manifest = manifest_of(self.site.fitted(policy))
@@ -357,11 +319,11 @@ class Live:
             states = until(
                 f"the state of {policy.name}",
                 self.site.states,
-                lambda states: bool(states) and all(_settled(policy, told) for told in states.values()),
+                lambda states: bool(states) and all(state.settled(policy, told) for told in states.values()),
                 # one that was refused at once may leave no state to wait for
                 self._deadlines.policy if not refused else 0,
                 tell=self._tell,
-                shown=lambda states: _state_words(policy, states),
+                shown=lambda states: state.words(policy, states),
             )
         except Overdue as error:
             states = self.site.states()
@@ -370,16 +332,16 @@ class Live:
                 scene.notes.append(why)
             if refused:
                 states = {
-                    node: told if _of(policy, told) else [*told, _failed(policy, refused)]
+                    node: told if state.of(policy, told) else [*told, state.failed(policy, refused)]
                     for node, told in states.items()
                 }
         for node, how in self.site.disturbed().items():
-            states[node] = [_failed(policy, f"while the policy was loading, {how}")]
+            states[node] = [state.failed(policy, f"while the policy was loading, {how}")]
         for scene in scenes:
             scene.settled_after = (datetime.now(UTC) - begun).total_seconds()
         self._told(scenes, "state.json", states)
 
-    def _remove(self, policy: Policy, scenes: Sequence[_Scene]) -> None:
+    def _remove(self, policy: Policy, scenes: Sequence[Scene]) -> None:
         with self.account.spending("removing policies"):
             try:
                 self.site.remove(policy)
@@ -389,11 +351,11 @@ class Live:
 
     # what is kept
 
-    def _metrics(self, scene: _Scene) -> bytes:
+    def _metrics(self, scene: Scene) -> bytes:
         lines = [line for line in self.site.metrics(scene.place).splitlines() if keep(line, scene.applied)]
         return ("\n".join(lines) + "\n").encode() if lines else b""
 
-    def _gather(self, scene: _Scene, *, whole: bool) -> None:
+    def _gather(self, scene: Scene, *, whole: bool) -> None:
         """The stream, and where there is time for it what others make of it."""
         if scene.position is None:
             return
@@ -405,57 +367,9 @@ class Live:
                     scene.files["events.compact.txt"] = self.site.compact(scene.place, stream)
                     scene.files["export.jsonl"] = self.site.export(scene.place, scene.started, END.encode())
 
-    def _keep(self, scene: _Scene) -> None:
-        files = {name: content for name, content in scene.files.items() if content}
-        files.setdefault("events.jsonl", b"")
-        if scene.policy is not None:
-            files.setdefault("policy.yaml", manifest_of(scene.policy).encode())
-            files.setdefault("state.json", b"{}\n")
-        files["acts.json"] = as_json(scene.acts)
+    def _keep(self, scene: Scene) -> None:
         several = len(self.site.places) > 1
-        self.recorder.add(
-            ScenarioRecord(
-                scene.name,
-                policy=scene.policy is not None,
-                heard_to_the_end=scene.heard,
-                settled_after=scene.settled_after,
-                started=scene.started.isoformat(),
-                settings=dict(scene.settings),
-                bindings=scene.bindings,
-                notes=tuple(scene.notes),
-                unanswered=scene.unanswered,
-                nodes=tuple(self.site.nodes(scene.place)) if several else (),
-            ),
-            files,
-        )
-
-
-def manifest_of(policy: Policy) -> str:
-    """The manifest of a policy whose bound values may have been replaced."""
-    metadata: dict[str, Any] = {"name": policy.name}
-    if policy.namespace:
-        metadata["namespace"] = policy.namespace
-    document = {"apiVersion": "cilium.io/v1alpha1", "kind": policy.kind, "metadata": metadata, "spec": policy.spec}
-    return yaml.safe_dump(document, sort_keys=False)
-
-
-def _of(policy: Policy, told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [one for one in told if (str(one.get("namespace", "")), one.get("name")) == policy.key]
-
-
-def _settled(policy: Policy, told: Sequence[Mapping[str, Any]]) -> bool:
-    words = [str(one.get("state", "")).removeprefix("TP_STATE_").lower() for one in _of(policy, told)]
-    return bool(words) and all(word in _SETTLED for word in words)
-
-
-def _state_words(policy: Policy, states: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    said = {node: next((one.get("state") for one in _of(policy, told)), "nothing") for node, told in states.items()}
-    return ", ".join(f"{node} says {word}" for node, word in said.items())
-
-
-def _failed(policy: Policy, error: str) -> dict[str, str]:
-    """The state of a policy that the agent keeps none of, or that was disturbed."""
-    return {"name": policy.name, "namespace": policy.namespace, "state": "TP_STATE_LOAD_ERROR", "error": error}
+        self.recorder.add(*scene.record(tuple(self.site.nodes(scene.place)) if several else ()))
 
 
 def _now() -> str:
