@@ -23,6 +23,7 @@ IMAGES ?=
 PODS_RANGE ?=
 SERVICES_RANGE ?=
 CLUSTER_WIDE ?=
+BUGTOOL ?=
 KEEP ?=
 SUITES ?=
 POLICIES ?=
@@ -45,7 +46,7 @@ RUN = $(BIN)/python -m pytest $(if $(SUITES),-c pyproject.toml -p conftest "$(SU
   $(call given,NODES,nodes) $(call given,CHART,chart) $(call given,TETRAGON,tetragon-version) $(call given,UPGRADE,upgrade) $(call given,UPGRADE_VERSION,upgrade-version) $(call each,VALUES,values) \
   $(call given,HELM,helm) $(call given,KIND,kind-bin) $(call given,KUBECTL,kind-kubectl-bin) \
   $(call given,NODE_IMAGE,kind-image) $(call each,IMAGES,image-archive) $(call given,PODS_RANGE,pods-range) \
-  $(call given,SERVICES_RANGE,services-range) $(if $(CLUSTER_WIDE),--cluster-wide) $(if $(KEEP),--keep-cluster) \
+  $(call given,SERVICES_RANGE,services-range) $(if $(CLUSTER_WIDE),--cluster-wide) $(if $(BUGTOOL),--bugtool) $(if $(KEEP),--keep-cluster) \
   $(if $(K),-k "$(K)")
 
 export PYTHONPATH :=
@@ -82,6 +83,7 @@ help: ## this list
 	@echo "  UPGRADE=        install: the chart to upgrade to; UPGRADE_VERSION= (default: the newest)"
 	@echo "  NODES=          the nodes to act on, with commas (default: all that take pods and have an agent)"
 	@echo "  CLUSTER_WIDE=1  apply policies as they are written, to everything that runs there"
+	@echo "  BUGTOOL=1       a red run also keeps the archive of tetra bugtool of each agent, which is not redacted"
 	@echo "  PODS_RANGE=     where the cluster does not tell its ranges; SERVICES_RANGE= likewise"
 	@echo "  NODE_IMAGE=     kind: the node image; IMAGES= archives to load into the nodes; KEEP=1 keeps the cluster"
 	@echo "  KIND= KUBECTL= HELM=  their paths (default: on PATH)"

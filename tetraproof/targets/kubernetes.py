@@ -26,6 +26,7 @@ from tetraproof.event import Event, parse
 from tetraproof.execution import Following, Place
 from tetraproof.policy import Policy
 from tetraproof.recording import FORMAT, Index, Provenance
+from tetraproof.redaction import redacted, redacted_text, redacted_yaml
 from tetraproof.targets import Unanswerable, state
 from tetraproof.targets.preparation import Plan, Preparation
 from tetraproof.verdict import Verdict
@@ -293,7 +294,7 @@ class Kubernetes:
     def log(self, place: str, since: datetime) -> bytes:
         """A node's agent's log since a moment."""
         seconds = int((datetime.now(UTC) - since).total_seconds()) + 1
-        return self.installation.log(place, since=seconds).encode()
+        return redacted_text(self.installation.log(place, since=seconds)).encode()
 
     def interrupt(self) -> None:
         """Give up every act that runs."""
@@ -352,5 +353,5 @@ class Kubernetes:
         }
         if self._plan.helm:
             objects["helm-list.json"] = self._plan.helm.releases()
-            texts["helm-values.yaml"] = self._plan.helm.computed()
-        return {**{name: json.dumps(value, indent=1) for name, value in objects.items()}, **texts}
+            texts["helm-values.yaml"] = redacted_yaml(self._plan.helm.computed())
+        return {**{name: json.dumps(redacted(value), indent=1) for name, value in objects.items()}, **texts}
