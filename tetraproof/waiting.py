@@ -38,11 +38,12 @@ def until(  # noqa: PLR0913 - what, how it is asked, until when, and how that is
     tell: Tell = silent,
     shown: Callable[[T], str] = str,
     every: float = 0.1,
+    longest: float | None = None,
 ) -> T:
     """Ask until the answer is `settled`, and return it. Raises `Overdue` after `seconds`, and what `ask` raises.
 
     `what` names what is awaited, as a noun; `shown` makes a clause of an answer; `every` is the first pause, in
-    seconds, which grows to ten times that.
+    seconds, which grows to ten times that, or to `longest`.
     """
     begun = told = time.monotonic()
 
@@ -55,7 +56,7 @@ def until(  # noqa: PLR0913 - what, how it is asked, until when, and how that is
     asking = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda answer: not settled(answer)),
         stop=tenacity.stop_after_delay(seconds),
-        wait=tenacity.wait_exponential(multiplier=every, min=every, max=every * 10),
+        wait=tenacity.wait_exponential(multiplier=every, min=every, max=every * 10 if longest is None else longest),
         before_sleep=news,
     )
     try:

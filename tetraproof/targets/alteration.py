@@ -149,7 +149,8 @@ class _Alteration:
             shown=lambda last: ", ".join(
                 f"{place}: {told[-1].outcome if told else 'no act yet'}" for place, told in last.items()
             ),
-            every=0.5,
+            every=0.2,
+            longest=0.5,
         )
 
     def _follow(self, going: _Changing, policy: Policy, beats: Mapping[str, _Beats]) -> None:
@@ -160,7 +161,9 @@ class _Alteration:
                 pool.submit(_watch_states, going, policy),
             ]
             try:
-                until("the end of the roll-out", watching[0].done, bool, self._deadlines.rollout, every=0.5)
+                until(
+                    "the end of the roll-out", watching[0].done, bool, self._deadlines.rollout, every=0.2, longest=0.2
+                )
                 self._await_steady(beats, "after the change")
             except Overdue as error:
                 self._tell(error.sentence)
@@ -233,7 +236,7 @@ def _probe(bindings: Bindings) -> Place:
 def _watch_rollout(going: _Changing, seconds: float) -> None:
     """Note when `kubectl rollout status` would say that it is done."""
     try:
-        until("the roll-out", going.site.installation.rolled_out, bool, seconds, every=0.2)
+        until("the roll-out", going.site.installation.rolled_out, bool, seconds, every=0.2, longest=0.2)
     except TetraproofError as error:
         going.note("rollout", error.sentence)
         return
@@ -257,7 +260,7 @@ def _watch_states(going: _Changing, policy: Policy) -> None:
         return going.over.is_set()
 
     with suppress(Overdue):
-        until("the end of the change", ask, bool, _FOREVER, every=0.5)
+        until("the end of the change", ask, bool, _FOREVER, every=0.2, longest=0.2)
 
 
 _FOREVER = 86_400.0
