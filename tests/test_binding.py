@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tetraproof.binding import INTERNET, Bindings, PodBinding, fill, just_outside, unbound, within
+from tetraproof.binding import INTERNET, Bindings, PodBinding, fill, just_outside, match, unbound, within
 from tetraproof.errors import UsageError
 
 NGINX = PodBinding("default", "nginx-795c6cd55d-jvmml", "10.0.0.2")
@@ -28,12 +28,25 @@ def test_every_placeholder_has_its_value() -> None:
     assert HERE.values() == {
         "internet.ip": INTERNET,
         "nginx.ip": "10.0.0.2",
+        "nginx.pod": "default/nginx-795c6cd55d-jvmml",
+        "probe.pod": "other/probe",
+        "default.namespace": "default",
+        "other.namespace": "other",
         "deathstar.service": "10.96.11.240",
         "ranges.pods": "10.0.0.0/18",
         "ranges.services": "10.96.0.0/16",
         "ranges.outside": "10.0.64.1",
     }
     assert Bindings().values() == {"internet.ip": INTERNET}
+
+
+def test_a_namespace_is_what_it_is_called_here() -> None:
+    """Where nobody called it otherwise, it is what the suite calls it."""
+    bound = Bindings({"probe": (PodBinding("ours-other", "probe"),)}, namespaces={"other": "ours-other"})
+    assert fill("deathstar.{other.namespace}.svc", bound.values()) == "deathstar.ours-other.svc"
+    assert "ours-other.namespace" not in bound.values()
+    assert match("a.{galaxy.namespace}.svc", "a.ours-1.svc", {}) == {"galaxy.namespace": "ours-1"}
+    assert match("a.{galaxy.namespace}.svc", "a.b.c.svc", {}) is None
 
 
 def test_a_workload_is_its_first_pod() -> None:

@@ -25,7 +25,7 @@ from tests.test_agents import acts as declared
 from tetraproof.act import shell
 from tetraproof.damage import Damage, damages
 from tetraproof.event import Event
-from tetraproof.observation import Observed
+from tetraproof.observation import Done, Observed
 from tetraproof.policy import load
 from tetraproof.recording import Recording, from_files, open_recording, sealed
 from tetraproof.targets.replay import Replay
