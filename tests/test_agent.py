@@ -110,8 +110,8 @@ def test_a_machine_that_is_lost_is_told_as_that(tmp_path: Path) -> None:
 def test_an_agent_that_runs_already_is_asked_and_left_alone() -> None:
     """At the address of the package, or the one named."""
     machine = Machine({"status": RUNS})
-    agent = existing(machine, "tetra", DEFAULT_ADDRESS, DEADLINES)
-    assert machine.asked == [["tetra", "--server-address", DEFAULT_ADDRESS, "status"]]
+    agent = existing(machine, "tetra", DEFAULT_ADDRESS, Deadlines())
+    assert machine.asked == [["tetra", "--server-address", DEFAULT_ADDRESS, "--timeout", "60s", "status"]]
     agent.stop()
     assert agent.runs
     assert (agent.log, agent.settings, machine.going) == ("", {}, [])

@@ -60,7 +60,7 @@ class Machines:
         self.answers: dict[str, object] = {
             "status": RUNS,
             " version --server": "Server version: v1.7.0\n",
-            "sock probe": "",
+            "s probe": "",
             "nproc": "1",
         }
 
@@ -305,8 +305,17 @@ def test_a_policy_that_stays_costs_the_agent_its_place(machines: Machines, tmp_p
     """The next scenario begins without it."""
     site = opened(tmp_path)
     machines.last.answers["tracingpolicy delete"] = Completed(1, b"", b"busy")
+    site.apply(GUARD, "manifest")
     site.remove(GUARD)
     assert [agent.runs for agent in machines.agents()] == [False, True]
+
+
+def test_a_policy_that_was_never_applied_is_not_taken_away(machines: Machines, tmp_path: Path) -> None:
+    """As one that is unsupported here; the agent would not know it."""
+    site = opened(tmp_path)
+    site.remove(GUARD)
+    assert machines.last.lines("delete") == []
+    assert len(machines.agents()) == 1
 
 
 def test_the_stream_is_that_of_our_pods_and_our_policy(machines: Machines, tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ _SETTINGS = {
 PLACES = {"bpf-dir", "bpf-lib", "server-address", "config-dir", "export-filename", "log-file", "metrics-server"}
 _REPORTED = re.compile(r"time=\S+ level=\S+ ")
 _LOG_LINES = 8
+#: Seconds in which tetra says that its time is up.
+_GRACE = 10.0
 
 
 class AgentError(TetraproofError):
@@ -92,12 +94,11 @@ class Agent:
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log and self._log.is_file() else ""
 
     def tetra(self, *words: str, stdin: bytes | None = None, seconds: float | None = None) -> Completed:
-        """Run a command of `tetra` against it."""
-        return self._machine.run(
-            [self._tetra, "--server-address", self._address, *words],
-            seconds=seconds or self._deadlines.command,
-            stdin=stdin,
-        )
+        """Run a command of `tetra` against it, for which it is given `seconds` (default: those of a command)."""
+        seconds = seconds or self._deadlines.command
+        # by itself tetra gives up after 30 seconds, which is what loading a policy may take in emulation
+        options = ["--server-address", self._address, "--timeout", f"{seconds:.0f}s"]
+        return self._machine.run([self._tetra, *options, *words], seconds=seconds + _GRACE, stdin=stdin)
 
     def states(self) -> list[dict[str, Any]]:
         """What it says of every policy, as `tetra tracingpolicy list -o json` has it. Raises `AgentError`."""

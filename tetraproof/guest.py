@@ -46,8 +46,8 @@ _NEEDED = {
 #: Without AVX: Go's memory moves are several times slower where AVX is emulated.
 _EMULATED = "Nehalem"
 _CONSOLE_LINES = 12
-#: How often a running command is asked for, in seconds.
-_POLL = 0.03
+#: How soon a running command is asked for first, in seconds: each asking costs an emulated guest some of its time.
+_POLL = 0.02
 
 
 class Guest:
@@ -131,12 +131,18 @@ class Guest:
         started = self._ask("guest-exec", path=words[0], arg=list(words[1:]), **{"capture-output": True}, **given)
         if isinstance(started, str):
             return Completed(None, broken=f"{words[0]} could not be started: {started}")
-        end = time.monotonic() + seconds
-        while not (told := self._ask("guest-exec-status", pid=started["pid"]))["exited"]:
-            if time.monotonic() > end:
-                self._ask("guest-exec", path="kill", arg=["-9", str(started["pid"])])
-                return Completed(None, broken=f"no end within {seconds:.0f} s")
-            time.sleep(_POLL)
+        pid = started["pid"]
+        try:
+            told = until(
+                f"the end of {words[0]}",
+                lambda: self._ask("guest-exec-status", pid=pid),
+                lambda status: bool(status["exited"]),
+                seconds,
+                every=_POLL,
+            )
+        except Overdue:
+            self._ask("guest-exec", path="kill", arg=["-9", str(pid)])
+            return Completed(None, broken=f"no end within {seconds:.0f} s")
         out, err = (base64.b64decode(told.get(name, "")) for name in ("out-data", "err-data"))
         return Completed(told["exitcode"] if "exitcode" in told else 128 + told.get("signal", 0), out, err)
 

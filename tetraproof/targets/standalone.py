@@ -45,6 +45,7 @@ class Standalone:
         self._streams = 0
         self._asked: dict[str, str] = {}
         self._exported = 0
+        self._applied: set[str] = set()
         self._machine: Machine | None = None
         self._agent: Agent | None = None
         self._stream: Background | None = None
@@ -218,13 +219,17 @@ class Standalone:
         """Add a policy by `tetra tracingpolicy add`."""
         file = self._folder / f"{policy.name}.yaml"
         file.write_text(manifest, encoding="utf-8")
+        self._applied.add(policy.name)
         done = self._guarded(
             lambda: self.agent.tetra("tracingpolicy", "add", str(file), seconds=self._plan.deadlines.policy)
         )
         return "" if done.ok else _error(done.complaint)
 
     def remove(self, policy: Policy) -> None:
-        """Delete a policy; an agent that does not let go of it is started anew."""
+        """Delete a policy, if it was applied; an agent that does not let go of it is started anew."""
+        if policy.name not in self._applied:
+            return
+        self._applied.discard(policy.name)
         done = self.agent.tetra("tracingpolicy", "delete", policy.name, seconds=self._plan.deadlines.policy)
         if not done.ok and self._plan.bundle is not None:
             self._stop_agent()
