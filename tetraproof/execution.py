@@ -208,6 +208,10 @@ def _close(socket: Any) -> None:
 
 def _reason(error: ApiException) -> str:
     """What the server said: a WebSocket that is refused has the answer, a `v1.Status`, within its own text."""
-    said = str(error.reason or error.body or "no reason").replace("\\\\", "\\")
-    found = _MESSAGE.search(said)
-    return json.loads(found[0].partition(":")[2]) if found else shorten(said, 200)
+    said = str(error.reason or error.body or "no reason")
+    # older clients show it as Python shows bytes
+    for text in (said, said.replace("\\\\", "\\")):
+        if found := _MESSAGE.search(text):
+            with suppress(ValueError):
+                return str(json.loads(found[0].partition(":")[2]))
+    return shorten(said, 200)
