@@ -217,3 +217,10 @@ def test_every_recorded_refusal_is_understood() -> None:
     for error, name in errors.items():
         judged = loading(KILLS, [state(told="load_error", error=error)], {}).verdict
         assert judged is (Verdict.UNSUPPORTED if name.startswith("override") else Verdict.VIOLATES), error
+
+
+def test_a_policy_that_is_still_being_loaded_cannot_be_judged() -> None:
+    """It is neither in force nor refused; where the agent tells an error with it, that is its word."""
+    judged = loading(KILLS, [state(told="loading", error="")], {})
+    assert (judged.verdict, judged.reason) == (Verdict.INCONCLUSIVE, f"the agent of {NODE} was still loading it")
+    assert loading(KILLS, [state(told="loading", error="no such hook")], {}).verdict is Verdict.VIOLATES

@@ -296,6 +296,10 @@ def test_policies_go_in_and_out_by_tetra(machines: Machines, tmp_path: Path) -> 
     refusal = b"level=warn msg=old\nfailed to add tracing policy: no such hook\n"
     machines.last.answers["tracingpolicy add"] = Completed(1, b"", refusal)
     assert site.apply(GUARD, "manifest") == "failed to add tracing policy: no such hook"
+    late = b"Error: failed to add tracing policy: rpc error: code = DeadlineExceeded desc = context deadline exceeded\n"
+    for unheard in (Completed(1, b"", late), Completed(None, broken="no end within 190 s")):
+        machines.last.answers["tracingpolicy add"] = unheard
+        assert site.apply(GUARD, "manifest") == "", "its state says what became of it"
     site.remove(GUARD)
     assert machines.last.lines("tracingpolicy delete guard")
     assert len(machines.agents()) == 1

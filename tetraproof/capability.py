@@ -152,6 +152,8 @@ def _on_node(policy: Policy, state: PolicyState, here: Capabilities) -> Loading:
         if lacking:
             return Loading(Verdict.CONFORMS, f"enabled, though {_explained(lacking[0], here)}")
         return Loading(Verdict.CONFORMS)
+    if state.state == "loading" and not state.error:
+        return Loading(Verdict.INCONCLUSIVE, f"the agent of {state.node or 'the node'} was still loading it")
     if not _LACKS.search(state.error) or _MISTAKES.search(state.error):
         return Loading(Verdict.VIOLATES, f"applied, but not in force on {state.node or 'the node'}: {state.word}")
     reason = f"the agent refuses: {_REMEDY.sub('', state.word)}"
