@@ -540,6 +540,25 @@ def test_a_matrix_merges_different_sets_of_policies() -> None:
     assert cells["both"][1].startswith("conforms")
 
 
+def test_nodes_on_different_kernels_are_different_cells() -> None:
+    """A run on two nodes is two columns, each with its own kernel; a policy is one row, linked to its section."""
+    policies = (a_policy("both@a"), a_policy("both@b", "violates"), a_policy("upgrade"))
+    made = a_result(*policies)
+    result = replace(made, target=replace(made.target, nodes={"a": "6.1.0", "b": "6.12.0", "idle": "6.12.0"}))
+    html = matrix([("run/index.html", result)])
+    cells = cells_of(html)
+    assert list(cells) == ["both", "upgrade"]
+    assert [field.split()[0] for field in cells["both"]] == ["conforms", "violates"]
+    assert "6.1.0 (a)" in html
+    assert "6.12.0 (b)" in html
+    assert "idle" not in html
+    links = [link for link in Page(html).links if "#" in link and not link.startswith("#")]
+    assert {link.partition("#")[2] for link in links} == set(label.anchors(result))
+    text = matrix_text([("run/index.html", result)], 200)
+    assert "6.1.0 (a)" in text
+    assert "both@" not in text
+
+
 def test_a_matrix_links_to_the_policies() -> None:
     """Each field leads to that policy's section in its run's page; paths are quoted."""
     results = two_cells()

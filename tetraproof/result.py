@@ -213,7 +213,10 @@ class RunResult(Struct, frozen=True):
 
 
 class TargetResult(Struct, frozen=True):
-    """Where it ran: the cell, the recording where there is one, what logical names were bound to."""
+    """Where it ran: the cell, the recording where there is one, what logical names were bound to.
+
+    `nodes` maps the nodes to their kernels; where several were acted on, a policy's name ends on `@node`.
+    """
 
     kind: str
     cell: Cell
@@ -221,6 +224,7 @@ class TargetResult(Struct, frozen=True):
     bindings: Bindings
     recording: str = ""
     provenance: Provenance | None = None
+    nodes: dict[str, str] = {}
 
 
 class Result(Struct, frozen=True):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from msgspec.structs import replace
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -71,10 +72,9 @@ class Row:
 
 def matrix(results: Sequence[tuple[str, Result]]) -> str:
     """The matrix as HTML. With each result comes the path to its page, relative to the matrix."""
-    columns = [
-        Column(result, quote(path), apart) for (path, result), apart in zip(results, _apart(results), strict=True)
-    ]
-    return render("matrix.html.j2", columns=columns, rows=_rows(results), lacks=LACKS)
+    cells = _cells(results)
+    columns = [Column(result, quote(path), apart) for (path, result), apart in zip(cells, _apart(cells), strict=True)]
+    return render("matrix.html.j2", columns=columns, rows=_rows(cells), lacks=LACKS)
 
 
 def matrix_text(results: Sequence[tuple[str, Result]], width: int | None = None) -> str:
@@ -82,6 +82,7 @@ def matrix_text(results: Sequence[tuple[str, Result]], width: int | None = None)
 
     Plain text where the output is no terminal.
     """
+    results = _cells(results)
     wide = width or shutil.get_terminal_size((120, 24)).columns
     rows = _rows(results)
     names = max((len(row.name) for row in rows), default=0)
@@ -96,6 +97,29 @@ def matrix_text(results: Sequence[tuple[str, Result]], width: int | None = None)
     return "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines())
 
 
+def _cells(results: Sequence[tuple[str, Result]]) -> list[tuple[str, Result]]:
+    """A result for each cell: one of several nodes is taken apart, for nodes on different kernels are different cells.
+
+    What is of no node (an installation, a change of it) is told with each.
+    """
+    cells: list[tuple[str, Result]] = []
+    for path, result in results:
+        acted = [node for node in result.target.nodes if any(_is_on(policy, node) for policy in result.policies)]
+        for node in acted:
+            kernel = result.target.nodes[node]
+            cell = replace(result.target.cell, kernel=f"{kernel} ({node})")
+            own = [policy for policy in result.policies if not any(_is_on(policy, one) for one in acted if one != node)]
+            target = replace(result.target, cell=cell, nodes={node: kernel})
+            cells.append((path, replace(result, target=target, policies=tuple(own))))
+        if not acted:
+            cells.append((path, result))
+    return cells
+
+
+def _is_on(policy: PolicyResult, node: str) -> bool:
+    return policy.name.endswith(f"@{node}")
+
+
 def _apart(results: Sequence[tuple[str, Result]]) -> list[str]:
     """For each cell whose title another one has too, the recording that it is."""
     titles = Counter(result.target.cell.title for _, result in results)
@@ -107,7 +131,8 @@ def _rows(results: Sequence[tuple[str, Result]]) -> list[Row]:
     columns: list[dict[str, Field]] = []
     order: dict[str, None] = {}
     for path, result in results:
-        names = label.names(result, twice)
+        own = "".join(f"@{node}" for node in result.target.nodes)
+        names = [name.removesuffix(own) for name in label.names(result, twice)]
         fields = [
             _field(policy, f"{quote(path)}#{anchor}")
             for policy, anchor in zip(result.policies, label.anchors(result), strict=True)

@@ -39,6 +39,11 @@ class Target(Protocol):
         """What the suites' logical names are here."""
         ...
 
+    @property
+    def nodes(self) -> dict[str, str]:
+        """The nodes there, and the kernel of each."""
+        ...
+
     def introduction(self) -> Sequence[str]:
         """What is judged, in one line, and what a user must know of it, in further ones."""
         ...

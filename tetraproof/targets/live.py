@@ -70,6 +70,11 @@ class Live:
         """What the suites' logical names are here."""
         return self.recorder.index.bindings
 
+    @property
+    def nodes(self) -> dict[str, str]:
+        """The nodes there, and the kernel of each."""
+        return {node.name: node.kernel for node in self.recorder.index.nodes}
+
     def introduction(self) -> Sequence[str]:
         """What is judged, and where."""
         return self._introduction

@@ -60,6 +60,11 @@ class Replay:
         """What the suites' logical names were."""
         return self.recording.index.bindings
 
+    @property
+    def nodes(self) -> dict[str, str]:
+        """The nodes that were recorded, and the kernel of each."""
+        return {node.name: node.kernel for node in self.recording.index.nodes}
+
     def introduction(self) -> Sequence[str]:
         """Which cell is judged, and that nothing happens on this machine."""
         made = self.recording.index.provenance
