@@ -34,7 +34,8 @@ ALWAYS = (
     Permission(("create", "list"), "pods"),
     Permission(("create", "list"), "services"),
     Permission(("create",), "deployments", "apps"),
-    Permission(("create",), "pods/exec"),
+    # a WebSocket is opened by a GET, and is a create as well since Kubernetes 1.35
+    Permission(("create", "get"), "pods/exec"),
     Permission(("list",), "daemonsets", "apps"),
     Permission(("get",), "customresourcedefinitions", "apiextensions.k8s.io"),
     Permission(("create", "delete", "get", "list"), "tracingpolicies", "cilium.io"),
@@ -45,13 +46,14 @@ OF_TETRAGON = (
     Permission(("get",), "daemonsets", "apps"),
     Permission(("get",), "configmaps"),
     Permission(("list",), "pods"),
-    Permission(("create",), "pods/exec"),
+    Permission(("create", "get"), "pods/exec"),
     Permission(("get",), "pods/log"),
     Permission(("get",), "pods/proxy"),
 )
 #: What is needed besides to install it.
 TO_INSTALL = (
-    Permission(("create", "delete"), "daemonsets", "apps"),
+    Permission(("create", "delete", "patch"), "daemonsets", "apps"),
+    Permission(("delete", "list"), "customresourcedefinitions", "apiextensions.k8s.io"),
     Permission(("create", "delete"), "clusterroles", "rbac.authorization.k8s.io"),
     Permission(("create", "delete"), "secrets"),
     Permission(("patch",), "configmaps"),
@@ -71,5 +73,9 @@ def check(cluster: Cluster, namespace: str, *, install: bool) -> None:
 
 
 def _in(one: Permission, namespace: str) -> Permission:
-    # roles of the whole cluster are in no namespace
-    return one if one.resource == "clusterroles" else Permission(one.verbs, one.resource, one.group, namespace)
+    # some are in no namespace
+    return (
+        one
+        if one.resource in {"clusterroles", "customresourcedefinitions"}
+        else Permission(one.verbs, one.resource, one.group, namespace)
+    )

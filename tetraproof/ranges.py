@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from tetraproof.cluster import Cluster, ClusterError
 from tetraproof.errors import UsageError
@@ -30,7 +31,7 @@ def checked(option: str, cidr: str) -> str:
 
 
 def _pods(cluster: Cluster) -> str:
-    """The range that holds the pod ranges of all nodes: the smallest there is, if nothing else lies in it."""
+    """The smallest range that holds the pod ranges of all nodes, unless that is the internet."""
     ranges = []
     silent = []
     for node in cluster.list("v1/Node"):
@@ -47,17 +48,25 @@ def _pods(cluster: Cluster) -> str:
             f"The pods' range cannot be found out: node {', '.join(silent) or 'list'} tells none.",
             remedy="give it with PODS_RANGE=10.0.0.0/18 (where the network plugin hands out addresses, ask it)",
         )
-    return str(_covering(ranges))
+    covering = _covering(ranges)
+    if covering.is_global and not any(one.is_global for one in ranges):
+        told = ", ".join(sorted({str(one) for one in ranges}))
+        raise UsageError(
+            f"The pods' range cannot be found out: only the internet holds the nodes' {told}.",
+            remedy="give it with PODS_RANGE=10.0.0.0/18",
+        )
+    return str(covering)
 
 
 def _services(cluster: Cluster) -> str:
     for version in ("v1", "v1beta1"):
         kind = f"networking.k8s.io/{version}/ServiceCIDR"
         if cluster.has(kind):
-            cidrs = [cidr for one in cluster.list(kind) for cidr in one["spec"]["cidrs"]]
-            found = _first_v4(cidrs)
-            if found is not None:
-                return str(found)
+            # who may not list them can ask in other ways
+            with suppress(ClusterError):
+                cidrs = [cidr for one in cluster.list(kind) for cidr in one["spec"]["cidrs"]]
+                if found := _first_v4(cidrs):
+                    return str(found)
     declared = _declared(cluster, "kube-apiserver", "service-cluster-ip-range")
     if declared:
         return declared
