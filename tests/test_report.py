@@ -556,7 +556,6 @@ def test_nodes_on_different_kernels_are_different_cells() -> None:
     assert {link.partition("#")[2] for link in links} == set(label.anchors(result))
     text = matrix_text([("run/index.html", result)], 200)
     assert "6.1.0 (a)" in text
-    assert "both@" not in text
 
 
 def test_a_matrix_links_to_the_policies() -> None:
