@@ -7,6 +7,8 @@ from itertools import count
 
 import pytest
 
+from tetraproof.agent import AgentError
+from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.waiting import Overdue, until
 
 
@@ -81,3 +83,31 @@ def test_an_error_of_the_question_is_no_answer(clock: list[float]) -> None:
 
     with pytest.raises(OSError, match="gone"):
         until("it", ask, bool, 10)
+
+
+def test_a_failure_that_is_forgiven_is_asked_again(clock: list[float]) -> None:
+    """An agent that does not answer once may answer the next time."""
+    del clock
+    answers = iter([TetraproofError("The agent does not answer."), "running"])
+
+    def ask() -> str:
+        answer = next(answers)
+        if isinstance(answer, TetraproofError):
+            raise answer
+        return answer
+
+    assert until("the agent", ask, bool, 10, forgives=TetraproofError) == "running"
+
+
+def test_a_failure_that_is_forgiven_to_the_end_is_told(clock: list[float]) -> None:
+    """And one that is not ends the waiting at once."""
+
+    def ask() -> str:
+        raise UsageError("It is no policy.")
+
+    with pytest.raises(Overdue, match=r"the last answer was It is no policy\."):
+        until("the agent", ask, bool, 10, forgives=TetraproofError)
+    slept = len(clock)
+    with pytest.raises(UsageError):
+        until("the agent", ask, bool, 10, forgives=AgentError)
+    assert len(clock) == slept

@@ -39,22 +39,29 @@ def until(  # noqa: PLR0913 - what, how it is asked, until when, and how that is
     shown: Callable[[T], str] = str,
     every: float = 0.1,
     longest: float | None = None,
+    forgives: type[TetraproofError] | tuple[type[TetraproofError], ...] = (),
 ) -> T:
     """Ask until the answer is `settled`, and return it. Raises `Overdue` after `seconds`, and what `ask` raises.
+
+    What it `forgives` is no answer: it is asked again, and told at the end if that was the last.
 
     `what` names what is awaited, as a noun; `shown` makes a clause of an answer; `every` is the first pause, in
     seconds, which grows to ten times that, or to `longest`.
     """
     begun = told = time.monotonic()
 
+    def said(outcome: tenacity.Future) -> str:
+        failed = outcome.exception()
+        return failed.sentence if isinstance(failed, TetraproofError) else shown(outcome.result())
+
     def news(state: tenacity.RetryCallState) -> None:
         nonlocal told
         if time.monotonic() - told >= _NEWS:
             told = time.monotonic()
-            tell(f"awaiting {what} for {told - begun:.0f} s: {shown(state.outcome.result()) if state.outcome else ''}")
+            tell(f"awaiting {what} for {told - begun:.0f} s: {said(state.outcome) if state.outcome else ''}")
 
     asking = tenacity.Retrying(
-        retry=tenacity.retry_if_result(lambda answer: not settled(answer)),
+        retry=tenacity.retry_if_result(lambda answer: not settled(answer)) | tenacity.retry_if_exception_type(forgives),
         stop=tenacity.stop_after_delay(seconds),
         wait=tenacity.wait_exponential(multiplier=every, min=every, max=every * 10 if longest is None else longest),
         before_sleep=news,
@@ -63,4 +70,4 @@ def until(  # noqa: PLR0913 - what, how it is asked, until when, and how that is
         return asking(ask)
     except tenacity.RetryError as error:
         last = error.last_attempt
-        raise Overdue(what, time.monotonic() - begun, last.attempt_number, shown(last.result())) from None
+        raise Overdue(what, time.monotonic() - begun, last.attempt_number, said(last)) from None

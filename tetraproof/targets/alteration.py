@@ -16,6 +16,7 @@ from threading import Event
 from kubernetes.client.exceptions import ApiException
 
 from tetraproof import gap
+from tetraproof.agent import AgentError
 from tetraproof.binding import Bindings
 from tetraproof.cluster import ClusterError
 from tetraproof.deadline import Deadlines
@@ -133,6 +134,7 @@ class _Alteration:
             self._deadlines.policy,
             tell=self._tell,
             shown=lambda states: ", ".join(f"{node} says {_word(policy, told)}" for node, told in states.items()),
+            forgives=AgentError,
         )
         for node in self.site.places:
             going.note(gap.ENABLED, node=node)

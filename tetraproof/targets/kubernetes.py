@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 import tetraproof
 from tetraproof.act import Act, Outcome
+from tetraproof.agent import AgentError
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.cluster import ClusterError, Object
 from tetraproof.confinement import to_pods
@@ -214,6 +215,7 @@ class Kubernetes:
             shown=lambda states: (
                 ", ".join(node for node, told in states.items() if state.of(policy, told)) + " still has it"
             ),
+            forgives=AgentError,
         )
         del self._applied[policy.key]
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from tetraproof.account import SENTINELS, Account
 from tetraproof.act import Act, Outcome, command
+from tetraproof.agent import AgentError
 from tetraproof.binding import Bindings, PodBinding, fill, unbound
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
@@ -194,7 +195,10 @@ class Live:
 
     def _end(self, scenes: Sequence[Scene], policy: Policy | None) -> None:
         if policy is not None:
-            self._told(scenes, "state-after.json", self.site.states())
+            states = until(
+                "the agents' word afterwards", self.site.states, bool, self._deadlines.command, forgives=AgentError
+            )
+            self._told(scenes, "state-after.json", states)
             for scene in scenes:
                 gone = self.site.disturbed()
                 scene.notes += [
@@ -329,9 +333,11 @@ class Live:
                 self._deadlines.policy if not refused else 0,
                 tell=self._tell,
                 shown=lambda states: state.words(policy, states),
+                forgives=AgentError,
             )
         except Overdue as error:
-            states = self.site.states()
+            with suppress(AgentError):
+                states = self.site.states()
             why = error.sentence if not refused else f"applying it said: {refused}"
             for scene in scenes:
                 scene.notes.append(why)
