@@ -53,7 +53,18 @@ class Cluster:
 
     @cached_property
     def _client(self) -> DynamicClient:
-        return DynamicClient(client.ApiClient(self._configuration))  # type: ignore[no-untyped-call]
+        # what it learns of the server stays with the run: by itself it keeps that in a folder that all users share
+        learnt = self.kubeconfig.with_name("discovery.json")
+        learnt.unlink(missing_ok=True)
+        try:
+            return _Client(client.ApiClient(self._configuration), learnt, self._deadlines.command)
+        except DynamicApiError as error:
+            raise _refused("say what it knows", error) from error
+        except (HTTPError, OSError) as error:
+            raise self._unreachable(error) from error
+        except (ValueError, AttributeError) as error:
+            why = shorten(str(error), 160)
+            raise ClusterError(f"What answers for {self.context} is no Kubernetes: {why}.") from error
 
     @cached_property
     def version(self) -> str:
@@ -61,8 +72,9 @@ class Cluster:
         return str(self.raw_json("/version")["gitVersion"]).removeprefix("v")
 
     def close(self) -> None:
-        """Let go of the connections."""
-        self._client.client.rest_client.pool_manager.clear()
+        """Let go of the connections, if there are any."""
+        if "_client" in self.__dict__:
+            self._client.client.rest_client.pool_manager.clear()
 
     def get(self, kind: str, name: str, namespace: str = "") -> Object | None:
         """One object, or nothing where there is none. `kind` is `v1/Pod` or `cilium.io/v1alpha1/TracingPolicy`."""
@@ -140,7 +152,11 @@ class Cluster:
 
     def raw_json(self, path: str) -> Any:
         """The same, as JSON."""
-        return json.loads(self.raw(path))
+        text = self.raw(path)
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise ClusterError(f"What {path} answers is no JSON: {shorten(text, 100)!r}.") from error
 
     def may(self, verb: str, resource: str, group: str = "", namespace: str = "") -> bool:
         """Whether we may do that; `resource` may name a subresource (`pods/exec`)."""
@@ -192,6 +208,18 @@ class Cluster:
             f"The API server of {self.context} does not answer: {shorten(str(error), 160)}.",
             remedy="see that kubectl --context reaches it",
         )
+
+
+class _Client(DynamicClient):
+    """The library's client, with a deadline for all that it asks, also while it learns what the server knows."""
+
+    def __init__(self, api: client.ApiClient, learnt: Path, seconds: float) -> None:
+        self._seconds = seconds
+        super().__init__(api, str(learnt))  # type: ignore[no-untyped-call]
+
+    def request(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
+        """Ask the server."""
+        return super().request(method, path, body, **{"_request_timeout": self._seconds, **params})
 
 
 _OK, _NOT_FOUND = 200, 404
