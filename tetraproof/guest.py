@@ -17,17 +17,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-from qemu.qmp import QMPError
-from qemu.qmp.legacy import QEMUMonitorProtocol
 
 from tetraproof import program
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import UsageError
 from tetraproof.kernel import Kernel
+from tetraproof.link import Link, Refused
 from tetraproof.machine import Background, Completed, MachineLost
 from tetraproof.progress import Tell
 from tetraproof.text import safe
@@ -48,6 +45,8 @@ _EMULATED = "Nehalem"
 _CONSOLE_LINES = 12
 #: How soon a running command is asked for first, in seconds: each asking costs an emulated guest some of its time.
 _POLL = 0.02
+#: How long a guest that boots is listened to before it is asked again, in seconds.
+_PING = 5.0
 
 
 class Guest:
@@ -63,7 +62,7 @@ class Guest:
         # a socket's path may have 107 characters, and a run's folder may lie deep
         self._sockets = Path(tempfile.mkdtemp(prefix="tetraproof-"))
         self._socket = self._sockets / "agent"
-        self._monitor: QEMUMonitorProtocol | None = None
+        self._link: Link | None = None
         (folder / _SCRIPT).write_text(_INIT, encoding="utf-8")
         with self._console.open("wb") as console:
             self._process = subprocess.Popen(  # noqa: S603 - no shell
@@ -101,19 +100,16 @@ class Guest:
             raise self._lost("ended while it booted")
         if not self._socket.exists():
             return False
-        if self._monitor is None:
-            monitor = QEMUMonitorProtocol(str(self._socket))
+        if self._link is None:
             try:
-                monitor.connect(negotiate=False)
-            except QMPError:
+                self._link = Link(self._socket)
+            except OSError:
                 return False  # the socket is there before anybody listens
-            self._monitor = monitor
-        self._monitor.settimeout(5)
         try:
-            self._monitor.cmd("guest-ping")
+            self._link.ask("guest-ping", {}, _PING)
         except TimeoutError:
             return False
-        except (QMPError, OSError, EOFError) as error:
+        except (Refused, OSError) as error:
             raise self._lost("ended while it booted") from error
         return True
 
@@ -162,10 +158,9 @@ class Guest:
 
     def close(self) -> None:
         """Switch it off."""
-        if self._monitor is not None:
-            with suppress(QMPError, OSError, EOFError):  # it is switched off below, whatever it says
-                self._monitor.close()
-            self._monitor = None
+        if self._link is not None:
+            self._link.close()
+            self._link = None
         if self._process.poll() is None:
             # virtme-ng and its QEMU are a process group of their own
             os.killpg(self._process.pid, signal.SIGTERM)
@@ -178,18 +173,15 @@ class Guest:
 
     def _ask(self, command: str, **arguments: Any) -> Any:
         """The guest agent's answer; the text of its refusal where it refuses."""
-        if self._monitor is None or self._process.poll() is not None:
+        if self._link is None or self._process.poll() is not None:
             raise self._lost("ended")
-        self._monitor.settimeout(self._deadlines.command)
         try:
-            return self._monitor.cmd(command, **arguments)
+            return self._link.ask(command, arguments, self._deadlines.command)
+        except Refused as error:
+            return str(error)
         except TimeoutError as error:
             raise self._lost(f"did not answer {command} within {self._deadlines.command:.0f} s") from error
-        except QMPError as error:
-            if self._process.poll() is None and type(error).__name__ == "ExecuteError":
-                return str(error)
-            raise self._lost("ended") from error
-        except (OSError, EOFError) as error:
+        except OSError as error:
             raise self._lost("ended") from error
 
     def _lost(self, how: str) -> MachineLost:
