@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def test_pods_are_waited_for_and_that_is_told(api: ApiServer, cluster: Cluster, 
     """Until all are ready: those that are not there yet count as well."""
     lab = Lab(api)
     lab.waits["nginx"] = ("ContainerCreating", "")
-    looks = iter(range(100))
+    looks = count()
 
     def ready_later(asked: object) -> None:
         if str(asked) == "list pods /" and next(looks) == 3:

@@ -303,7 +303,9 @@ def _established(crd: Mapping[str, Any] | None) -> bool:
 
 def _policies(node: str, done: Completed) -> list[dict[str, Any]]:
     if not done.ok:
-        raise AgentError(f"The agent of {node} does not list its policies.", causes=[shorten(done.complaint, 200)])
+        raise AgentError(
+            f"The agent of {node} does not list its policies.", causes=[shorten(done.complaint.strip(), 200)]
+        )
     try:
         listed: list[dict[str, Any]] = json.loads(done.output or "{}").get("policies") or []
     except (ValueError, AttributeError) as error:
