@@ -139,13 +139,15 @@ class Preparation:
         for name in sorted(self._crds() - self._crds_before):
             with suppress(ClusterError):
                 self.cluster.delete(_CRD, name)
+        helm = self._plan.helm
         until(
-            "the end of the agents' pods",
-            lambda: installations.find(self.cluster, self._plan.deadlines),
-            lambda found: found is None,
+            "the end of Tetragon's pods",
+            lambda: self.cluster.list("v1/Pod", helm.namespace, f"app.kubernetes.io/instance={helm.release}"),
+            lambda pods: not pods,
             self._plan.deadlines.rollout,
             tell=self._plan.tell,
-            shown=lambda _: "the DaemonSet is there",
+            shown=lambda pods: ", ".join(pod["metadata"]["name"] for pod in pods),
+            every=0.5,
         )
 
     def _crds(self) -> set[str]:
