@@ -25,6 +25,9 @@ REPOSITORY, CHART = "https://helm.cilium.io", "tetragon"
 VERSION = "1.4.1"
 
 
+_REACH = "a chart that cannot be reached may be given as a local folder or archive: CHART="
+
+
 class HelmError(TetraproofError):
     """Helm refused; its own words are the causes."""
 
@@ -86,7 +89,7 @@ class Helm:
 
     def releases(self) -> list[dict[str, Any]]:
         """`helm list` of the release's namespace, as it tells it."""
-        listed: list[dict[str, Any]] = yaml.safe_load(self.run("list", "--all", "-o", "json")) or []
+        listed: list[dict[str, Any]] = yaml.safe_load(self.run("list", "-o", "json")) or []
         return listed
 
     def revision(self) -> int:
@@ -125,7 +128,7 @@ class Helm:
             raise HelmError(
                 f"helm {words[0]} {self.release} failed.",
                 causes=[shorten(line, 300) for line in done.stderr.strip().splitlines()[-6:]],
-                remedy="a chart that cannot be reached may be given as a local folder or archive: CHART=",
+                remedy=_REACH if words[0] in {"install", "upgrade", "template"} else "",
             )
         return done.stdout
 
