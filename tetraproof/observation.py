@@ -5,7 +5,7 @@ A plain record, the same for every target; `tetraproof.scenario` is how a test a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tetraproof.answer import Unknown
@@ -27,7 +27,8 @@ class Observed:
 
     `applied` is the name that the policy had there, which its events carry. `compact` is what `tetra getevents
     -o compact` made of the stream, `export` the export log's events, `export_notice` what may have hidden some;
-    nothing where the target has none. `continuity` is what was seen while the installation was changed, `inventory`
+    nothing where the target has none; `ask_compact` has it made, where that is done only when a test wants it.
+    `continuity` is what was seen while the installation was changed, `inventory`
     what is installed. `notes` are sentences for the report.
     """
 
@@ -42,6 +43,7 @@ class Observed:
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     stream: tuple[Event, ...] = ()
     compact: tuple[str, ...] | Unknown = _NOT_KEPT
+    ask_compact: Callable[[], tuple[str, ...] | Unknown] | None = None
     export: tuple[Event, ...] | Unknown = _NOT_KEPT
     export_notice: str = ""
     posted: Mapping[str, int] | Unknown = _NOT_KEPT

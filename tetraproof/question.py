@@ -55,6 +55,8 @@ class ActRun:
         """What `tetra getevents -o compact` prints of the act's own events: these lines, `…` standing for anything."""
         question = "shown as " + " / ".join(lines)
         compact, done = self._observed.compact, self._done
+        if self._observed.ask_compact is not None:
+            compact = self._observed.ask_compact()
         if isinstance(done, Unknown):
             return ask(self.name, question, done, lambda: done.reason)
         if isinstance(compact, Unknown):

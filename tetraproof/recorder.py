@@ -26,6 +26,14 @@ class Recorder:
         self._index = replace(self._index, scenarios=(*others, scenario))
         self._files |= {f"scenarios/{scenario.name}/{name}": content for name, content in files.items()}
 
+    def file(self, path: str) -> bytes:
+        """A file by its path in the recording; nothing where there is none."""
+        return self._files.get(path, b"")
+
+    def keep(self, path: str, content: bytes) -> None:
+        """Keep one more file, or another content of it."""
+        self._files[path] = content
+
     def only(self, scenario: str) -> Recording:
         """A recording of one scenario alone, to judge it by."""
         chosen = tuple(one for one in self._index.scenarios if one.name == scenario)

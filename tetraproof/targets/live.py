@@ -7,15 +7,17 @@ once, the acts are performed on all of them side by side, and each is a scenario
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from tetraproof.account import SENTINELS, Account
 from tetraproof.act import Act, Outcome, command
 from tetraproof.agent import AgentError
+from tetraproof.answer import Unknown
 from tetraproof.binding import Bindings, PodBinding, fill, unbound
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
@@ -97,7 +99,27 @@ class Live:
             self._everywhere(name, policy, settings, acts)
             done = {name} if len(places) == 1 else {f"{name}@{place}" for place in places}
             self._observed[name, tuple(acts)] = done
+        observed = self._judged(policy, settings, acts, scenario)
+        place = places[0] if len(places) == 1 else scenario.rpartition("@")[2]
+
+        def ask_compact() -> tuple[str, ...] | Unknown:
+            self._have_printed(scenario, place)
+            return self._judged(policy, settings, acts, scenario).compact
+
+        return dataclasses.replace(observed, ask_compact=functools.cache(ask_compact))
+
+    def _judged(
+        self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
+    ) -> Observed:
         return Replay(self.recorder.only(scenario)).observe(policy, settings, acts, scenario)
+
+    def _have_printed(self, scenario: str, place: str) -> None:
+        """Have the agent's own tetra print the stream, which costs as much as an act, once a test wants to see it."""
+        name = f"scenarios/{scenario}"
+        stream = self.recorder.file(f"{name}/events.jsonl")
+        with suppress(TetraproofError), self.account.spending("evidence"):
+            if stream and (printed := self.site.compact(place, stream)):
+                self.recorder.keep(f"{name}/events.compact.txt", printed)
 
     def look(self) -> Observed:
         """What is installed, as it was found when the run began."""
@@ -136,7 +158,7 @@ class Live:
             return None
         bindings = self.site.bindings(self.site.places[0])
         namespace = bindings.namespaces.get(policy.namespace, policy.namespace)
-        return replace(with_values(policy, bindings.ranges), namespace=namespace)
+        return dataclasses.replace(with_values(policy, bindings.ranges), namespace=namespace)
 
     def _perform(self, name: str, scenes: list[Scene], policy: Policy | None, acts: Sequence[Act]) -> None:
         account = self.account
@@ -370,12 +392,11 @@ class Live:
         """The stream, and where there is time for it what others make of it."""
         if scene.position is None:
             return
-        stream = scene.files["events.jsonl"] = self.site.heard(scene.place, scene.position, scene.applied)
+        scene.files["events.jsonl"] = self.site.heard(scene.place, scene.position, scene.applied)
         if whole:
             with suppress(TetraproofError):
                 scene.files["agent.log"] = self.site.log(scene.place, scene.started)
                 if scene.heard:
-                    scene.files["events.compact.txt"] = self.site.compact(scene.place, stream)
                     scene.files["export.jsonl"] = self.site.export(scene.place, scene.started, END.encode())
 
     def _keep(self, scene: Scene) -> None:
