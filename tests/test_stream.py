@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tetraproof import stream
 from tetraproof.event import Event, Malformed, parse
-from tetraproof.stream import events, matching, read
+from tetraproof.stream import events, matching, read, whole_lines
 
 SCENARIOS = Path(__file__).parents[1] / "recordings"
 EXPORTED = sorted(SCENARIOS.glob("*/scenarios/*/export.jsonl"))
@@ -174,3 +174,21 @@ def test_a_broken_expression_is_told_at_once() -> None:
     """An expression that is none is refused before a stream is read."""
     with pytest.raises(re.error):
         matching(pods=["("])
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        (b"", 0),
+        (b"half", 0),
+        (b"one\n", 4),
+        (b"one\nhal", 4),
+        (b"x" * 200_000, 0),
+        (b"one\n" + b"x" * 200_000, 4),
+        (b"x" * 65_535 + b"\n" + b"y" * 65_536, 65_536),
+    ],
+)
+def test_a_stream_that_still_grows_has_so_many_bytes_of_whole_lines(content: bytes, count: int, tmp_path: Path) -> None:
+    """What is read from there on begins with a line."""
+    (tmp_path / "events").write_bytes(content)
+    assert whole_lines(tmp_path / "events") == count

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from tetraproof.event import Container, Event, Malformed, Pod, Process, parse
@@ -12,6 +14,7 @@ from tetraproof.event import Container, Event, Malformed, Pod, Process, parse
 _SHORTEST_ID = 12
 #: A line longer than this (bytes) is no event: getevents writes a few kilobytes, arguments included.
 LONGEST_LINE = 16 * 1024 * 1024
+_BLOCK = 64 * 1024
 
 
 class Condition(Protocol):
@@ -31,6 +34,19 @@ def read(source: BinaryIO) -> Iterator[Event | Malformed]:
                 pass
         elif not line.isspace():
             yield parse(line)
+
+
+def whole_lines(path: Path) -> int:
+    """How many bytes of a stream's file are whole lines: the last one may still be written."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            begin = max(0, end - _BLOCK)
+            file.seek(begin)
+            if (found := file.read(end - begin).rfind(b"\n")) >= 0:
+                return begin + found + 1
+            end = begin
+    return 0
 
 
 def events(lines: Iterable[Event | Malformed]) -> Iterator[Event]:

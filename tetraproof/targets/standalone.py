@@ -28,6 +28,7 @@ from tetraproof.plan import Plan
 from tetraproof.policy import Policy
 from tetraproof.recorder import Recorder
 from tetraproof.recording import Index
+from tetraproof.stream import whole_lines
 from tetraproof.targets.live import Live
 from tetraproof.waiting import Overdue, until
 
@@ -253,8 +254,8 @@ class Standalone:
         if self._stream is None or not self._stream.runs:
             self._listen()
         export = self.agent.export
-        self._exported = export.stat().st_size if export is not None and export.is_file() else 0
-        return self._events.stat().st_size
+        self._exported = whole_lines(export) if export is not None and export.is_file() else 0
+        return whole_lines(self._events)
 
     def heard(self, place: str, position: int, applied: str) -> bytes:
         """The stream since a position."""
