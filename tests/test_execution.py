@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from tests.api_server import ApiServer, Exec, Play, Refusal, never
+from tests.api_server import ApiServer, Exec, Play, Refusal, interrupt, never
 from tests.clusters import Lab, cluster_of, endless, hurried
 from tests.test_cluster import nobody, pod
 from tetraproof.act import Outcome
@@ -240,6 +240,17 @@ def test_a_server_that_is_gone_is_told(tmp_path: Path) -> None:
     assert "refused" in done.broken
 
 
+def test_an_interrupt_while_a_command_is_opened_is_one(api: ApiServer, executor: Executor, tmp_path: Path) -> None:
+    """The library takes it for a refusal, which would be an act without an outcome, and the run would go on."""
+    api.faults = [lambda asked: interrupt()]
+    with pytest.raises(KeyboardInterrupt):
+        ran(executor)
+    with pytest.raises(KeyboardInterrupt):
+        executor.start(HERE, ["getevents"], tmp_path / "events")
+    api.faults = []
+    assert ran(executor).ok
+
+
 def test_those_that_run_are_given_up_when_told_so(api: ApiServer, executor: Executor) -> None:
     """And later ones are, until it is told otherwise."""
     began = threading.Event()
@@ -267,6 +278,7 @@ def test_those_that_run_are_given_up_when_told_so(api: ApiServer, executor: Exec
 
 def followed(executor: Executor, tmp_path: Path) -> tuple[Following, Path]:
     output = tmp_path / "events"
+    output.touch()
     return executor.start(HERE, ["getevents"], output), output
 
 

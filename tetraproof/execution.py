@@ -90,20 +90,26 @@ class Executor:
         # a client of its own: opening a stream changes the client for as long as it takes
         api = client.CoreV1Api(client.ApiClient(self._configuration))
         container = {"container": place.container} if place.container else {}
-        return stream(
-            api.connect_get_namespaced_pod_exec,
-            place.pod,
-            place.namespace,
-            command=list(argv),
-            stdin=stdin,
-            stdout=True,
-            # a terminal has one stream for both
-            stderr=not tty,
-            tty=tty,
-            binary=True,
-            _preload_content=False,
-            **container,
-        )
+        try:
+            return stream(
+                api.connect_get_namespaced_pod_exec,
+                place.pod,
+                place.namespace,
+                command=list(argv),
+                stdin=stdin,
+                stdout=True,
+                # a terminal has one stream for both
+                stderr=not tty,
+                tty=tty,
+                binary=True,
+                _preload_content=False,
+                **container,
+            )
+        except ApiException as error:
+            # the library makes a refusal of an interrupt
+            if isinstance(error.__context__, KeyboardInterrupt | SystemExit):
+                raise error.__context__ from None
+            raise
 
     def _followed(self, socket: Any, seconds: float, stdin: bytes | None, *, tty: bool) -> Completed:
         end = time.monotonic() + seconds
@@ -200,9 +206,10 @@ def _read(socket: Any, channel: int) -> bytes:
 
 
 def _close(socket: Any) -> None:
-    with suppress(WebSocketException, OSError):  # it may have been closed from the other side
-        socket.close()
-    # where the other side closed first, closing leaves the connection open
+    # not by its own close, which awaits the other side and swallows an interrupt on the way
+    if socket.is_open():
+        with suppress(WebSocketException, OSError):  # it may have been closed from the other side
+            socket.sock.send_close()
     socket.sock.shutdown()
 
 
