@@ -79,6 +79,8 @@ def open_cluster(plan: Plan) -> tuple[OnCluster, Kubernetes]:
         f"acting on {', '.join(site.places)}, in {', '.join(site.workspace.namespaces.values())}; {how}",
         f"the pods' range is {site.ranges[ranges.PODS]}, the services' {site.ranges[ranges.SERVICES]}",
     ]
+    if plan.tools:
+        lines.append(f"tools: {', '.join(f'{tool.name} {tool.version}' for tool in plan.tools)}")
     return OnCluster(
         plan.kind, site, recorder, plan.deadlines, introduction=lines, tell=plan.tell, account=account
     ), site

@@ -338,12 +338,15 @@ class Live:
     def _apply(self, name: str, scenes: Sequence[Scene], policy: Policy) -> None:
         self._tell(f"{name}: applying {policy.kind} {policy.name}")
         begun = datetime.now(UTC)
-        manifest = manifest_of(self.site.fitted(policy))
+        fitted = self.site.fitted(policy)
+        manifest = manifest_of(fitted)
         for scene in scenes:
             scene.files["policy.yaml"] = manifest_of(policy).encode()
             if manifest != manifest_of(policy):
                 scene.files["applied.yaml"] = manifest.encode()
-                scene.notes.append("applied confined to the run's own pods (applied.yaml)")
+                scene.notes.append(
+                    f"applied confined to what is the run's own: {_confinement(policy, fitted)} (applied.yaml)"
+                )
         refused = self.site.apply(policy, manifest)
         states: States = {}
         try:
@@ -402,6 +405,16 @@ class Live:
     def _keep(self, scene: Scene) -> None:
         several = len(self.site.places) > 1
         self.recorder.add(*scene.record(tuple(self.site.nodes(scene.place)) if several else ()))
+
+
+def _confinement(policy: Policy, fitted: Policy) -> str:
+    """What a policy asks for besides as it is applied, in a clause."""
+    selector = fitted.spec.get("podSelector")
+    if selector == policy.spec.get("podSelector"):
+        return "by the namespaces of their processes"
+    return "podSelector " + ", ".join(
+        f"{name}: {value}" for name, value in (selector or {}).get("matchLabels", {}).items()
+    )
 
 
 def _now() -> str:

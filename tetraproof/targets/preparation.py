@@ -16,6 +16,7 @@ from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.helm import NAMESPACE, Chart, Helm
 from tetraproof.installation import Installation
 from tetraproof.progress import Tell
+from tetraproof.tool import Tool
 from tetraproof.waiting import until
 from tetraproof.workspace import MANAGED, Workspace
 
@@ -46,6 +47,7 @@ class Plan:
     helm: Helm | None = None
     chart: Chart = field(default_factory=Chart)
     newer: Chart | None = None
+    tools: Sequence[Tool] = ()
 
 
 class Preparation:
