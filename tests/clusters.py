@@ -250,9 +250,11 @@ class Lab:
 
     async def _run(self, command: Exec) -> None:
         play = next((play for word, play in self.plays.items() if word in command.line), None)
-        if play is not None:
-            await play(command)
-        elif command.argv[0] == "tetra":
+        await (play or self.run)(command)
+
+    async def run(self, command: Exec) -> None:
+        """What a command does by itself."""
+        if command.argv[0] == "tetra":
             await self._tetra(command, command.pod["spec"]["nodeName"])
         else:
             await self.act(command)

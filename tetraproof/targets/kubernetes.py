@@ -28,6 +28,7 @@ from tetraproof.execution import Following, Place
 from tetraproof.policy import Policy
 from tetraproof.recording import FORMAT, Index, Provenance
 from tetraproof.redaction import redacted, redacted_text, redacted_yaml
+from tetraproof.stream import whole_lines
 from tetraproof.targets import Unanswerable, state
 from tetraproof.targets.preparation import Plan, Preparation
 from tetraproof.verdict import Verdict
@@ -205,7 +206,13 @@ class Kubernetes:
         """Delete a policy, and await that no agent has it any more."""
         if policy.key not in self._applied:
             return
-        self.cluster.delete(f"{_POLICY}{policy.kind}", policy.name, policy.namespace)
+        kind = f"{_POLICY}{policy.kind}"
+        there = self.cluster.get(kind, policy.name, policy.namespace)
+        if there and (there["metadata"].get("labels") or {}).get(RUN) != self._plan.token:
+            # somebody made one of this name between our question and our creation
+            del self._applied[policy.key]
+            return
+        self.cluster.delete(kind, policy.name, policy.namespace)
         until(
             f"the end of {policy.name}",
             self.states,
@@ -250,7 +257,7 @@ class Kubernetes:
             self.installation.await_ready()
             self._listen(place)
             output = self._streams[place][1]
-        return output.stat().st_size
+        return whole_lines(output)
 
     def heard(self, place: str, position: int, applied: str) -> bytes:
         """A node's stream since a position; it holds the run's pods only."""
