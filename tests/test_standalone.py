@@ -126,6 +126,7 @@ def test_what_is_opened_is_a_machine_with_pods_an_agent_and_a_stream(machines: M
     assert live.recorder.index.nodes[0].runtime == "podman 4.3.1, crun"
     recorded = live.recorder.only("nothing")
     assert recorded.text("environment/kernel.config") == "CONFIG_BPF=y\n"
+    assert recorded.text("environment/tetra-status.txt") == RUNS
     assert site.bindings("made").pod("probe").container == IDS["probe"]
     assert [len(machines.agents()), len(machines.streams())] == [1, 1]
     site.close()
@@ -353,7 +354,8 @@ def test_the_export_log_is_told_since_the_scenario_began(machines: Machines, tmp
     assert f"--export-filename={file}" in machines.agents()[0].argv
     file.write_bytes(event(IDS["probe"]))
     site.position("made")
-    later = event(IDS["nginx"])
+    site.apply(GUARD, "manifest")
+    later = event(IDS["nginx"]) + event("", policy="guard")
     with file.open("ab") as export:
         export.write(later + event("f" * 31))
     assert site.export("made", datetime.now(UTC), IDS["nginx"].encode()) == later

@@ -61,7 +61,11 @@ def environment(plan: Plan, agent: Agent) -> dict[str, bytes]:
     """The files of a recording that say what the kernel and the agent are, by their paths in it."""
     config = plan.kernel.config if plan.kernel else _config_of_this_kernel()
     kept = "".join(f"{line}\n" for line in config.splitlines() if OPTIONS.search(line))
-    told = {"tetra-version.txt": agent.tetra("version", "--server"), "tetra-probe.txt": agent.tetra("probe")}
+    told = {
+        "tetra-status.txt": agent.tetra("status"),
+        "tetra-version.txt": agent.tetra("version", "--server"),
+        "tetra-probe.txt": agent.tetra("probe"),
+    }
     files = {f"environment/{name}": done.stdout for name, done in told.items()}
     origins = {name: root.origin for name, root in plan.roots.items()}
     files["environment/workloads.json"] = json.dumps(origins, indent=1).encode() + b"\n"

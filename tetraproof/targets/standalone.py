@@ -170,7 +170,8 @@ class Standalone:
 
         def exported() -> bytes:
             path = self.agent.export
-            return b"" if path is None or not path.is_file() else self._ours(path, self._exported, "")
+            applied = next(iter(self._applied), "")
+            return b"" if path is None or not path.is_file() else self._ours(path, self._exported, applied)
 
         if self.agent.export is None:
             return b""
