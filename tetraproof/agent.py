@@ -98,7 +98,10 @@ class Agent:
         seconds = seconds or self._deadlines.command
         # by itself tetra gives up after 30 seconds, which is what loading a policy may take in emulation
         options = ["--server-address", self._address, "--timeout", f"{seconds:.0f}s"]
-        return self._machine.run([self._tetra, *options, *words], seconds=seconds + _GRACE, stdin=stdin)
+        # a third of its second or two in an emulated guest is Go collecting what it would not miss
+        return self._machine.run(
+            [self._tetra, *options, *words], seconds=seconds + _GRACE, stdin=stdin, environment={"GOGC": "off"}
+        )
 
     def states(self) -> list[dict[str, Any]]:
         """What it says of every policy, as `tetra tracingpolicy list -o json` has it. Raises `AgentError`."""
