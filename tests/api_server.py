@@ -74,6 +74,7 @@ class Asked:
     name: str
     sub: str
     query: Mapping[str, str]
+    command: str = ""
 
     @property
     def resource(self) -> str:
@@ -83,7 +84,7 @@ class Asked:
 
     def __str__(self) -> str:
         dry = " (dry run)" if self.query.get("dryRun") else ""
-        return f"{self.verb} {self.resource} {self.namespace}/{self.name}{dry}"
+        return f"{self.verb} {self.resource} {self.namespace}/{self.name}{dry} {self.command}".rstrip()
 
 
 class Refusal(Exception):  # noqa: N818 - an answer of the server
@@ -335,7 +336,13 @@ class ApiServer:
             return self._discovered(request.path.rstrip("/"), kinds)
         verb = _VERBS.get(request.method) or ("get" if found["name"] else "list")
         asked = Asked(
-            verb, kind, found["namespace"] or "", found["name"] or "", found["sub"] or "", dict(request.query)
+            verb,
+            kind,
+            found["namespace"] or "",
+            found["name"] or "",
+            found["sub"] or "",
+            dict(request.query),
+            " ".join(request.query.getall("command", [])),
         )
         self.asked.append(str(asked))
         self.used.add(f"{verb} {asked.resource}")

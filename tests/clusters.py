@@ -36,6 +36,7 @@ from tetraproof.targets.cluster import open_cluster
 from tetraproof.targets.kubernetes import Kubernetes
 from tetraproof.targets.live import Live
 from tetraproof.targets.preparation import Plan
+from tetraproof.waiting import until
 
 SECOND = "second-node"
 #: Nothing here takes any time: a test that waits for what does not come gives that a deadline of its own.
@@ -446,6 +447,12 @@ def playing(do: Callable[[], None], then: Play) -> Play:
         await then(command)
 
     return play
+
+
+def nothing_runs(api: ApiServer) -> bool:
+    """Whether every command's caller is gone, once the server has seen that."""
+    until("the end of all commands", lambda: len(api.running), lambda left: left == 0, 10)
+    return True
 
 
 async def endless(command: Exec) -> None:

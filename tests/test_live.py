@@ -29,6 +29,7 @@ from tests.clusters import (
     guard,
     hurried,
     manifest,
+    nothing_runs,
     opened,
     playing,
 )
@@ -121,7 +122,7 @@ def test_a_run_and_its_recording_come_to_the_same(nodes: tuple[str, ...], api: A
         assert len(told) == len(nodes)
         assert replayed(live, tmp_path / "recording") == told
     assert api.snapshot() == before
-    assert api.running == []
+    assert nothing_runs(api)
 
 
 def test_the_message_of_a_failure_is_whole(api: ApiServer, tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ def test_policies_are_confined_to_the_runs_own_pods(api: ApiServer, tmp_path: Pa
     api.put({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "theirs", "namespace": "default"}})
     with opened(lab, tmp_path) as (live, site):
         assert set(judged(live).values()) == {WELL}
-        assert "applied confined to the run's own pods" in notes(live)
+        assert "podSelector tetraproof.dev/run: 0a1b2c" in notes(live)
         assert seen[0]["spec"]["podSelector"] == {"matchLabels": {"tetraproof.dev/run": "0a1b2c"}}
         assert seen[0]["metadata"]["labels"] == site.workspace.labels
         applied = live.recorder.only("guard").text("scenarios/guard/applied.yaml")
@@ -512,7 +513,7 @@ def test_an_interrupt_leaves_nothing(stage: str, nodes: tuple[str, ...], api: Ap
         with pytest.raises(KeyboardInterrupt):
             judged(live)
     assert api.snapshot() == before
-    assert api.running == []
+    assert nothing_runs(api)
 
 
 def test_what_was_observed_before_an_interrupt_is_kept(api: ApiServer, tmp_path: Path) -> None:

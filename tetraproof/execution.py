@@ -73,7 +73,7 @@ class Executor:
         try:
             socket = self._open(place, argv, stdin=stdin is not None, tty=tty)
         except ApiException as error:
-            return Completed(None, broken=f"exec in {place} was refused: {_reason(error)}")
+            return Completed(None, broken=f"exec in {place} was refused: {reason(error)}")
         try:
             return self._followed(socket, seconds, stdin, tty=tty)
         except (WebSocketException, OSError) as error:
@@ -213,7 +213,7 @@ def _close(socket: Any) -> None:
     socket.sock.shutdown()
 
 
-def _reason(error: ApiException) -> str:
+def reason(error: ApiException) -> str:
     """What the server said: a WebSocket that is refused has the answer, a `v1.Status`, within its own text."""
     said = str(error.reason or error.body or "no reason")
     # older clients show it as Python shows bytes

@@ -21,7 +21,7 @@ from tetraproof.binding import Bindings
 from tetraproof.cluster import ClusterError
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
-from tetraproof.execution import Following, Place
+from tetraproof.execution import Following, Place, reason
 from tetraproof.gap import Beat, Continuity, Happening, Pulse
 from tetraproof.helm import Chart, Helm, HelmError
 from tetraproof.policy import Policy
@@ -215,7 +215,7 @@ def _beating(site: Kubernetes, seconds: float) -> Iterator[dict[str, _Beats]]:
             try:
                 beats[place] = _Beats(file, site.cluster.executor.start(where, words, file))
             except ApiException as error:
-                raise ClusterError(f"The act cannot be repeated on {place}: {error.reason}.") from error
+                raise ClusterError(f"The act cannot be repeated on {place}: {reason(error)}.") from error
             places.append(where)
         yield beats
     finally:

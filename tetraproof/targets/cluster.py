@@ -67,7 +67,8 @@ def open_cluster(plan: Plan) -> tuple[OnCluster, Kubernetes]:
             index, files = site.index()
         recorder = Recorder(plan.run_id, index, files)
     except BaseException:
-        site.close()
+        with plan.patient():
+            site.close()
         raise
     how = (
         "every policy as it is written, on the whole cluster"

@@ -24,7 +24,7 @@ from tetraproof.confinement import to_pods
 from tetraproof.environment import Environment
 from tetraproof.errors import TetraproofError
 from tetraproof.event import Event, parse
-from tetraproof.execution import Following, Place
+from tetraproof.execution import Following, Place, reason
 from tetraproof.policy import Policy
 from tetraproof.recording import FORMAT, Index, Provenance
 from tetraproof.redaction import redacted, redacted_text, redacted_yaml
@@ -91,7 +91,7 @@ class Kubernetes:
         try:
             following = self.cluster.executor.start(self.installation.agents[place].place, words, output)
         except ApiException as error:
-            raise ClusterError(f"The agent of {place} cannot be listened to: {error.reason}.") from error
+            raise ClusterError(f"The agent of {place} cannot be listened to: {reason(error)}.") from error
         self._streams[place] = following, output
 
     # what a live target asks of a site

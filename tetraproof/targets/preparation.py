@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ class Plan:
     helm: Helm | None = None
     chart: Chart = field(default_factory=Chart)
     newer: Chart | None = None
+    #: Within this a run that could not be opened is cleaned up: an interrupt may be made to wait there.
+    patient: Callable[[], AbstractContextManager[None]] = nullcontext
     tools: Sequence[Tool] = ()
 
 
