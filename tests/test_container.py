@@ -57,9 +57,11 @@ def test_podmans_things_are_the_runs_own() -> None:
     """Storage, state, network and configuration: the machine's own containers are neither seen nor touched."""
     on = machine()
     started(on).close()
+    assert ["ip", "netns", "add", "tetraproof-run"] in on.asked
     podman = [" ".join(argv) for argv in on.asked if "podman" in argv and "--version" not in argv]
     assert len(podman) > len(ROOTS)
     for line in podman:
+        assert line.startswith("nsenter --net=/run/netns/tetraproof-run ")
         assert "CONTAINERS_CONF=/run/tetraproof-run/containers.conf" in line
         assert "--root /run/tetraproof-run/storage --runroot /run/tetraproof-run/runroot" in line
     assert 'network_config_dir = "/run/tetraproof-run/networks"' in on.typed[0].decode()
@@ -73,6 +75,7 @@ def test_closing_removes_all_of_it() -> None:
     containers.close()
     assert on.lines("rm --all --force")
     assert on.lines("network rm --force tetraproof-run")
+    assert on.asked[-2] == ["ip", "netns", "delete", "tetraproof-run"]
     assert on.asked[-1] == ["rm", "-rf", "--one-file-system", "/run/tetraproof-run"]
     assert containers.pods == []
 
@@ -132,7 +135,7 @@ def test_an_act_is_the_runtimes_exec() -> None:
     assert on.asked[-1] == ["crun", "--root", "/run/crun", "exec", "c" * 64, "true", "x"]
     assert (outcome.exit_code, outcome.stdout, outcome.stderr, outcome.unknown) == (3, "out", "err", "")
     containers.perform(typed("tty", tty=True), POD, ["bash"])
-    assert on.asked[-1][:2] == ["env", "CONTAINERS_CONF=/run/tetraproof-run/containers.conf"]
+    assert on.asked[-1][2:4] == ["env", "CONTAINERS_CONF=/run/tetraproof-run/containers.conf"]
     assert on.asked[-1][-5:] == ["exec", "--interactive", "--tty", "c" * 64, "bash"]
     assert on.typed[-1] == b"tty\n\x04"
     containers.perform(typed("true"), POD, ["bash"])

@@ -34,6 +34,8 @@ _NO_CONTAINER = "error opening file `/run/crun/"
 _CONFIGURATION = """\
 [containers]
 log_driver = "none"
+# what podman would set by itself is more than it may on a machine that is confined
+default_ulimits = ["nofile=1024:4096", "nproc=16384:16384"]
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "none"
@@ -67,7 +69,9 @@ class Containers:
         self._tell = tell
         self._network = f"tetraproof-{run_id}"
         self._home = Path("/run") / self._network
+        # bridge, addresses and firewall rules in a network namespace of our own: they go with it
         self._podman = (
+            *("nsenter", f"--net=/run/netns/{self._network}"),
             *("env", f"CONTAINERS_CONF={self._home}/containers.conf", "podman"),
             *("--root", f"{self._home}/storage", "--runroot", f"{self._home}/runroot"),
         )
@@ -81,6 +85,8 @@ class Containers:
         """
         self._write("containers.conf", _CONFIGURATION.format(home=self._home))
         self.version = self._asked("podman", "--version").output.removeprefix("podman version").strip()
+        for words in (("netns", "add", self._network), ("-n", self._network, "link", "set", "lo", "up")):
+            self._done("ip", self._asked("ip", *words), "see that iproute2 is installed, and that this is root")
         self._do("network", "create", "--subnet", str(_SUBNET), self._network)
         named: dict[str, str] = dict.fromkeys(_OUTSIDE, INTERNET)
         served = {service.name: service for service in manifests.services}
@@ -124,6 +130,7 @@ class Containers:
         """Remove the containers, their network and their storage."""
         self._asked(*self._podman, "rm", "--all", "--force", "--time", "0")
         self._asked(*self._podman, "network", "rm", "--force", self._network)
+        self._asked("ip", "netns", "delete", self._network)
         self._asked("rm", "-rf", "--one-file-system", str(self._home))
         self.pods.clear()
 
@@ -146,11 +153,14 @@ class Containers:
 
     def _do(self, *words: str) -> Completed:
         done = self._machine.run([*self._podman, *words], seconds=self._deadlines.container)
+        return self._done(f"podman {words[0]}", done, "see that podman, crun and netavark are installed and work there")
+
+    def _done(self, what: str, done: Completed, remedy: str) -> Completed:
         if not done.ok:
             raise ContainerError(
-                f"podman {words[0]} failed on {self._machine.name}: exit {done.exit_code}.",
+                f"{what} failed on {self._machine.name}: exit {done.exit_code}.",
                 causes=[shorten(line, 200) for line in done.complaint.splitlines()[-6:]],
-                remedy="see that podman, crun and netavark are installed and work there",
+                remedy=remedy,
             )
         return done
 
