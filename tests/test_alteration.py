@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,22 +25,34 @@ from tetraproof.waiting import Overdue
 DEADLINES = Deadlines().scaled(0.005)
 
 
-@dataclass
 class Beating:
-    """The act that goes on: a line for each repetition."""
+    """The act that goes on: a line for each repetition, ended by the code that the site says."""
 
-    file: Path
-    clock: float = 1000.0
-    runs: bool = True
+    def __init__(self, site: Site, file: Path) -> None:
+        self._site, self._file = site, file
+        self._clock = 1000.0
+        self._writing = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
+        self._thread.start()
+
+    @property
+    def runs(self) -> bool:
+        return not self._stopped.is_set()
 
     def beat(self, *codes: int) -> None:
-        with self.file.open("a", encoding="utf-8") as file:
+        with self._writing, self._file.open("a", encoding="utf-8") as file:
             for code in codes:
-                file.write(f"{self.clock} {self.clock + 0.1} {code}\n")
-                self.clock += 1
+                file.write(f"{self._clock} {self._clock + 0.1} {code}\n")
+                self._clock += 1
 
     def stop(self) -> None:
-        self.runs = False
+        self._stopped.set()
+        self._thread.join()
+
+    def _go_on(self) -> None:
+        while not self._stopped.wait(0.002):
+            self.beat(self._site.goes_on)
 
 
 @dataclass
@@ -112,6 +125,9 @@ class Site:
         self.helm = FakeHelm(self)
         self.applied: list[str] = []
         self.anew = 0
+        self.changed = False
+        #: What becomes of each act that is repeated.
+        self.goes_on = 137
         self.ran: list[list[str]] = []
         self._changes = changes
         self.beating: Beating
@@ -119,12 +135,12 @@ class Site:
 
     def changes(self) -> None:
         if hasattr(self, "beating"):
+            self.changed = True
             self._changes(self.beating)
 
     def _start(self, place: object, argv: list[str], file: Path) -> Beating:
         assert tuple(argv[-len(ACT) :]) == ACT
-        self.beating = Beating(file)
-        self.beating.beat(*[137] * 5)
+        self.beating = Beating(self, file)
         return self.beating
 
     def _run(self, place: object, argv: list[str], *, seconds: float) -> Completed:
@@ -173,6 +189,25 @@ def test_the_gap_is_what_the_beats_say(tmp_path: Path) -> None:
     assert told.command == "kubectl rollout restart -n kube-system ds/tetragon"
     assert said(told, gap.ROLLED_OUT) == ["successfully rolled out"]
     assert "enabled" in said(told, gap.STATE)
+
+
+def test_enforcement_that_outlives_the_old_agent_is_not_enforcement_that_is_back(tmp_path: Path) -> None:
+    """The old agent's programs go on for a while, then the new agent takes them away and loads its own."""
+    site = Site(tmp_path, lambda beating: beating.beat(*[137] * 9))
+    words = iter([[], ["loading"], ["loading"]])
+
+    def states() -> dict[str, list[dict[str, str]]]:
+        told = next(words, None) if site.changed else None
+        if told is not None:
+            site.goes_on = 0
+            return {"a": [{"name": "guard", "state": f"TP_STATE_{word.upper()}"} for word in told]}
+        site.goes_on = 137
+        return {"a": [{"name": name, "state": "TP_STATE_ENABLED"} for name in site.applied]}
+
+    site.states = states
+    told = altered(site, "rollout-restart")
+    (found,) = gap.gaps(told.pulses[0])
+    assert found.closed
 
 
 def test_happenings_stand_in_their_order(tmp_path: Path) -> None:
@@ -234,7 +269,7 @@ def test_settings_are_noted_before_and_after(tmp_path: Path) -> None:
 
 def test_enforcement_that_never_comes_back_is_told_and_put_back_all_the_same(tmp_path: Path) -> None:
     """The gap stays open, and nobody waits for ever."""
-    site = Site(tmp_path, lambda beating: beating.beat(0, 0, 0))
+    site = Site(tmp_path, lambda beating: setattr(site, "goes_on", 0))
     told = altered(site, "rollout-restart")
     (found,) = gap.gaps(told.pulses[0])
     assert not found.closed

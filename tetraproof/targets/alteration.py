@@ -16,7 +16,6 @@ from threading import Event
 from kubernetes.client.exceptions import ApiException
 
 from tetraproof import gap
-from tetraproof.agent import AgentError
 from tetraproof.binding import Bindings
 from tetraproof.cluster import ClusterError
 from tetraproof.deadline import Deadlines
@@ -29,6 +28,7 @@ from tetraproof.progress import Tell
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.kubernetes import Kubernetes
 from tetraproof.targets.scene import manifest_of
+from tetraproof.targets.site import States
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import Overdue, until
 
@@ -97,7 +97,9 @@ class _Alteration:
                 site.installation.await_ready()
             self._tell(f"{change}: applying {policy.name}")
             site.apply(policy, manifest_of(site.fitted(policy)))
-            self._await_enabled(policy, going)
+            self._await_enabled()
+            for node in site.places:
+                going.note(gap.ENABLED, node=node)
             with _beating(site, self._deadlines.act) as beats:
                 going.note(gap.ACTS_BEGIN)
                 self._await_steady(beats, "before the change")
@@ -108,7 +110,7 @@ class _Alteration:
                     going.note(gap.CHANGE_RETURNED, known.make(site, helm))
                 except (HelmError, ClusterError) as error:
                     going.note(gap.REFUSED, " ".join((error.sentence, *error.causes)))
-                self._follow(going, policy, beats)
+                self._follow(going, beats)
                 self._told_of_settings(going)
             going.note(gap.ACTS_ENDED)
         finally:
@@ -126,46 +128,58 @@ class _Alteration:
         told = tuple(Pulse(place, tuple(beats[place].read()), ACT) for place in site.places)
         return Continuity(change, known.command, told, tuple(sorted(going.happenings, key=lambda one: one.at)))
 
-    def _await_enabled(self, policy: Policy, going: _Changing) -> None:
+    def _await_enabled(self) -> None:
+        """Wait until every node's agent, the one that is there by now, says that the policy is enabled."""
+        policy = self._policy
+
+        def ask() -> States:
+            self.site.installation.refresh()
+            return self.site.states()
+
         until(
             f"{policy.name} on every node",
-            self.site.states,
+            ask,
             lambda states: bool(states) and all(_word(policy, told) == "enabled" for told in states.values()),
             self._deadlines.policy,
             tell=self._tell,
             shown=lambda states: ", ".join(f"{node} says {_word(policy, told)}" for node, told in states.items()),
-            forgives=AgentError,
+            forgives=TetraproofError,
         )
-        for node in self.site.places:
-            going.note(gap.ENABLED, node=node)
 
     def _await_steady(self, beats: Mapping[str, _Beats], when: str) -> None:
+        """Wait until some acts in a row, begun from now on, are enforced on every node."""
+        since = {place: len(one.read()) for place, one in beats.items()}
+
+        def last() -> dict[str, list[Beat]]:
+            return {place: one.read()[since[place] :][-_STEADY:] for place, one in beats.items()}
+
         until(
             f"enforcement {when}",
-            lambda: {place: one.last() for place, one in beats.items()},
-            lambda last: all(
-                len(told) == _STEADY and all(beat.outcome == gap.ENFORCED for beat in told) for told in last.values()
+            last,
+            lambda told: all(
+                len(some) == _STEADY and all(beat.outcome == gap.ENFORCED for beat in some) for some in told.values()
             ),
             self._deadlines.rollout + self._deadlines.policy,
             tell=self._tell,
-            shown=lambda last: ", ".join(
-                f"{place}: {told[-1].outcome if told else 'no act yet'}" for place, told in last.items()
+            shown=lambda told: ", ".join(
+                f"{place}: {some[-1].outcome if some else 'no act'}" for place, some in told.items()
             ),
             every=0.2,
             longest=0.5,
         )
 
-    def _follow(self, going: _Changing, policy: Policy, beats: Mapping[str, _Beats]) -> None:
-        """Listen to what is said of the change until enforcement is back, or does not come back in time."""
+    def _follow(self, going: _Changing, beats: Mapping[str, _Beats]) -> None:
+        """Listen to what is said of the change until enforcement is back, or does not come back in time.
+
+        Enforcement may outlive the old agent, and end only once the new one has come. So acts that are enforced count
+        from the moment on at which the new one says that the policy is.
+        """
         with ThreadPoolExecutor(max_workers=2) as pool:
-            watching = [
-                pool.submit(_watch_rollout, going, self._deadlines.rollout),
-                pool.submit(_watch_states, going, policy),
-            ]
+            rollout = pool.submit(_watch_rollout, going, self._deadlines.rollout)
+            pool.submit(_watch_states, going, self._policy)
             try:
-                until(
-                    "the end of the roll-out", watching[0].done, bool, self._deadlines.rollout, every=0.2, longest=0.2
-                )
+                until("the end of the roll-out", rollout.done, bool, self._deadlines.rollout, every=0.2, longest=0.2)
+                self._await_enabled()
                 self._await_steady(beats, "after the change")
             except Overdue as error:
                 self._tell(error.sentence)
@@ -195,10 +209,6 @@ class _Beats:
                 begun, ended, code = line.split()
                 beats.append(Beat(float(begun), float(ended), int(code)))
         return beats
-
-    def last(self) -> list[Beat]:
-        """The last few."""
-        return self.read()[-_STEADY:]
 
 
 @contextmanager
