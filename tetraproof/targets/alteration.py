@@ -87,46 +87,58 @@ class _Alteration:
 
     def run(self) -> Continuity:
         """Everything that was observed of it."""
-        site, change, policy, known, helm = self.site, self._change, self._policy, CHANGES[self._change], self.site.helm
+        site, change, known, helm = self.site, self._change, CHANGES[self._change], self.site.helm
         assert helm is not None
         going = _Changing(site)
         try:
-            if known.before:
-                self._tell(f"{change}: setting up")
-                known.before(site, helm)
-                site.installation.await_ready()
-            self._tell(f"{change}: applying {policy.name}")
-            site.apply(policy, manifest_of(site.fitted(policy)))
-            self._await_enabled()
-            for node in site.places:
-                going.note(gap.ENABLED, node=node)
-            with _beating(site, self._deadlines.act) as beats:
-                going.note(gap.ACTS_BEGIN)
-                self._await_steady(beats, "before the change")
-                self._told_of_settings(going)
-                self._tell(f"{change}: {known.command}")
-                going.note(gap.CHANGE_BEGINS, known.command)
-                try:
-                    going.note(gap.CHANGE_RETURNED, known.make(site, helm))
-                except (HelmError, ClusterError) as error:
-                    going.note(gap.REFUSED, " ".join((error.sentence, *error.causes)))
-                self._follow(going, beats)
-                self._told_of_settings(going)
-            going.note(gap.ACTS_ENDED)
-        finally:
-            site.installation.refresh()
-            with suppress(TetraproofError):
-                site.remove(policy)
-            self._tell(f"{change}: putting the installation back")
-            try:
-                if known.after:
-                    known.after(site, helm)
-            except TetraproofError as error:
-                self._tell(f"the installation could not be put back: {error}")
-            site.installation.await_ready()
-            site.listen_anew()
+            beats = self._made(going, known, helm)
+        except TetraproofError:
+            self._put_back(known, helm)
+            raise
+        # after an interrupt nothing is put back: the installation goes as a whole
+        self._put_back(known, helm)
         told = tuple(Pulse(place, tuple(beats[place].read()), ACT) for place in site.places)
         return Continuity(change, known.command, told, tuple(sorted(going.happenings, key=lambda one: one.at)))
+
+    def _made(self, going: _Changing, known: _Change, helm: Helm) -> dict[str, _Beats]:
+        site, change, policy = self.site, self._change, self._policy
+        if known.before:
+            self._tell(f"{change}: setting up")
+            known.before(site, helm)
+            site.installation.await_ready()
+        self._tell(f"{change}: applying {policy.name}")
+        site.apply(policy, manifest_of(site.fitted(policy)))
+        self._await_enabled()
+        for node in site.places:
+            going.note(gap.ENABLED, node=node)
+        with _beating(site, self._deadlines.act) as beats:
+            going.note(gap.ACTS_BEGIN)
+            self._await_steady(beats, "before the change")
+            self._told_of_settings(going)
+            self._tell(f"{change}: {known.command}")
+            going.note(gap.CHANGE_BEGINS, known.command)
+            try:
+                going.note(gap.CHANGE_RETURNED, known.make(site, helm))
+            except (HelmError, ClusterError) as error:
+                going.note(gap.REFUSED, " ".join((error.sentence, *error.causes)))
+            self._follow(going, beats)
+            self._told_of_settings(going)
+        going.note(gap.ACTS_ENDED)
+        return beats
+
+    def _put_back(self, known: _Change, helm: Helm) -> None:
+        site = self.site
+        site.installation.refresh()
+        with suppress(TetraproofError):
+            site.remove(self._policy)
+        self._tell(f"{self._change}: putting the installation back")
+        try:
+            if known.after:
+                known.after(site, helm)
+        except TetraproofError as error:
+            self._tell(f"the installation could not be put back: {error}")
+        site.installation.await_ready()
+        site.listen_anew()
 
     def _await_enabled(self) -> None:
         """Wait until every node's agent, the one that is there by now, says that the policy is enabled."""

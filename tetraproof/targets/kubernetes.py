@@ -78,7 +78,8 @@ class Kubernetes:
         self._streams.clear()
         for policy in list(self._applied.values()):
             with suppress(TetraproofError):
-                self.remove(policy)
+                # agents of our own go with it, so there is nobody to await
+                self.remove(policy, awaited=self.helm is None)
         self._prepared.close()
 
     def _listen(self, place: str) -> None:
@@ -202,7 +203,7 @@ class Kubernetes:
         self.cluster.create(document)
         return ""
 
-    def remove(self, policy: Policy) -> None:
+    def remove(self, policy: Policy, *, awaited: bool = True) -> None:
         """Delete a policy, and await that no agent has it any more."""
         if policy.key not in self._applied:
             return
@@ -213,6 +214,9 @@ class Kubernetes:
             del self._applied[policy.key]
             return
         self.cluster.delete(kind, policy.name, policy.namespace)
+        if not awaited:
+            del self._applied[policy.key]
+            return
         until(
             f"the end of {policy.name}",
             self.states,
@@ -227,8 +231,12 @@ class Kubernetes:
         del self._applied[policy.key]
 
     def states(self) -> dict[str, list[dict[str, Any]]]:
-        """What the agent of each node says of every policy."""
-        return self.installation.states()
+        """What the agent of each node says of every policy; one that does not answer may be another next time."""
+        try:
+            return self.installation.states()
+        except AgentError:
+            self.installation.refresh()
+            raise
 
     def disturbed(self) -> dict[str, str]:
         """The nodes whose agent is not the one that it was when the policy was applied, and how."""
