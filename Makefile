@@ -133,7 +133,7 @@ bench: $(VENV)/check ## how fast events are parsed and matched (benchmarks/READM
 	$(BIN)/python benchmarks/parse_events.py
 
 clean-cluster: $(VENV)/run ## list what killed runs left on a cluster (CONTEXT=), and remove it (YES=1)
-	@$(BIN)/tetraproof clean-cluster --context "$(CONTEXT)" $(if $(YES),--yes)
+	@$(BIN)/tetraproof clean-cluster --context "$(CONTEXT)" $(call given,HELM,helm) $(if $(YES),--yes)
 
 clean: ## remove what runs and set-up have made
 	rm -rf $(VENV) build *.egg-info reports/[0-9]* reports/matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -14,7 +14,7 @@ from tests.clusters import PATIENT, Lab, cluster_of, hurried, opened
 from tetraproof import cli, leftovers
 from tetraproof.cluster import Cluster
 from tetraproof.waiting import Overdue
-from tetraproof.workspace import MANAGED, RUN
+from tetraproof.workspace import CRDS_MADE, MANAGED, RUN
 
 OURS = {**MANAGED, RUN: "dead"}
 
@@ -109,9 +109,32 @@ def test_one_that_does_not_go_is_told(api: ApiServer, tmp_path: Path) -> None:
     """A finalizer may hold a namespace."""
     left(api, **OURS)
     api.lingers = 10_000
-    cluster = cluster_of(api, tmp_path)
+    cluster, deadlines = cluster_of(api, tmp_path), replace(PATIENT, workload=0.1)
     with pytest.raises(Overdue, match=r"the end of what was left .*Namespace tetraproof-dead-other \(run dead\)"):
-        leftovers.remove(cluster, leftovers.find(cluster), replace(PATIENT, workload=0.1), lambda line: None)
+        leftovers.remove(
+            cluster, leftovers.find(cluster), replace(PATIENT, workload=0.1), lambda line: None, lambda: None
+        )
+    cluster.close()
+
+
+def test_an_installation_of_ours_is_uninstalled_with_its_crds(api: ApiServer, tmp_path: Path) -> None:
+    """Helm takes it away; the CRDs that came with it go as well, and nobody else's."""
+    labels = {RUN: "dead", CRDS_MADE: "true"}
+    metadata = {"name": "tetragon", "namespace": "kube-system", "labels": labels}
+    api.put({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": {}})
+    cluster = cluster_of(api, tmp_path)
+    (found,) = leftovers.find(cluster)
+    assert str(found) == "the Tetragon kube-system/tetragon, installed by Helm (run dead)"
+    helm: list[str] = []
+
+    def uninstall() -> None:
+        helm.append("uninstall")
+        cluster.delete("apps/v1/DaemonSet", "tetragon", "kube-system")
+
+    leftovers.remove(cluster, [found], PATIENT, lambda line: None, uninstall)
+    assert helm == ["uninstall"]
+    crds = [one["metadata"]["name"] for one in cluster.list("apiextensions.k8s.io/v1/CustomResourceDefinition")]
+    assert not [name for name in crds if name.endswith("cilium.io")]
     cluster.close()
 
 

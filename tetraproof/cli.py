@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import tetraproof
-from tetraproof import kubeconfig, leftovers
+from tetraproof import kubeconfig, leftovers, tool
 from tetraproof.cluster import Cluster
 from tetraproof.compact import compact
 from tetraproof.conversion import Choice, convert
@@ -23,6 +23,7 @@ from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.event import Event, Malformed
 from tetraproof.explanation import what_happened
+from tetraproof.helm import Helm
 from tetraproof.recording import open_recording, write
 from tetraproof.report.matrix import matrix, matrix_text
 from tetraproof.report.page import page
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     cleaning.add_argument("--context", required=True, help="the context of the kubeconfig")
     cleaning.add_argument("--kubeconfig", default="", help="default: KUBECONFIG, then ~/.kube/config")
+    cleaning.add_argument("--helm", default="", help="the helm to uninstall with (default: that on PATH)")
     cleaning.add_argument("--yes", action="store_true", help="remove what is listed")
     return parser
 
@@ -224,7 +226,12 @@ def _clean_cluster(given: argparse.Namespace) -> int:
         for one in found:
             print(one)
         if found and given.yes:
-            leftovers.remove(cluster, found, Deadlines(), lambda line: print(line, file=sys.stderr))
+
+            def uninstall() -> None:
+                helm = tool.find("helm", given.helm)
+                Helm(helm, own, given.context, Path(folder, "helm"), Deadlines().rollout).uninstall()
+
+            leftovers.remove(cluster, found, Deadlines(), lambda line: print(line, file=sys.stderr), uninstall)
     told = "removed" if given.yes else "to remove them: make clean-cluster YES=1, when no run is going on"
     print(f"{len(found)} left on the cluster of {given.context}; {told}" if found else "nothing is left on the cluster")
     return 0

@@ -24,6 +24,8 @@ from tetraproof.waiting import Overdue, until
 
 MANAGED = {"app.kubernetes.io/managed-by": "tetraproof"}
 RUN, PLACE, WORKLOAD = "tetraproof.dev/run", "tetraproof.dev/place", "tetraproof.dev/workload"
+#: On an installation of ours: whether its CRDs came with it.
+CRDS_MADE = "tetraproof.dev/crds-made"
 #: Kinds that hold a template of pods.
 _TEMPLATED = {"Deployment", "StatefulSet", "ReplicaSet"}
 #: Waiting does not help against these.

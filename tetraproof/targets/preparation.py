@@ -18,7 +18,7 @@ from tetraproof.installation import Installation
 from tetraproof.progress import Tell
 from tetraproof.tool import Tool
 from tetraproof.waiting import until
-from tetraproof.workspace import MANAGED, Workspace
+from tetraproof.workspace import CRDS_MADE, MANAGED, RUN, Workspace
 
 _CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 
@@ -132,6 +132,9 @@ class Preparation:
         found = installations.find(self.cluster, plan.deadlines, plan.tell)
         if found is None:
             raise UsageError("The chart was installed and made no DaemonSet of Tetragon.", remedy="see its values")
+        # so that it is found again, should the run be killed
+        labels = {RUN: plan.token, CRDS_MADE: str(not self._crds_before).lower()}
+        self.cluster.patch("apps/v1/DaemonSet", found.name, found.namespace, {"metadata": {"labels": labels}})
         return found
 
     def _uninstall(self) -> None:
