@@ -109,7 +109,7 @@ def test_one_that_does_not_go_is_told(api: ApiServer, tmp_path: Path) -> None:
     """A finalizer may hold a namespace."""
     left(api, **OURS)
     api.lingers = 10_000
-    cluster, deadlines = cluster_of(api, tmp_path), replace(PATIENT, workload=0.1)
+    cluster = cluster_of(api, tmp_path)
     with pytest.raises(Overdue, match=r"the end of what was left .*Namespace tetraproof-dead-other \(run dead\)"):
         leftovers.remove(
             cluster, leftovers.find(cluster), replace(PATIENT, workload=0.1), lambda line: None, lambda: None
