@@ -127,17 +127,17 @@ POD = PodBinding("other", "probe", "10.231.0.5", "made", "c" * 64)
 
 
 def test_an_act_is_the_runtimes_exec() -> None:
-    """A terminal is podman's; what is typed ends as a terminal has it."""
+    """A terminal is one of `script`'s, which types the end of input when the time has come."""
     on = machine()
     containers = Containers(on, "run", Deadlines(), silent)
     on.answers["exec"] = Completed(3, b"out", b"err")
     outcome = containers.perform(command("true", "x"), POD, ["true", "x"])
     assert on.asked[-1] == ["crun", "--root", "/run/crun", "exec", "c" * 64, "true", "x"]
     assert (outcome.exit_code, outcome.stdout, outcome.stderr, outcome.unknown) == (3, "out", "err", "")
-    containers.perform(typed("tty", tty=True), POD, ["bash"])
-    assert on.asked[-1][2:4] == ["env", "CONTAINERS_CONF=/run/tetraproof-run/containers.conf"]
-    assert on.asked[-1][-5:] == ["exec", "--interactive", "--tty", "c" * 64, "bash"]
-    assert on.typed[-1] == b"tty\n\x04"
+    containers.perform(typed("tty", tty=True), POD, ["bash", "-c", "a b"])
+    assert on.asked[-1][:4] == ["script", "--quiet", "--return", "--command"]
+    assert on.asked[-1][4:] == [f"crun --root /run/crun exec --tty {'c' * 64} bash -c 'a b'", "/dev/null"]
+    assert on.typed[-1] == b"tty\n"
     containers.perform(typed("true"), POD, ["bash"])
     assert on.typed[-1] == b"true\n"
 
@@ -146,7 +146,7 @@ def test_an_act_is_the_runtimes_exec() -> None:
     ("answer", "tty"),
     [
         (Completed(1, b"", b"error opening file `/run/crun/cccc/status`: No such file or directory"), False),
-        (Completed(125, b"", b"Error: no container with that name"), True),
+        (Completed(1, b"error opening file `/run/crun/cccc/status`: No such file or directory\r\n"), True),
         (Completed(None, broken="no end within 60 s"), False),
     ],
 )
@@ -158,10 +158,10 @@ def test_an_act_that_could_not_be_asked_has_no_outcome(answer: Completed, tty: b
     assert outcome.unknown
 
 
-def test_an_act_may_end_with_podmans_number() -> None:
-    """125 is its own where podman was not asked."""
-    on = Machine({"exec": Completed(125)})
-    assert Containers(on, "run", Deadlines(), silent).perform(command("x"), POD, ["x"]).exit_code == 125
+def test_an_act_may_say_what_the_runtime_says() -> None:
+    """Where it ends well that is its own word."""
+    on = Machine({"exec": Completed(0, b"error opening file `/run/crun/x`")})
+    assert Containers(on, "run", Deadlines(), silent).perform(command("x"), POD, ["x"]).exit_code == 0
 
 
 def test_a_program_that_is_not_there_was_refused() -> None:

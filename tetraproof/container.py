@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +25,9 @@ from tetraproof.workload import Manifests, Service, Workload
 
 #: The network of a run's pods; its first address is the bridge's.
 _SUBNET = ipaddress.ip_network("10.231.0.0/24")
-#: The end of input, as a terminal has it.
-_END_OF_INPUT = "\x04"
 #: The names that an act calls the internet by; there is no name service to ask.
 _OUTSIDE = ("www.google.com",)
 _RUNTIME = ("crun", "--root", "/run/crun")
-_PODMAN_FAILED = 125
 _NO_CONTAINER = "error opening file `/run/crun/"
 _CONFIGURATION = """\
 [containers]
@@ -116,15 +114,17 @@ class Containers:
         return told.strip().removeprefix("ipc:[").removesuffix("]")
 
     def perform(self, act: Act, pod: PodBinding, argv: Sequence[str]) -> Outcome:
-        """Perform an act in a pod: the runtime's exec, and for a terminal podman's around it.
+        """Perform an act in a pod: the runtime's exec, and for a terminal `script` around it, which is one.
 
         `podman exec` has the runtime do the same; the rest of it (three programs more, one of them after the act)
         takes ten times as long in an emulated guest as the act itself.
         """
-        words = [*self._podman, "exec", "--interactive", "--tty"] if act.tty else [*_RUNTIME, "exec"]
-        typed = None if act.stdin is None else (act.stdin + (_END_OF_INPUT if act.tty else "")).encode()
-        done = self._machine.run([*words, pod.container, *argv], seconds=self._deadlines.act, stdin=typed)
-        return _outcome(done, by_podman=act.tty)
+        words = [*_RUNTIME, "exec", *(["--tty"] if act.tty else []), pod.container, *argv]
+        if act.tty:
+            # its end of input is a terminal's, typed once what came before it was read
+            words = ["script", "--quiet", "--return", "--command", shlex.join(words), "/dev/null"]
+        typed = None if act.stdin is None else act.stdin.encode()
+        return _outcome(self._machine.run(words, seconds=self._deadlines.act, stdin=typed))
 
     def close(self) -> None:
         """Remove the containers, their network and their storage."""
@@ -174,10 +174,11 @@ class Containers:
         )
 
 
-def _outcome(done: Completed, *, by_podman: bool) -> Outcome:
+def _outcome(done: Completed) -> Outcome:
     complaint = done.stderr.decode("utf-8", "replace")
-    # 125 is podman's own: it could not ask; crun says so of a container that it does not find
-    if (by_podman and done.exit_code == _PODMAN_FAILED) or _NO_CONTAINER in complaint:
+    # a terminal has one output for both
+    if done.exit_code and _NO_CONTAINER in complaint + done.output:
+        complaint = complaint or done.output
         return Outcome(None, broken=f"it could not be performed: {shorten(complaint.strip(), 200)}")
     return Outcome(done.exit_code, done.output, complaint, done.broken)
 

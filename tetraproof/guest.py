@@ -43,6 +43,7 @@ _NEEDED = {
 #: Without AVX: Go's memory moves are several times slower where AVX is emulated.
 _EMULATED = "Nehalem"
 _CONSOLE_LINES = 12
+_PANIC = "Kernel panic"
 #: How soon a running command is asked for first, in seconds: each asking costs an emulated guest some of its time.
 _POLL = 0.02
 #: How long a guest that boots is listened to before it is asked again, in seconds.
@@ -76,9 +77,11 @@ class Guest:
 
     @property
     def console(self) -> list[str]:
-        """The last lines of its console."""
+        """The last lines of its console, and before them the last that tells of a panic."""
         text = self._console.read_text(encoding="utf-8", errors="replace") if self._console.is_file() else ""
-        return [safe(line) for line in text.splitlines()[-_CONSOLE_LINES:] if line.strip()]
+        lines = [safe(line) for line in text.splitlines() if line.strip()]
+        panics = [line for line in lines[:-_CONSOLE_LINES] if _PANIC in line]
+        return [*(f"{line} …" for line in panics[-1:]), *lines[-_CONSOLE_LINES:]]
 
     def await_boot(self, tell: Tell) -> None:
         """Wait until it answers. Raises `MachineLost` with the console's last lines."""
