@@ -261,11 +261,11 @@ def test_those_that_run_are_given_up_when_told_so(api: ApiServer, executor: Exec
 
     api.exec = play
     done: list[Completed] = []
-    running = threading.Thread(target=lambda: done.append(ran(executor)))
+    running = threading.Thread(target=lambda: done.append(ran(executor, seconds=10_000)), daemon=True)
     running.start()
     assert began.wait(10)
     executor.stop()
-    running.join()
+    running.join(20)
     assert done == [Completed(None, broken="it was given up")]
     assert ran(executor).broken == "it was given up"
     executor.resume()

@@ -173,6 +173,38 @@ def test_policies_are_confined_to_the_runs_own_pods(api: ApiServer, tmp_path: Pa
         del api.objects[POLICIES, "", "guard"]
 
 
+def test_a_policy_that_cannot_be_confined_is_unsupported(api: ApiServer, tmp_path: Path) -> None:
+    """Where the agent filters by no pod, it would meet what is not ours; unless the user says so."""
+    lab = Lab(api)
+    api.objects["v1/ConfigMap", "kube-system", "tetragon-config"]["data"]["enable-policy-filter"] = "false"
+    seen: list[Json] = []
+    api.created.append(lambda made: seen.append(made) if made["kind"] == "TracingPolicy" else None)
+    with opened(lab, tmp_path / "confined") as (live, _):
+        ((verdict, why),) = judged(live).values()
+        assert verdict is U
+        assert "enable-policy-filter: false" in str(why)
+        assert "--cluster-wide" in str(why)
+        assert seen == []
+    with opened(lab, tmp_path / "wide", cluster_wide=True) as (live, _):
+        assert judged(live) == {"guard": WELL}
+        assert "podSelector" not in seen[0]["spec"]
+        assert any("as it is written, on the whole cluster" in line for line in live.introduction())
+
+
+def test_of_an_export_log_only_what_is_ours_is_kept(api: ApiServer, tmp_path: Path) -> None:
+    """Others' events are not ours to keep; what is no event is told."""
+    lab = Lab(api)
+    theirs = execs(started(7, arguments="a secret", pod="default/theirs")).line
+    lab._exported[NODE] += [theirs, b"tail: the log has been replaced"]
+    with opened(lab, tmp_path) as (live, _):
+        assert judged(live) == {"guard": WELL}
+        kept = live.recorder.only("guard").in_scenario("guard", "export.jsonl") or b""
+        assert b"sentinel-end" in kept
+        assert b"a secret" not in kept
+        assert b"has been replaced" in kept
+        assert b"a secret" not in (live.recorder.only("guard").in_scenario("guard", "events.jsonl") or b"")
+
+
 def test_an_act_through_a_terminal_and_one_in_a_pipe(api: ApiServer, tmp_path: Path) -> None:
     """What is typed reaches the shell; it is killed in its turn."""
     acts = Acts(piped=typed("echo hi", f"echo foo > {GUARDED}"), terminal=typed("echo hi", tty=True))
