@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 from tests.builders import ROOT
 from tests.machines import Machine
+from tetraproof import container
 from tetraproof.act import command, typed
 from tetraproof.binding import PodBinding
 from tetraproof.container import ContainerError, Containers
 from tetraproof.deadline import Deadlines
-from tetraproof.machine import Completed
+from tetraproof.machine import Completed, ThisMachine
 from tetraproof.workload import Manifests, load
 
 MANIFESTS = load(ROOT / "manifests/workloads")
@@ -127,7 +129,7 @@ POD = PodBinding("other", "probe", "10.231.0.5", "made", "c" * 64)
 
 
 def test_an_act_is_the_runtimes_exec() -> None:
-    """A terminal is one of `script`'s, which types the end of input when the time has come."""
+    """A terminal is one of `script`'s."""
     on = machine()
     containers = Containers(on, "run", Deadlines(), silent)
     on.answers["exec"] = Completed(3, b"out", b"err")
@@ -135,11 +137,22 @@ def test_an_act_is_the_runtimes_exec() -> None:
     assert on.asked[-1] == ["crun", "--root", "/run/crun", "exec", "c" * 64, "true", "x"]
     assert (outcome.exit_code, outcome.stdout, outcome.stderr, outcome.unknown) == (3, "out", "err", "")
     containers.perform(typed("tty", tty=True), POD, ["bash", "-c", "a b"])
-    assert on.asked[-1][:4] == ["script", "--quiet", "--return", "--command"]
-    assert on.asked[-1][4:] == [f"crun --root /run/crun exec --tty {'c' * 64} bash -c 'a b'", "/dev/null"]
+    assert on.asked[-1][:2] == ["bash", "-c"]
+    assert on.asked[-1][-1] == f"crun --root /run/crun exec --tty {'c' * 64} bash -c 'a b'"
     assert on.typed[-1] == b"tty\n"
     containers.perform(typed("true"), POD, ["bash"])
     assert on.typed[-1] == b"true\n"
+
+
+@pytest.mark.parametrize("listens", ["", "sleep 1; "])
+@pytest.mark.parametrize(("last", "code"), [("", 0), ("exit 3\n", 3), ("kill -9 $$\n", 137)])
+def test_a_terminal_ends_with_its_input(listens: str, last: str, code: int) -> None:
+    """Also where the shell begins to listen long after all of it was typed."""
+    here = ThisMachine()
+    shell = shlex.join(["sh", "-c", f"{listens}exec bash --norc"])
+    done = here.run(["bash", "-c", container._TERMINAL, "bash", shell], seconds=60, stdin=f"tty\n{last}".encode())
+    assert done.exit_code == code
+    assert "/dev/pts/" in done.output
 
 
 @pytest.mark.parametrize(

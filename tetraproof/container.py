@@ -27,6 +27,9 @@ from tetraproof.workload import Manifests, Service, Workload
 _SUBNET = ipaddress.ip_network("10.231.0.0/24")
 #: The names that an act calls the internet by; there is no name service to ask.
 _OUTSIDE = ("www.google.com",)
+#: Types our input into a terminal, and its end again and again: one that is typed before a shell listens is lost.
+_TERMINAL = r"""{ cat; exec 3<> <(:); while :; do read -rt 0.5 -u 3; printf '\004'; done; } |
+script --quiet --return --command "$1" /dev/null"""
 _RUNTIME = ("crun", "--root", "/run/crun")
 _NO_CONTAINER = "error opening file `/run/crun/"
 _CONFIGURATION = """\
@@ -114,15 +117,14 @@ class Containers:
         return told.strip().removeprefix("ipc:[").removesuffix("]")
 
     def perform(self, act: Act, pod: PodBinding, argv: Sequence[str]) -> Outcome:
-        """Perform an act in a pod: the runtime's exec, and for a terminal `script` around it, which is one.
+        """Perform an act in a pod: the runtime's exec, and for a terminal `script` around it, which makes one.
 
         `podman exec` has the runtime do the same; the rest of it (three programs more, one of them after the act)
         takes ten times as long in an emulated guest as the act itself.
         """
         words = [*_RUNTIME, "exec", *(["--tty"] if act.tty else []), pod.container, *argv]
         if act.tty:
-            # its end of input is a terminal's, typed once what came before it was read
-            words = ["script", "--quiet", "--return", "--command", shlex.join(words), "/dev/null"]
+            words = ["bash", "-c", _TERMINAL, "bash", shlex.join(words)]
         typed = None if act.stdin is None else act.stdin.encode()
         return _outcome(self._machine.run(words, seconds=self._deadlines.act, stdin=typed))
 
