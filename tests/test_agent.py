@@ -32,7 +32,7 @@ def says(text: str, *, ends: bool = False):
 
 
 def started(machine: Machine, tmp_path: Path, **settings: str) -> Agent:
-    return start(machine, BUNDLE, tmp_path, settings, DEADLINES, run_id="run", number=3)
+    return start(machine, BUNDLE, tmp_path, settings, DEADLINES, run_id="debian-6.1", number=3)
 
 
 def test_an_agent_runs_when_it_says_so(tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ def test_an_agent_runs_when_it_says_so(tmp_path: Path) -> None:
     (going,) = machine.going
     assert going.argv[0] == "/bundle/bin/tetragon"
     options = dict(word.removeprefix("--").split("=", 1) for word in going.argv[1:])
-    assert options["bpf-dir"] == "tetraproof-run"
-    assert options["server-address"] == "unix:///run/tetraproof-run/agent-3.sock"
+    assert options["bpf-dir"] == "tetraproof-debian-6-1", "the BPF file system takes no dot"
+    assert options["server-address"] == "unix:///run/tetraproof-debian-6.1/agent-3.sock"
     assert options["bpf-lib"] == "/bundle/bpf"
     assert options["export-filename"] == str(tmp_path / "export-3.jsonl")
     assert (options["rb-size"], options["metrics-server"]) == ("1M", "")

@@ -150,7 +150,8 @@ def start(  # noqa: PLR0913 - an agent is where, what, and how it is set
     given = {
         **_SETTINGS,
         "bpf-lib": str(bundle.library),
-        "bpf-dir": f"tetraproof-{run_id}",
+        # the BPF file system takes no name with a dot
+        "bpf-dir": f"tetraproof-{run_id}".replace(".", "-"),
         "server-address": address,
         "export-filename": str(export),
         **settings,
