@@ -73,6 +73,7 @@ class Cluster:
 
     def close(self) -> None:
         """Let go of the connections, if there are any."""
+        self.executor.close()
         if "_client" in self.__dict__:
             self._client.client.rest_client.pool_manager.clear()
 

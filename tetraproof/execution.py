@@ -51,6 +51,7 @@ class Executor:
     def __init__(self, configuration: client.Configuration) -> None:
         self._configuration = configuration
         self._stopped = threading.Event()
+        self._following: list[Following] = []
 
     def stop(self) -> None:
         """Give up what runs now, and refuse what comes later."""
@@ -84,7 +85,17 @@ class Executor:
 
     def start(self, place: Place, argv: Sequence[str], output: Path) -> Following:
         """Start a command whose output is written to a file as it comes. Raises `ApiException`."""
-        return Following(self._open(place, argv, stdin=False, tty=False), output)
+        # known before it is opened, so that an interrupt in between leaves nothing open
+        following = Following(output)
+        self._following.append(following)
+        following.begin(self._open(place, argv, stdin=False, tty=False))
+        return following
+
+    def close(self) -> None:
+        """Let go of every command whose output is followed."""
+        for following in self._following:
+            following.stop()
+        self._following.clear()
 
     def _open(self, place: Place, argv: Sequence[str], *, stdin: bool, tty: bool) -> Any:
         # a client of its own: opening a stream changes the client for as long as it takes
@@ -107,9 +118,11 @@ class Executor:
             )
         except ApiException as error:
             # the library makes a refusal of an interrupt
-            if isinstance(error.__context__, KeyboardInterrupt | SystemExit):
-                raise error.__context__ from None
-            raise
+            if not isinstance(error.__context__, KeyboardInterrupt | SystemExit):
+                raise
+            interrupt = type(error.__context__)
+        # a new one, which holds on to nothing: the connection, if it was made, ends with the old one
+        raise interrupt
 
     def _followed(self, socket: Any, seconds: float, stdin: bytes | None, *, tty: bool) -> Completed:
         end = time.monotonic() + seconds
@@ -137,12 +150,16 @@ class Executor:
 class Following:
     """A command whose output goes on to a file."""
 
-    def __init__(self, socket: Any, output: Path) -> None:
-        self._socket = socket
+    def __init__(self, output: Path) -> None:
+        self._socket: Any = None
         self._output = output
         self._stopping = False
         self.ending = ""
         self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def begin(self, socket: Any) -> None:
+        """Follow what comes from `socket`."""
+        self._socket = socket
         self._thread.start()
 
     @property
@@ -153,7 +170,10 @@ class Following:
     def stop(self) -> None:
         """Let go of it, and await that the file is complete."""
         self._stopping = True
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
+        elif self._socket is not None:
+            _close(self._socket)
 
     def _follow(self) -> None:
         socket = self._socket
