@@ -19,6 +19,7 @@ from tetraproof.errors import UsageError
 from tetraproof.installation import Installation
 from tetraproof.targets.scene import manifest_of
 
+COUNTED = ("desiredNumberScheduled", "updatedNumberScheduled", "numberReady", "numberAvailable")
 SHORT = replace(PATIENT, rollout=0.1, command=0.2)
 
 
@@ -110,7 +111,7 @@ ESTABLISHED = {"status": {"conditions": [{"type": "Established", "status": "True
 @pytest.mark.parametrize(
     ("status", "word"),
     [
-        ({"desiredNumberScheduled": 0, "numberReady": 0, "updatedNumberScheduled": 0}, "0 of 0 agents ready"),
+        (dict.fromkeys(COUNTED, 0), "0 of 0 agents ready"),
         ({"numberReady": 1}, "1 of 2 agents ready"),
         ({"updatedNumberScheduled": 1}, "2 of 2 agents ready, 1 of this revision"),
         ({"numberAvailable": 0}, "2 of 2 agents ready"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_server import ApiServer, Exec, interrupt
+from tests.api_server import ApiServer, Exec, Refusal, interrupt
 from tests.builders import NODE, Json, execs, started
 from tests.clusters import (
     ACTS,
@@ -475,6 +475,34 @@ def test_a_node_that_is_lost_leaves_the_other_alone(api: ApiServer, tmp_path: Pa
         assert told[f"guard@{NODE}"][1:] == WELL[1:]
         del lab.plays[""]
     assert api.snapshot() == before
+
+
+def test_a_node_that_cannot_be_listened_to_any_more_leaves_the_other_alone(api: ApiServer, tmp_path: Path) -> None:
+    """Its stream ended before the scenario, and its agent refuses another one: nothing is claimed there."""
+    lab = Lab(api, (NODE, SECOND))
+    before = api.snapshot()
+    with opened(lab, tmp_path) as (live, site):
+        agent = lab.agents()[SECOND]["metadata"]["name"]
+
+        def refuse(asked: object) -> None:
+            if f"/{agent} tetra getevents" in str(asked):
+                raise Refusal(500, "InternalError", 'container "tetragon" is not running')
+
+        api.faults = [refuse]
+        for one in list(api.running):
+            if one.pod["metadata"]["name"] == agent:
+                api.within(cut(one))
+        until("the end of the stream", lambda: site._streams[SECOND][0].runs, lambda runs: not runs, 10)
+        told = judged(live)
+        assert told[f"guard@{NODE}"] == WELL
+        assert told[f"guard@{SECOND}"][0] is I
+        assert 'container "tetragon" is not running' in notes(live, f"guard@{SECOND}")
+        api.faults = []
+    assert api.snapshot() == before
+
+
+async def cut(command: Exec) -> None:
+    command.cut()
 
 
 # bad weather: the API server goes

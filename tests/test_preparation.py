@@ -71,7 +71,7 @@ def test_every_verb_that_is_missing_is_named_before_anything_is_created(api: Api
     lab = Lab(api)
     before = api.snapshot()
     api.forbidden = {"create namespaces", "create pods/exec"}
-    error = refused(lab, tmp_path)
+    error = refused(lab, tmp_path, deadlines=replace(PATIENT, rollout=0.1))
     assert error.causes == ("create namespaces", "create pods/exec")
     assert api.snapshot() == before
     assert [line for line in api.asked if line.startswith("create") and "reviews" not in line] == []
