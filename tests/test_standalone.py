@@ -191,7 +191,7 @@ def test_what_cannot_be_opened_leaves_nothing(  # noqa: PLR0913, PLR0917 - what 
     assert all(going.stopped for going in machines.last.going)
     if kernel is None:
         assert machines.last.lines("rm --all --force")
-        assert machines.last.lines("rm -rf --one-file-system /run/tetraproof-run")
+        assert machines.last.lines("rm -rf --one-file-system /run/tetraproof-")
 
 
 def policy(kind: str = "TracingPolicy", **spec: object) -> Policy:
@@ -436,3 +436,13 @@ def test_what_cannot_be_run_ends_in_a_sentence(words: list[str], sentence: str, 
     assert "to mend it: " in told
     assert "Traceback" not in told
     assert not list((tmp_path / "r").glob("*"))
+
+
+def test_a_long_name_of_a_run_names_nothing_on_the_machine(machines: Machines, tmp_path: Path) -> None:
+    """Podman takes no path of more than 50 characters, and the BPF file system no name with a dot."""
+    site = opened(tmp_path, run_id="20261125-113945-standalone-debian-6.12-and-some-more")
+    said = [word for line in machines.last.lines("--runroot") for word in line.split() if word.startswith("/run/")]
+    assert said
+    assert all(len(word) <= 50 for word in said)
+    assert not machines.last.lines("20261125-113945")
+    site.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,3 +35,11 @@ class Plan:
     settings: Mapping[str, str] = field(default_factory=dict)
     tetra: str = "tetra"
     address: str = DEFAULT_ADDRESS
+
+    @property
+    def token(self) -> str:
+        """What things on the machine are named after: the run's own name, told by its folder, in a few characters.
+
+        Podman takes no path of more than 50, and a network device no name of more than 15.
+        """
+        return hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]

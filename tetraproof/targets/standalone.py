@@ -69,7 +69,7 @@ class Standalone:
             else ThisMachine()
         )
         self.name = self._machine.name
-        self._containers = Containers(self._machine, plan.run_id, plan.deadlines, plan.tell)
+        self._containers = Containers(self._machine, plan.token, plan.deadlines, plan.tell)
         self._containers.start(plan.manifests, {name: root.path for name, root in plan.roots.items()})
         self._bindings = self._containers.bindings(plan.manifests)
         self._shared = self._containers.namespace_inode() if plan.kernel is None else ""
@@ -97,7 +97,7 @@ class Standalone:
                 self._folder,
                 asked,
                 plan.deadlines,
-                run_id=plan.run_id,
+                run_id=plan.token,
                 number=self._agents,
                 tell=plan.tell,
             )
