@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -193,16 +194,14 @@ def test_the_gap_is_what_the_beats_say(tmp_path: Path) -> None:
 
 def test_enforcement_that_outlives_the_old_agent_is_not_enforcement_that_is_back(tmp_path: Path) -> None:
     """The old agent's programs go on for a while, then the new agent takes them away and loads its own."""
-    site = Site(tmp_path, lambda beating: beating.beat(*[137] * 9))
-    words = iter([[], ["loading"], ["loading"]])
+    site = Site(tmp_path, lambda beating: None)
+    asked = count()
 
     def states() -> dict[str, list[dict[str, str]]]:
-        told = next(words, None) if site.changed else None
-        if told is not None:
-            site.goes_on = 0
-            return {"a": [{"name": "guard", "state": f"TP_STATE_{word.upper()}"} for word in told]}
-        site.goes_on = 137
-        return {"a": [{"name": name, "state": "TP_STATE_ENABLED"} for name in site.applied]}
+        times = next(asked) if site.changed else 99
+        site.goes_on = 0 if 3 <= times < 6 else 137
+        word = "ENABLED" if times >= 6 else "LOADING"
+        return {"a": [{"name": "guard", "state": f"TP_STATE_{word}"}] if site.applied and times >= 3 else []}
 
     site.states = states
     told = altered(site, "rollout-restart")

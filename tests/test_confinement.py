@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.builders import MANIFESTS, POLICY
-from tetraproof.confinement import confined, why_not
+from tetraproof.confinement import confined, to_pods, why_not
 from tetraproof.policy import load, parse
 
 OURS = {"namespace": "Ipc", "operator": "In", "values": ["4026531839"]}
@@ -62,3 +62,13 @@ def test_what_hooks_the_whole_machine_cannot_be_confined() -> None:
     policy = load(CLUSTER_SCOPED[0])
     assert why_not(policy) == ""
     assert why_not(replace(policy, spec={"loader": True, **policy.spec})).startswith("loader cannot be confined")
+
+
+def test_a_policy_of_a_cluster_is_confined_by_a_selector_of_pods() -> None:
+    """The run's own label is asked for besides what the policy selects by itself; nothing else is changed."""
+    hooks = {"kprobes": [{"call": "fd_install"}]}
+    assert to_pods(hooks, {"run": "a"}) == {**hooks, "podSelector": {"matchLabels": {"run": "a"}}}
+    own = {"matchLabels": {"app": "nginx"}, "matchExpressions": [{"key": "tier", "operator": "Exists"}]}
+    confined = to_pods({**hooks, "podSelector": own}, {"run": "a"})
+    assert confined["podSelector"] == {**own, "matchLabels": {"app": "nginx", "run": "a"}}
+    assert own["matchLabels"] == {"app": "nginx"}
