@@ -30,6 +30,10 @@ REUSED_VALUES_LACK_NEW_ONES = Finding(
     "reused-values-lack-new-ones",
     "helm upgrade --reuse-values fails: the newer chart asks for values that the older release did not have",
 )
+KEPT_SENSORS_LEAVE_A_GAP = Finding(
+    "kept-sensors-leave-a-gap",
+    "with keep-sensors-on-exit nothing is enforced for a while all the same, once the new agent has come",
+)
 HAND_EDIT_BLOCKS_HELM = Finding(
     "hand-edit-blocks-helm",
     "after a hand edit of tetragon-config, helm upgrade (Helm 4) fails with a field conflict",

@@ -1,6 +1,7 @@
 """The agent is restarted while it is set to keep its sensors (`keep-sensors-on-exit`, without `release-pinned-bpf`)."""
 
-from fixtures import Run, change
+from fixtures import Run, change, finding
+from suites.findings import KEPT_SENSORS_LEAVE_A_GAP
 
 pytestmark = change("rollout-restart-keeping-sensors", under="block-fd-install")
 
@@ -11,6 +12,10 @@ def test_the_policy_enforces_before_and_after(run: Run) -> None:
     assert run.change.enforced_afterwards
 
 
+@finding(
+    KEPT_SENSORS_LEAVE_A_GAP,
+    lambda run: run.change.enforced_before and run.change.enforced_afterwards and run.change.measured,
+)
 def test_acts_during_the_restart_are_enforced(run: Run) -> None:
     """No act goes through while the agent restarts: that is what the sensors are kept for."""
     assert run.change.unbroken
