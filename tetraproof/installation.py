@@ -88,10 +88,14 @@ class Installation:
 
     def pods(self) -> list[AgentPod]:
         """The agents' pods, those that end left out."""
+        return [_agent_pod(pod) for pod in self._listed() if not pod["metadata"].get("deletionTimestamp")]
+
+    def _listed(self) -> list[Object]:
+        """All of the DaemonSet's pods."""
         labels = self.daemonset()["spec"]["selector"]["matchLabels"]
-        selector = ",".join(f"{name}={value}" for name, value in labels.items())
-        listed = self.cluster.list("v1/Pod", self.namespace, selector)
-        return [_agent_pod(pod) for pod in listed if not pod["metadata"].get("deletionTimestamp")]
+        return self.cluster.list(
+            "v1/Pod", self.namespace, ",".join(f"{name}={value}" for name, value in labels.items())
+        )
 
     # waiting
 
@@ -171,8 +175,6 @@ class Installation:
     def survey(self) -> Survey:
         """What there is to diagnose an installation by; agents that have no pod are not asked."""
         self.refresh()
-        labels = self.daemonset()["spec"]["selector"]["matchLabels"]
-        selector = ",".join(f"{name}={value}" for name, value in labels.items())
         statuses, told = self.ask("status"), self.ask("version", "--server")
         answers = {
             node: Answer(
@@ -185,7 +187,7 @@ class Installation:
         return Survey(
             self.daemonset(),
             self.cluster.list("v1/Node"),
-            self.cluster.list("v1/Pod", self.namespace, selector),
+            self._listed(),
             self.configmap() or None,
             answers,
             {node: self.log(node, previous=True) for node, pod in self.agents.items() if pod.restarts},

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -210,8 +210,7 @@ class _Beats:
     """The beats of one place, as they are written to a file."""
 
     file: Path
-    following: Following | None = None
-    _known: list[Beat] = field(default_factory=list)
+    following: Following
 
     def read(self) -> list[Beat]:
         """All so far."""
@@ -244,10 +243,9 @@ def _beating(site: Kubernetes, seconds: float) -> Iterator[dict[str, _Beats]]:
         for where in places:
             site.cluster.executor.run(where, ["touch", _STOP], seconds=seconds)
         for one in beats.values():
-            if one.following:
-                with suppress(Overdue):
-                    until("the end of the beats", lambda one=one: one.following.runs, lambda runs: not runs, seconds)  # type: ignore[misc]
-                one.following.stop()
+            with suppress(Overdue):
+                until("the end of the beats", lambda one=one: one.following.runs, lambda runs: not runs, seconds)  # type: ignore[misc]
+            one.following.stop()
 
 
 def _probe(bindings: Bindings) -> Place:

@@ -221,8 +221,8 @@ class Live:
                 "the agents' word afterwards", self.site.states, bool, self._deadlines.command, forgives=AgentError
             )
             self._told(scenes, "state-after.json", states)
+            gone = self.site.disturbed()
             for scene in scenes:
-                gone = self.site.disturbed()
                 scene.notes += [
                     f"on {node}: {how}" for node, how in gone.items() if node in self.site.nodes(scene.place)
                 ]
