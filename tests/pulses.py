@@ -1,5 +1,7 @@
 """Beats and happenings, made up."""
 
+from msgspec.structs import replace
+
 from tetraproof import gap
 from tetraproof.gap import Beat, Continuity, Happening, Pulse
 
@@ -13,8 +15,13 @@ def pulse(*codes, node="n", start=1000.0, every=1.0, takes=0.2):
     )
 
 
-def changed(*pulses, happenings=(), change="upgrade"):
-    return Continuity(change, "helm upgrade", pulses, happenings)
+def shown(told, **changed):
+    """A change with some of its fields replaced."""
+    return replace(told, **changed)
+
+
+def changed(*pulses, happenings=(), change="upgrade", nodes=()):
+    return Continuity(change, "helm upgrade", pulses, tuple(happenings), nodes)
 
 
 #: The node's clock is 5 s behind the asking machine's: what is asked at 1006 is node time 1001.

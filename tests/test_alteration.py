@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from tetraproof.errors import TetraproofError
 from tetraproof.gap import Continuity
 from tetraproof.helm import Chart, HelmError
 from tetraproof.machine import Completed
+from tetraproof.targets import alteration
 from tetraproof.targets.alteration import ACT, CHANGES, alter
 from tetraproof.waiting import Overdue
 
@@ -44,7 +46,7 @@ class Beating:
     def beat(self, *codes: int) -> None:
         with self._writing, self._file.open("a", encoding="utf-8") as file:
             for code in codes:
-                file.write(f"{self._clock} {self._clock + 0.1} {code}\n")
+                file.write(f"{self._clock} {self._clock + 0.1} {code} {self._site.twin if code == 137 else '-'}\n")
                 self._clock += 1
 
     def stop(self) -> None:
@@ -129,6 +131,8 @@ class Site:
         self.changed = False
         #: What becomes of each act that is repeated.
         self.goes_on = 137
+        #: What becomes of its twin.
+        self.twin = "0"
         self.ran: list[list[str]] = []
         self._changes = changes
         self.beating: Beating
@@ -207,6 +211,61 @@ def test_enforcement_that_outlives_the_old_agent_is_not_enforcement_that_is_back
     told = altered(site, "rollout-restart")
     (found,) = gap.gaps(told.pulses[0])
     assert found.closed
+
+
+def test_what_a_pulse_rests_on_is_recorded(tmp_path: Path) -> None:
+    """The nodes that must have one, the twin of each act, the ends of the acts by node, the state in the end."""
+    told = altered(Site(tmp_path, gap_of_three), "rollout-restart")
+    assert told.nodes == ("a",)
+    assert {(beat.exit_code, beat.control) for beat in told.pulses[0].beats} == {(137, 0), (0, None)}
+    ends = [one for one in told.happenings if one.what in {gap.ACTS_BEGIN, gap.ACTS_ENDED}]
+    assert [one.node for one in ends] == ["a", "a"]
+    last = told.happenings[-1]
+    assert (last.what, last.said, last.node) == (gap.STATE, "enabled", "a")
+    assert last.at >= ends[-1].at
+
+
+def test_acts_are_enforced_long_enough_around_the_change_to_be_certain(tmp_path: Path) -> None:
+    """Longer than the clocks can be apart, by the node's own clock, on both sides of it."""
+    told = altered(Site(tmp_path, gap_of_three), "rollout-restart")
+    (found,) = gap.gaps(told.pulses[0])
+    beats = told.pulses[0].beats
+    assert found.before.ended - beats[0].started >= gap.LONGEST_AT_THE_ENDS
+    assert beats[-1].ended - found.after.started >= gap.LONGEST_AT_THE_ENDS
+
+
+def test_a_twin_that_dies_as_well_is_no_enforcement(tmp_path: Path) -> None:
+    """Something kills whatever is started: nothing is changed then."""
+    site = Site(tmp_path, gap_of_three)
+    site.twin = "137"
+    with pytest.raises(Overdue):
+        altered(site, "rollout-restart")
+    assert "restart" not in site.installation.done
+
+
+def test_a_policy_that_is_gone_in_the_end_is_told(tmp_path: Path) -> None:
+    """Enabled when the agents came back, and no more when the acts had ended."""
+    site = Site(tmp_path, gap_of_three)
+    whole = site.states
+    site.states = lambda: whole() if not hasattr(site, "beating") or site.beating.runs else {"a": []}
+    told = altered(site, "rollout-restart")
+    assert (told.happenings[-1].what, told.happenings[-1].said) == (gap.STATE, "unknown to it")
+
+
+@pytest.mark.parametrize(
+    ("act", "codes"), [("kill -9 $$", "137 0"), ("exit 137", "137 0"), ("true", "0 -"), ("exit 3", "3 -")]
+)
+def test_the_loop_writes_what_is_read(tmp_path: Path, act: str, codes: str) -> None:
+    """As bash runs it: the twin is tried where the act was killed; it ends when it is told to."""
+    script = alteration._BEATING.replace("/tmp/", f"{tmp_path}/")
+    run = subprocess.Popen(["bash", "-c", script, "bash", "bash", "-c", act], stdout=subprocess.PIPE, text=True)
+    assert run.stdout
+    begun, ended, *told = run.stdout.readline().split()
+    (tmp_path / "tetraproof-stop").touch()
+    run.communicate(timeout=20)
+    assert float(begun) <= float(ended)
+    assert " ".join(told) == codes
+    assert (tmp_path / "tetraproof-free").exists() == codes.startswith("137")
 
 
 def test_happenings_stand_in_their_order(tmp_path: Path) -> None:

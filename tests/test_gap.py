@@ -134,7 +134,9 @@ def test_what_was_said_before_the_change_says_nothing_of_it():
 
 def test_no_gap_is_told_with_what_could_not_have_been_seen():
     whole = pulse(K, K, K)
-    assert next(gap.tell(changed(whole))) == "on n every act was enforced; a gap of up to 800 ms would not have shown"
+    assert next(gap.tell(changed(whole))) == (
+        "on n every act that tells anything was enforced; a gap of up to 800 ms would not have shown"
+    )
 
 
 def test_acts_that_tell_nothing_are_counted():
@@ -145,7 +147,7 @@ def test_each_node_is_told_by_itself():
     told = changed(pulse(K, OK, K, node="a"), pulse(K, K, K, node="b"))
     lines = list(gap.tell(told))
     assert any(line.startswith("on a nothing was enforced for") for line in lines)
-    assert any(line.startswith("on b every act was enforced") for line in lines)
+    assert any(line.startswith("on b every act that tells anything was") for line in lines)
 
 
 def test_a_happening_of_another_node_is_not_this_one_s():
@@ -160,6 +162,106 @@ def test_beats_of_several_nodes_become_a_pulse_each_in_order():
     beats = [("b", Beat(2.0, 2.1, 0)), ("a", Beat(3.0, 3.1, 137)), ("b", Beat(1.0, 1.1, 137))]
     made = gap.pulses(beats)
     assert [(one.node, [beat.started for beat in one.beats]) for one in made] == [("b", [1.0, 2.0]), ("a", [3.0])]
+
+
+@pytest.mark.parametrize(
+    ("code", "control", "outcome"),
+    [
+        (137, None, "enforced"),
+        (137, 0, "enforced"),
+        # what the policy leaves alone died as well, so it may have been something else
+        (137, 137, "unknown"),
+        (137, 1, "unknown"),
+        (0, 137, "allowed"),
+        (1, 0, "unknown"),
+    ],
+)
+def test_a_kill_counts_where_the_twin_goes_through(code, control, outcome):
+    assert Beat(0.0, 1.0, code, control).outcome == outcome
+
+
+BOUND = gap.LONGEST_SILENCE
+
+
+def held(*beats):
+    return Pulse("n", tuple(Beat(*beat) for beat in beats))
+
+
+@pytest.mark.parametrize(
+    ("beats", "silences"),
+    [
+        ([], []),
+        ([(0, 1, K), (1 + BOUND, 9, K)], []),
+        ([(0, 1, K), (1.1 + BOUND, 9, K)], [(1, 1.1 + BOUND)]),
+        # one act that takes so long met it once
+        ([(0, 1, K), (2, 8, K), (9, 10, K)], [(2, 8)]),
+        # what tells nothing ends no silence, wherever it stands
+        ([(0, 1, K), (3, 4, OTHER), (6, 7, NONE), (8, 9, K)], [(1, 8)]),
+        ([(0, 1, OTHER), (6, 7, K)], [(0, 6)]),
+        ([(0, 1, K), (3, 4, OTHER), (6, 7, OTHER)], [(1, 7)]),
+        ([(0, 1, K), (11, 12, K), (13, 14, K), (70, 71, K)], [(1, 11), (14, 70)]),
+    ],
+)
+def test_a_silence_is_a_time_in_which_no_act_tells_anything(beats, silences):
+    assert [(one.since, one.until) for one in held(*beats).silences] == [
+        (pytest.approx(since), pytest.approx(until)) for since, until in silences
+    ]
+
+
+def test_a_silence_is_told_with_its_place():
+    told = list(gap.tell(changed(held((100, 101, K), (162, 163, K)))))
+    assert (
+        "on n for 61.0 s, from 1.0 s after the first act on, no act is told of that was killed or went through" in told
+    )
+
+
+@pytest.mark.parametrize(
+    ("beats", "fault"),
+    [
+        ([], ""),
+        ([(0, 1, K), (1, 2, K)], ""),
+        ([(0, 1, K), (3, 2, K)], "act 2 of 2 ends before it begins"),
+        ([(0, 2, K), (1, 3, K)], "act 2 of 2 begins before the one before it has ended"),
+        ([(5, 6, K), (1, 2, K), (7, 8, K)], "act 2 of 3 begins before the one before it has ended"),
+        ([(0, 1, K), (float("nan"), 2, K)], "act 2 of 2 has a time that is none"),
+        ([(0, float("inf"), K)], "act 1 of 1 has a time that is none"),
+    ],
+)
+def test_beats_that_have_no_order_are_told(beats, fault):
+    assert held(*beats).fault == fault
+    told = list(gap.tell(changed(held(*beats))))
+    assert not fault or told == [f"on n {fault}, so that nothing can be measured"]
+
+
+def test_a_node_without_beats_is_told():
+    told = changed(pulse(K, K, node="a"), pulse(node="b"), nodes=("a", "b", "c"))
+    lines = list(gap.tell(told))
+    assert lines[:2] == [f"on {node} no act was repeated, and nothing is known" for node in "bc"]
+
+
+def test_every_node_that_is_spoken_of_must_have_been_watched():
+    told = changed(
+        pulse(K, node="a"),
+        happenings=(Happening(1, gap.ENABLED, node="b"), Happening(2, gap.POD, "t", "d"), Happening(3, gap.STATE)),
+        nodes=("c",),
+    )
+    assert told.everywhere == ("c", "a", "b")
+
+
+def test_the_agents_words_stand_in_their_order():
+    told = changed(
+        pulse(K),
+        happenings=(Happening(5, gap.STATE, "loading"), Happening(2, gap.ENABLED), Happening(3, gap.POD, "x")),
+    )
+    assert [(one.at, one.what) for one in told.words("n")] == [(2, gap.ENABLED), (5, gap.STATE)]
+    # on two nodes a word that names none may be of the other
+    two = changed(pulse(K, node="a"), pulse(K, node="b"), happenings=told.happenings)
+    assert two.words("a") == ()
+
+
+def test_the_first_of_a_kind_is_the_earliest_wherever_it_stands():
+    told = changed(happenings=(Happening(5, gap.STATE, "late"), Happening(2, gap.STATE, "early")))
+    assert told.first(gap.STATE).said == "early"
 
 
 @pytest.mark.parametrize(("span", "words"), [(Span(1.0, 1.0), "1.0 s"), (Span(1.04, 2.0), "1.0 to 2.0 s")])

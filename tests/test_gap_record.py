@@ -10,7 +10,7 @@ from tetraproof import gap, gap_record
 from tetraproof.conversion import convert
 from tetraproof.errors import RawRecordError, RecordingError
 from tetraproof.policy import load
-from tetraproof.recording import from_files, open_recording, sealed
+from tetraproof.recording import INDEX, from_files, open_recording, sealed
 from tetraproof.targets import Changing, Unanswerable
 from tetraproof.targets.replay import Replay
 
@@ -91,6 +91,12 @@ def test_the_folder_s_name_says_what_was_changed(name, change):
     [
         ({"acts_txt": "1 2\n"}, "acts.txt, line 1 is no act: '1 2'"),
         ({"acts_txt": "1 2 137\n1 2 killed\n"}, "acts.txt, line 2 is no act"),
+        ({"acts_txt": "1 nan 137\n"}, "acts.txt, line 1 is no act"),
+        ({"acts_txt": "1 inf 137\n"}, "acts.txt, line 1 is no act"),
+        ({"acts_txt": "1 2 256\n"}, "acts.txt, line 1 is no act"),
+        ({"acts_txt": "1 2 -1\n"}, "acts.txt, line 1 is no act"),
+        ({"acts_txt": "1 2 137 0 0\n"}, "acts.txt, line 1 is no act"),
+        ({"log_json": '[{"what": "x", "time": "2026-11-23T07:12:59"}]'}, "has no time zone"),
         ({"log_json": "{}"}, "holds a dict where a list is expected"),
         ({"log_json": '[{"what": "x"}]'}, "log.json, entry 0: 'time' is no time or is missing"),
         ({"log_json": '[{"what": "x", "time": "soon"}]'}, "log.json, entry 0"),
@@ -116,6 +122,18 @@ def test_without_a_log_the_acts_are_there_all_the_same(tmp_path):
     told = gap_record.read(folder, "n1")
     assert (told.command, told.happenings) == ("", ())
     assert len(told.pulses[0].beats) == 4
+
+
+def test_what_the_twin_of_an_act_did_is_read_where_it_is_there(tmp_path):
+    folder = raw(tmp_path, acts_txt="1 2 137 0\n3 4 0 -\n5 6 137\n") / "gap-upgrade-1-to-2"
+    assert [beat.control for beat in gap_record.read(folder, "n1").pulses[0].beats] == [0, None, None]
+
+
+def test_a_roll_out_that_did_not_end_well_is_not_done(tmp_path):
+    log = [dict(entry, out="error: timed out") if entry["what"] == "rollout status" else entry for entry in LOG]
+    told = gap_record.read(raw(tmp_path, log_json=json.dumps(log)) / "gap-upgrade-1-to-2", "n1")
+    assert told.first(gap.ROLLED_OUT) is None
+    assert told.first("rollout status").said == "error: timed out"
 
 
 def test_it_becomes_a_scenario_of_a_recording(tmp_path):
@@ -169,6 +187,32 @@ def test_what_was_not_recorded_is_told(tmp_path):
         replay.observe_change("upgrade", other, "")
 
 
+def with_nodes(files, *names):
+    """The files, of a recording that knows more nodes."""
+    index = json.loads(files[INDEX])
+    index["nodes"] = [{**index["nodes"][0], "name": name} for name in names]
+    return {**files, INDEX: json.dumps(index).encode()}
+
+
+def told_of(files, **changed):
+    """The files, with fields of the change put otherwise; left out where nothing is said."""
+    path = "scenarios/gap-upgrade-1-to-2/continuity.json"
+    told = {**json.loads(files[path]), **changed}
+    return {**files, path: json.dumps({name: value for name, value in told.items() if value is not None}).encode()}
+
+
+@pytest.mark.parametrize(
+    ("named", "nodes"),
+    [(None, ("n1", "n2")), ([], ("n1", "n2")), (["n1"], ("n1",)), (["n2", "n1"], ("n2", "n1"))],
+)
+def test_a_node_that_the_recording_knows_must_have_been_watched(named, nodes, tmp_path):
+    """Unless the run says on which it acted; an older recording does not."""
+    files = told_of(with_nodes(convert(raw(tmp_path)), "n1", "n2"), nodes=named)
+    observed = Replay(from_files("made", sealed(files))).observe_change("upgrade", POLICY, "gap-upgrade-1-to-2")
+    assert observed.continuity.everywhere == nodes
+    assert set(observed.capabilities) == set(nodes)
+
+
 def test_a_policy_that_nobody_saw_enabled_has_no_state(tmp_path):
     log = json.dumps([entry for entry in LOG if entry["what"] != "enabled"])
     replay = Replay(from_files("made", sealed(convert(raw(tmp_path, log_json=log)))))
@@ -189,5 +233,9 @@ def test_the_shipped_records_measure_what_they_measure(scenario, milliseconds, a
     (found,) = gap.gaps(pulse)
     assert (found.at_least, found.measured, found.at_most) == milliseconds
     assert len(found.allowed) == allowed
+    assert (pulse.silences, pulse.fault) == ((), "")
+    offset = gap.clock(told, pulse)
+    # half of what is let through, so that a slower node is not taken for one that was not watched
+    assert offset.high - offset.low < gap.LONGEST_AT_THE_ENDS / 2
     before = gap.early(told, pulse, told.first(gap.ROLLED_OUT))
     assert (before.low, before.high) == (pytest.approx(early[0], abs=0.01), pytest.approx(early[1], abs=0.01))

@@ -7,6 +7,7 @@ The folder's name says what was changed: `gap-<change>`, with anything behind it
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +19,14 @@ from tetraproof.errors import RawRecordError
 from tetraproof.gap import Beat, Continuity, Happening, Pulse
 
 PREFIX = "gap-"
+#: The greatest exit code that there is.
+MOST = 255
 CHANGES = ("rollout-restart", "upgrade", "rollback", "configure")
 _BEATS, _LOG, _PODS = "acts.txt", "log.json", "pods-watch.txt"
 #: What the log calls things, and what they are called here; what is not listed keeps its name.
 _CALLED = {"rollout status": gap.ROLLED_OUT}
+#: What rollout status says at its end when the roll-out is done; anything else is no such word.
+_DONE = "successfully rolled out"
 
 
 def is_one(folder: Path) -> bool:
@@ -40,19 +45,36 @@ def read(folder: Path, node: str) -> Continuity:
     log = read_json(folder / _LOG, list) or []
     command = next((str(entry["command"]) for entry in log if entry.get("command")), "")
     happenings = sorted([*_told(folder, log), *_pods(folder, node)], key=lambda one: one.at)
-    return Continuity(change_of(folder.name), command, (Pulse(node, tuple(_beats(folder))),), tuple(happenings))
+    pulse = Pulse(node, tuple(_beats(folder)))
+    return Continuity(change_of(folder.name), command, (pulse,), tuple(happenings), (node,))
 
 
 def _beats(folder: Path) -> Iterator[Beat]:
     for number, line in enumerate((read_text(folder / _BEATS) or "").splitlines(), 1):
         try:
-            started, ended, code = line.split()
-            yield Beat(float(started), float(ended), None if code == "-" else int(code))
-        except ValueError as error:
+            yield _beat(*line.split())
+        except (TypeError, ValueError) as error:
             raise RawRecordError(
                 f"{folder}/{_BEATS}, line {number} is no act: {line[:80]!r}.",
-                remedy="a line is start, end (seconds since 1970) and exit code",
+                remedy="a line is start, end (seconds since 1970), exit code (0 to 255, or -), and maybe its twin's",
             ) from error
+
+
+def _beat(started: str, ended: str, code: str, twin: str = "-") -> Beat:
+    """One line's words as a beat. Raises `ValueError`."""
+    beat = Beat(float(started), float(ended), _code(code), _code(twin))
+    if not (math.isfinite(beat.started) and math.isfinite(beat.ended)):
+        raise ValueError(f"{started} and {ended} are no times")
+    return beat
+
+
+def _code(word: str) -> int | None:
+    """An exit code as it is written, nothing for a dash. Raises `ValueError`."""
+    if word == "-":
+        return None
+    if not 0 <= int(word) <= MOST:
+        raise ValueError(f"{word} is no exit code")
+    return int(word)
 
 
 def _told(folder: Path, log: list[Mapping[str, Any]]) -> Iterator[Happening]:
@@ -66,7 +88,8 @@ def _told(folder: Path, log: list[Mapping[str, Any]]) -> Iterator[Happening]:
             said = said.removeprefix("TP_STATE_").lower()
         # of what rollout status said the last line counts, of all else the first
         lines = said.splitlines()[-1:] if what in _CALLED else said.splitlines()[:1]
-        yield Happening(at, _CALLED.get(what, what), "".join(lines))
+        called = what if what in _CALLED and _DONE not in said else _CALLED.get(what, what)
+        yield Happening(at, called, "".join(lines))
 
 
 def _pods(folder: Path, node: str) -> Iterator[Happening]:
@@ -91,4 +114,7 @@ def _state(told: Mapping[str, Any]) -> str:
 
 
 def _seconds(time: str) -> float:
-    return datetime.fromisoformat(time).timestamp()
+    moment = datetime.fromisoformat(time)
+    if moment.tzinfo is None:
+        raise ValueError(f"{time} has no time zone")
+    return moment.timestamp()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from threading import Event
 
@@ -29,19 +30,26 @@ from tetraproof.targets import Unanswerable
 from tetraproof.targets.kubernetes import Kubernetes
 from tetraproof.targets.scene import manifest_of
 from tetraproof.targets.site import States
+from tetraproof.text import command_line
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import Overdue, until
 
 #: The act that is repeated: what `block-fd-install` kills.
 ACT = ("bash", "-c", "echo 'foo' > /tmp/tetragon")
 _STOP = "/tmp/tetraproof-stop"  # noqa: S108 - in a pod of our own
-#: Each repetition is a line: begun, ended (the node's clock), exit code. A twentieth of a second lies between two.
+#: Its twin, which no policy that is changed under speaks of: it must go through where the act is killed.
+_TWIN = ("bash", "-c", "echo 'foo' > /tmp/tetraproof-free")
+#: Each repetition is a line: begun, ended (the node's clock), exit code, and that of the twin, which is tried where the
+#: act was killed. A twentieth of a second lies between two.
 _BEATING = (
-    f'rm -f {_STOP}; while [ ! -e {_STOP} ]; do begun=$EPOCHREALTIME; "$@" 2>/dev/null; '
-    'echo "$begun $EPOCHREALTIME $?"; sleep 0.05; done'
+    f"rm -f {_STOP}; while [ ! -e {_STOP} ]; do "
+    'begun=$EPOCHREALTIME; "$@" 2>/dev/null; code=$? ended=$EPOCHREALTIME twin=-; '
+    f'if [ "$code" = {gap.KILLED} ]; then {command_line(_TWIN)} 2>/dev/null; twin=$?; fi; '
+    'echo "$begun $ended $code $twin"; sleep 0.05; done'
 )
-#: So many enforced beats in a row say that enforcement is there.
-_STEADY = 5
+#: Seconds of enforced beats before a change and after it, so that some are certain to lie there: how far the two clocks
+#: differ is known no better than to the seconds that it takes to begin the acts and to end them.
+_CERTAINLY = gap.LONGEST_AT_THE_ENDS
 _KEEPING = {"keep-sensors-on-exit": "true", "release-pinned-bpf": "false"}
 _EDITED = {"enable-process-cred": "true"}
 
@@ -98,7 +106,8 @@ class _Alteration:
         # after an interrupt nothing is put back: the installation goes as a whole
         self._put_back(known, helm)
         told = tuple(Pulse(place, tuple(beats[place].read()), ACT) for place in site.places)
-        return Continuity(change, known.command, told, tuple(sorted(going.happenings, key=lambda one: one.at)))
+        happenings = tuple(sorted(going.happenings, key=lambda one: one.at))
+        return Continuity(change, known.command, told, happenings, tuple(site.places))
 
     def _made(self, going: _Changing, known: _Change, helm: Helm) -> dict[str, _Beats]:
         site, change, policy = self.site, self._change, self._policy
@@ -111,8 +120,7 @@ class _Alteration:
         self._await_enabled()
         for node in site.places:
             going.note(gap.ENABLED, node=node)
-        with _beating(site, self._deadlines.act) as beats:
-            going.note(gap.ACTS_BEGIN)
+        with _beating(going, self._deadlines.act) as beats:
             self._await_steady(beats, "before the change")
             self._told_of_settings(going)
             self._tell(f"{change}: {known.command}")
@@ -123,7 +131,9 @@ class _Alteration:
                 going.note(gap.REFUSED, " ".join((error.sentence, *error.causes)))
             self._follow(going, beats)
             self._told_of_settings(going)
-        going.note(gap.ACTS_ENDED)
+        # what was enforced to the end counts only where the agents still say so
+        for node, word in _words(site, policy).items():
+            going.note(gap.STATE, word, node)
         return beats
 
     def _put_back(self, known: _Change, helm: Helm) -> None:
@@ -159,22 +169,22 @@ class _Alteration:
         )
 
     def _await_steady(self, beats: Mapping[str, _Beats], when: str) -> None:
-        """Wait until some acts in a row, begun from now on, are enforced on every node."""
+        """Wait until acts in a row, begun from now on, are enforced on every node, for so long that it is certain."""
         since = {place: len(one.read()) for place, one in beats.items()}
 
         def last() -> dict[str, list[Beat]]:
-            return {place: one.read()[since[place] :][-_STEADY:] for place, one in beats.items()}
+            return {place: _enforced_last(one.read()[since[place] :]) for place, one in beats.items()}
 
         until(
             f"enforcement {when}",
             last,
             lambda told: all(
-                len(some) == _STEADY and all(beat.outcome == gap.ENFORCED for beat in some) for some in told.values()
+                len(some) >= gap.STEADY and some[-1].ended - some[0].started >= _CERTAINLY for some in told.values()
             ),
             self._deadlines.rollout + self._deadlines.policy,
             tell=self._tell,
             shown=lambda told: ", ".join(
-                f"{place}: {some[-1].outcome if some else 'no act'}" for place, some in told.items()
+                f"{place}: {len(some)} acts in a row were enforced" for place, some in told.items()
             ),
             every=0.2,
             longest=0.5,
@@ -217,14 +227,23 @@ class _Beats:
         beats = []
         for line in self.file.read_text(encoding="utf-8", errors="replace").splitlines():
             with suppress(ValueError):  # the last line may not be whole yet
-                begun, ended, code = line.split()
-                beats.append(Beat(float(begun), float(ended), int(code)))
+                begun, ended, code, twin = line.split()
+                beats.append(Beat(float(begun), float(ended), int(code), None if twin == "-" else int(twin)))
         return beats
 
 
+def _enforced_last(beats: list[Beat]) -> list[Beat]:
+    """The beats that were enforced one after another up to the last one."""
+    return list(takewhile(lambda beat: beat.outcome == gap.ENFORCED, reversed(beats)))[::-1]
+
+
 @contextmanager
-def _beating(site: Kubernetes, seconds: float) -> Iterator[dict[str, _Beats]]:
-    """Repeat the act in the probe's pod of every place; at the end each stops by itself."""
+def _beating(going: _Changing, seconds: float) -> Iterator[dict[str, _Beats]]:
+    """Repeat the act in the probe's pod of every place; at the end each stops by itself.
+
+    What bounds the acts of a node is noted for it alone: the tighter, the nearer its clock is known.
+    """
+    site = going.site
     beats: dict[str, _Beats] = {}
     places: list[Place] = []
     try:
@@ -233,6 +252,7 @@ def _beating(site: Kubernetes, seconds: float) -> Iterator[dict[str, _Beats]]:
             file = site.folder / f"beats-{place}-{time.time_ns()}.txt"
             file.touch()
             words = ["bash", "-c", _BEATING, "bash", *ACT]
+            going.note(gap.ACTS_BEGIN, node=place)
             try:
                 beats[place] = _Beats(file, site.cluster.executor.start(where, words, file))
             except ApiException as error:
@@ -242,10 +262,11 @@ def _beating(site: Kubernetes, seconds: float) -> Iterator[dict[str, _Beats]]:
     finally:
         for where in places:
             site.cluster.executor.run(where, ["touch", _STOP], seconds=seconds)
-        for one in beats.values():
+        for place, one in beats.items():
             with suppress(Overdue):
                 until("the end of the beats", lambda one=one: one.following.runs, lambda runs: not runs, seconds)  # type: ignore[misc]
             one.following.stop()
+            going.note(gap.ACTS_ENDED, node=place)
 
 
 def _probe(bindings: Bindings) -> Place:
@@ -270,12 +291,7 @@ def _watch_states(going: _Changing, policy: Policy) -> None:
     said: dict[str, str] = {}
 
     def ask() -> bool:
-        with suppress(TetraproofError):
-            going.site.installation.refresh()
-        words = dict.fromkeys(going.site.places, "no answer")
-        with suppress(TetraproofError):
-            words |= {node: _word(policy, told) for node, told in going.site.states().items()}
-        for node, word in words.items():
+        for node, word in _words(going.site, policy).items():
             if said.get(node) != word:
                 said[node] = word
                 going.note(gap.STATE, word, node)
@@ -286,6 +302,16 @@ def _watch_states(going: _Changing, policy: Policy) -> None:
 
 
 _FOREVER = 86_400.0
+
+
+def _words(site: Kubernetes, policy: Policy) -> dict[str, str]:
+    """What the agents that are there by now say of a policy, in a word for each node."""
+    with suppress(TetraproofError):
+        site.installation.refresh()
+    words = dict.fromkeys(site.places, "no answer")
+    with suppress(TetraproofError):
+        words |= {node: _word(policy, told) for node, told in site.states().items()}
+    return words
 
 
 def _word(policy: Policy, told: list[dict[str, object]]) -> str:

@@ -6,6 +6,8 @@ the same code.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from tetraproof import gap
 from tetraproof import policy as policies
 from tetraproof.capability import Capabilities, PolicyState, kernel_options, probed
@@ -33,9 +35,12 @@ def why_none(recording: Recording, change: str, policy: Policy) -> str:
 
 
 def observe(recording: Recording, policy: Policy, scenario: str) -> Observed:
-    """What was recorded of a change."""
+    """What was recorded of a change. A node that the recording knows and the change does not is missing from it."""
     record = next(one for one in recording.index.scenarios if one.name == scenario)
     continuity = recording.continuity(scenario)
+    # a live run that acts on some nodes says so; where nobody did, it is all of them
+    nodes = continuity.nodes or record.nodes or tuple(node.name for node in recording.index.nodes)
+    continuity = replace(continuity, nodes=nodes)
     applied = _recorded(recording, record)
     return Observed(
         scenario=scenario,
@@ -44,7 +49,7 @@ def observe(recording: Recording, policy: Policy, scenario: str) -> Observed:
         applied=applied.name,
         states=tuple(_states(continuity, applied)),
         bindings=recording.index.bindings,
-        capabilities=dict.fromkeys((pulse.node for pulse in continuity.pulses), _capabilities(recording, record)),
+        capabilities=dict.fromkeys(continuity.everywhere, _capabilities(recording, record)),
         configuration={**recording.index.settings, **record.settings},
         continuity=continuity,
         notes=(*record.notes, "acts are told by their exit code alone: no event of them was recorded"),
@@ -68,7 +73,7 @@ def _states(continuity: Continuity, applied: Policy) -> list[PolicyState]:
     """The agents' word on the policy before anything was changed, as far as it was asked."""
     namespace, name = applied.key
     return [
-        PolicyState(pulse.node, name, namespace, gap.ENABLED)
-        for pulse in continuity.pulses
-        if continuity.first(gap.ENABLED, pulse.node)
+        PolicyState(node, name, namespace, gap.ENABLED)
+        for node in continuity.everywhere
+        if any(one.what == gap.ENABLED for one in continuity.words(node))
     ]
