@@ -35,6 +35,7 @@ ROOTS = {one.name: Rootfs(Path("/roots") / one.name, "a test") for one in MANIFE
 KERNEL = Kernel("6.12.0-made", Path("/no/vmlinuz"), "CONFIG_BPF=y\nCONFIG_SOUND=y\n")
 DEADLINES = Deadlines().scaled(0.01)
 GUARD = parse(POLICY, "guard")
+HERE = Path("/proc/self/ns/ipc").stat().st_ino
 
 
 def silent(line: str, /) -> None:
@@ -206,8 +207,10 @@ def test_what_only_kubernetes_has_is_unsupported(machines: Machines, tmp_path: P
     """With the reason; everything else is tried."""
     site = opened(tmp_path)
     assert "TracingPolicyNamespaced needs Kubernetes" in site.unsupported(policy("TracingPolicyNamespaced"))
-    assert "podSelector needs Kubernetes" in site.unsupported(policy(podSelector={"matchLabels": {"a": "b"}}))
-    assert site.unsupported(policy()) == ""
+    for everything in ({}, {"matchLabels": {"a": "b"}}):
+        assert "podSelector needs Kubernetes" in site.unsupported(policy(podSelector=everything))
+        assert "containerSelector needs Kubernetes" in site.unsupported(policy(containerSelector=everything))
+    assert site.unsupported(policy()) == site.unsupported(policy(podSelector=None)) == ""
     assert site.unsupported(policy(loader=True)) == ""
     assert site.fitted(policy()) == policy()
 
@@ -231,7 +234,35 @@ def test_on_this_machine_itself_a_policy_is_confined(machines: Machines, tmp_pat
     (hook,) = site.fitted(policy()).spec["kprobes"]
     asked = [one for selector in hook["selectors"] for one in selector["matchNamespaces"]]
     assert asked == [{"namespace": "Ipc", "operator": "In", "values": ["42"]}]
-    assert "cannot be confined" in site.unsupported(policy(loader=True))
+    told = site.unsupported(policy(loader=True))
+    assert "cannot be confined to the run's containers, and is not applied" in told
+    assert "KERNEL=debian:6.12" in told
+    assert "nothing is known here of rawprobes" in site.unsupported(policy(rawprobes={}))
+    assert site.unsupported(policy()) == ""
+
+
+@pytest.mark.parametrize("told", ["ipc:[4026531839]", f"ipc:[{HERE}]", "", "ipc:[]"])
+def test_on_this_machine_itself_a_namespace_that_others_share_confines_nothing(
+    told: str, machines: Machines, tmp_path: Path
+) -> None:
+    """That of the machine, or one that could not be found out: no policy is applied there."""
+    machines.answers |= {"inspect": "4711", "readlink": told}
+    site = opened(tmp_path, kernel=None)
+    assert "the run's containers have no IPC namespace of their own" in site.unsupported(policy())
+
+
+def test_hosts_are_selected_by_an_agent_that_can_without_kubernetes(machines: Machines, tmp_path: Path) -> None:
+    """In a guest too: 1.7.0 refuses that; one that does not say what it is, or does not run, will tell by itself."""
+    site = opened(tmp_path)
+    assert "hostSelector needs Kubernetes up to Tetragon 1.7.0" in site.unsupported(policy(hostSelector={}))
+    assert site.unsupported(policy(hostSelector=None)) == ""
+    for version in ("Server version: v1.7.1\n", "no server\n"):
+        machines.last.answers[" version --server"] = version
+        assert site.unsupported(policy(hostSelector={})) == ""
+    machines.last.answers |= {" version --server": "Server version: v1.7.0\n", "status": "status error"}
+    with pytest.raises(AgentError):
+        site.configure({"no-such-option": "true"})
+    assert site.unsupported(policy(hostSelector={})) == ""
 
 
 def test_an_agent_is_started_anew_where_a_scenario_wants_it_set_otherwise(machines: Machines, tmp_path: Path) -> None:

@@ -20,11 +20,12 @@ from tetraproof.act import Act, Outcome
 from tetraproof.agent import AgentError
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.cluster import ClusterError, Object
-from tetraproof.confinement import to_pods
+from tetraproof.confinement import Scope, by_version, not_applied, to_pods, why_not
 from tetraproof.environment import Environment
 from tetraproof.errors import TetraproofError
 from tetraproof.event import Event, parse
 from tetraproof.execution import Following, Place, reason
+from tetraproof.inventory import versions
 from tetraproof.policy import Policy
 from tetraproof.recording import FORMAT, Index, Provenance
 from tetraproof.redaction import redacted, redacted_text, redacted_yaml
@@ -108,15 +109,21 @@ class Kubernetes:
 
     def unsupported(self, policy: Policy) -> str:
         """A policy that would meet what is not ours, and cannot be kept from it."""
-        if policy.namespace:
-            ours = self.workspace.namespaces.values()
-            return "" if policy.namespace in ours else f"no workload of the run is in namespace {policy.namespace}"
-        if self._plan.cluster_wide or self.installation.settings().get("enable-policy-filter") == "true":
+        one = policy.kind == "TracingPolicyNamespaced"
+        if one and policy.namespace not in self.workspace.namespaces.values():
+            return f"no workload of the run is in namespace {policy.namespace or 'that nobody named'}"
+        if self._plan.cluster_wide:
             return ""
-        return (
-            "it can only be applied to the whole cluster: the agent is set to enable-policy-filter: false, so a "
-            "podSelector would not keep it to the run's own pods (--cluster-wide applies it all the same)"
-        )
+        if self.installation.settings().get("enable-policy-filter") != "true":
+            told = "the agent is set to enable-policy-filter: false, so"
+            if one:
+                return f"{told} it keeps no policy to one namespace"
+            reason = f"{told} a podSelector would not keep the policy to the run's own pods"
+        else:
+            asked = self.installation.ask("version", "--server") if by_version(policy, Scope.PODS) else {}
+            agents = [versions(done.output).get("Server", "") for done in asked.values()]
+            reason = why_not(policy, agents, Scope.PODS)
+        return not_applied(policy, reason, Scope.PODS) if reason else ""
 
     def configure(self, settings: Mapping[str, str]) -> str:
         """Set the agents so, where they are ours; what an earlier scenario set and this one does not ask is undone."""
@@ -179,8 +186,8 @@ class Kubernetes:
         return Outcome(done.exit_code, done.output, done.stderr.decode("utf-8", "replace"), done.broken)
 
     def fitted(self, policy: Policy) -> Policy:
-        """A policy of the whole cluster is confined to the run's pods."""
-        if policy.namespace or self._plan.cluster_wide:
+        """A policy of the whole cluster is confined to the run's pods; one of a namespace is by that, which is ours."""
+        if policy.kind == "TracingPolicyNamespaced" or self._plan.cluster_wide:
             return policy
         return dataclasses.replace(policy, spec=to_pods(policy.spec, {RUN: self._plan.token}))
 

@@ -18,11 +18,12 @@ from tetraproof.account import SETTING_UP, Account
 from tetraproof.act import Act, Outcome
 from tetraproof.agent import Agent, AgentError
 from tetraproof.binding import Bindings, PodBinding
-from tetraproof.confinement import confined, why_not
+from tetraproof.confinement import Scope, confined, not_applied, why_not, why_not_in, without_kubernetes
 from tetraproof.container import Containers
 from tetraproof.errors import TetraproofError
 from tetraproof.event import Event, Kprobe, parse
 from tetraproof.identity import KIND, environment, identify
+from tetraproof.inventory import versions
 from tetraproof.machine import Background, Machine, MachineLost, ThisMachine
 from tetraproof.plan import Plan
 from tetraproof.policy import Policy
@@ -183,13 +184,17 @@ class Standalone:
         """Acts are waited for in the thread that is interrupted."""
 
     def unsupported(self, policy: Policy) -> str:
-        """What only Kubernetes has is not there."""
-        if policy.kind == "TracingPolicyNamespaced":
-            return f"a {policy.kind} needs Kubernetes: without it there are no namespaces of pods to confine it to"
-        for selector in ("podSelector", "containerSelector"):
-            if policy.spec.get(selector):
-                return f"{selector} needs Kubernetes: without it the agent knows no pods"
-        return why_not(policy) if self._plan.kernel is None else ""
+        """What only Kubernetes has is not there; and on this machine itself, a policy that would meet others."""
+        agent = ""
+        if policy.spec.get("hostSelector") is not None and self._agent is not None:
+            asked = self._agent
+            agent = versions(self._guarded(lambda: asked.tetra("version", "--server")).output).get("Server", "")
+        if lacking := without_kubernetes(policy, agent):
+            return lacking
+        if self._plan.kernel is not None:
+            return ""
+        reason = why_not_in(self._shared) or why_not(policy, [agent], Scope.CONTAINERS)
+        return not_applied(policy, reason, Scope.CONTAINERS) if reason else ""
 
     def configure(self, settings: Mapping[str, str]) -> str:
         """Start the agent anew where it is set otherwise."""
