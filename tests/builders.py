@@ -58,6 +58,18 @@ spec:
 """
 
 
+#: What an agent that lost nothing counts.
+METRICS = b"""\
+# TYPE tetragon_observer_ringbuf_events_lost_total counter
+tetragon_observer_ringbuf_events_lost_total 0
+# TYPE tetragon_observer_ringbuf_events_received_total counter
+tetragon_observer_ringbuf_events_received_total 7
+# TYPE tetragon_observer_ringbuf_queue_events_received_total counter
+tetragon_observer_ringbuf_queue_events_received_total 7
+# TYPE tetragon_observer_ringbuf_queue_events_lost_total counter
+tetragon_observer_ringbuf_queue_events_lost_total 0
+"""
+
 # processes and their events
 
 
@@ -93,6 +105,10 @@ def started(pid: int, binary: str = BASH, arguments: str = "", **more: Any) -> P
     """A process that the runtime starts in a pod."""
     node = more.get("node", NODE)
     return Proc(pid, binary, arguments, **{"parent": replace(RUNTIME, node=node), "ktime": float(pid), **more})
+
+
+#: Some shell.
+SHELL_OF = started(42, arguments="-c x")
 
 
 def child(parent: Proc, pid: int, binary: str, arguments: str = "") -> Proc:
@@ -256,8 +272,10 @@ def scenario_files(
         "acts.json": json.dumps([act_record(act) for act in every]).encode(),
         "events.jsonl": b"".join(one.line + b"\n" for one in stream),
     }
+    files |= {"metrics-before.txt": METRICS, "metrics-after.txt": METRICS}
     if manifest:
-        files |= {"policy.yaml": manifest.encode(), "state.json": json.dumps({NODE: [told]}).encode()}
+        state = json.dumps({NODE: [told]}).encode()
+        files |= {"policy.yaml": manifest.encode(), "state.json": state, "state-after.json": state}
     return {f"scenarios/{name}/{file}": content for file, content in files.items()}
 
 

@@ -1,13 +1,13 @@
 """One thing that the agent reported, typed and immutable.
 
 The wire form is a line of JSON, as `tetra getevents -o json` and the export log
-write it (protojson of Tetragon's GetEventsResponse, snake_case). Only what is
-judged or shown is typed; the line itself is kept, so nothing is lost whatever
-the version: `Event.json()` is the same JSON again.
+write it (protojson of Tetragon's GetEventsResponse, snake_case). The types are
+Tetragon's own (`tetraproof.api`); the line itself is kept, so nothing is lost
+whatever the version: `Event.json()` is the same JSON again.
 
-A kind that is not typed here (tracepoint, uprobe, LSM, loader, what comes
-next), and a typed kind whose fields have an unforeseen shape, keep one generic
-form: `kind` names the kind and `detail` holds its fields.
+A value that cannot be read costs only itself: `Event.unread` holds its path, and
+nobody may take it for absent. A kind that the definition does not have keeps its
+plain JSON for a detail.
 """
 
 from __future__ import annotations
@@ -18,233 +18,139 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 from msgspec.structs import replace
 
+from tetraproof import api
+from tetraproof.api import Container, Pod, Process
+from tetraproof.api import KprobeArgument as Argument
+from tetraproof.api import ProcessExec as Exec
+from tetraproof.api import ProcessExit as Exit
+from tetraproof.api import ProcessKprobe as Kprobe
+from tetraproof.api import ProcessThrottle as Throttle
+from tetraproof.api import RateLimitInfo as RateLimit
+from tetraproof.protojson import name_of, read
 
-class Container(Struct, frozen=True):
-    """The container of a process: `id` with its runtime's scheme, `containerd://…`."""
-
-    id: str = ""
-    name: str = ""
-
-
-class Pod(Struct, frozen=True):
-    """The pod of a process, as far as the agent knows it."""
-
-    namespace: str = ""
-    name: str = ""
-    workload: str = ""
-    workload_kind: str = ""
-    container: Container = Container()
-    pod_labels: dict[str, str] = {}
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-
-class Capabilities(Struct, frozen=True):
-    """Capability sets by name, only with `enable-process-cred`."""
-
-    permitted: tuple[str, ...] = ()
-    effective: tuple[str, ...] = ()
-    inheritable: tuple[str, ...] = ()
+__all__ = [
+    "KINDS",
+    "Argument",
+    "Container",
+    "Event",
+    "Exec",
+    "Exit",
+    "Kprobe",
+    "Malformed",
+    "Pod",
+    "Process",
+    "RateLimit",
+    "Throttle",
+    "parse",
+]
 
 
-class Process(Struct, frozen=True):
-    """A process at the time of an event. `exec_id` changes with every exec, `pid` is the host's."""
-
-    exec_id: str = ""
-    pid: int = 0
-    binary: str = ""
-    arguments: str = ""
-    flags: str = ""
-    cwd: str = ""
-    uid: int = 0
-    docker: str = ""
-    parent_exec_id: str = ""
-    pod: Pod | None = None
-    cap: Capabilities | None = None
-    process_credentials: dict[str, Any] | None = None
+def _kind(field: str) -> str:
+    return field.removeprefix("process_").removesuffix("_info").replace("_", "-")
 
 
-class File(Struct, frozen=True):
-    """A `file` or `path` argument; `permission` as `ls -l` writes it."""
+#: The kinds of event by name, with the message that holds what one says.
+KINDS: dict[str, type[Struct]] = {_kind(field): message for field, message in api.KINDS.items()}
 
-    path: str = ""
-    permission: str = ""
-    mount: str = ""
-    flags: str = ""
-
-
-class Sock(Struct, frozen=True):
-    """A `sock` argument: addresses as text, ports as numbers (absent ports are 0)."""
-
-    family: str = ""
-    type: str = ""
-    protocol: str = ""
-    saddr: str = ""
-    daddr: str = ""
-    sport: int = 0
-    dport: int = 0
-    cookie: str = ""
-    state: str = ""
-
-
-class Argument(Struct, frozen=True):
-    """One argument of a hooked function; exactly one field is set. Others of the API stay in the line."""
-
-    file_arg: File | None = None
-    path_arg: File | None = None
-    sock_arg: Sock | None = None
-    int_arg: int | None = None
-    uint_arg: int | None = None
-    long_arg: int | str | None = None
-    size_arg: int | str | None = None
-    string_arg: str | None = None
-    linux_binprm_arg: File | None = None
-    label: str = ""
-
-
-class Exec(Struct, frozen=True):
-    """A program was started."""
-
-    process: Process
-    parent: Process | None = None
-
-
-class Exit(Struct, frozen=True):
-    """A process ended: `status` is its exit code, unless `signal` names what killed it."""
-
-    process: Process
-    parent: Process | None = None
-    status: int = 0
-    signal: str = ""
-
-
-class Kprobe(Struct, frozen=True):
-    """A hooked kernel function was called. `action` is what the agent says it did, not what happened."""
-
-    process: Process
-    parent: Process | None = None
-    function_name: str = ""
-    args: tuple[Argument, ...] = ()
-    return_: Argument | None = msgspec.field(default=None, name="return")
-    action: str = ""
-    return_action: str = ""
-    policy_name: str = ""
-    message: str = ""
-    tags: tuple[str, ...] = ()
-
-
-class Throttle(Struct, frozen=True):
-    """The agent began or ceased to throttle a cgroup's events."""
-
-    type: str = ""
-    cgroup: str = ""
-
-
-class RateLimit(Struct, frozen=True):
-    """The export left out this many events (a number, or its decimal text as protojson writes uint64)."""
-
-    number_of_dropped_process_events: int | str = 0
-
-
-Detail = Exec | Exit | Kprobe | Throttle | RateLimit | dict[str, Any]
-
-
-class _Envelope(Struct, frozen=True):
-    time: datetime | None = None
-    node_name: str = ""
-    process_exec: Exec | UnsetType = UNSET
-    process_exit: Exit | UnsetType = UNSET
-    process_kprobe: Kprobe | UnsetType = UNSET
-    process_throttle: Throttle | UnsetType = UNSET
-    rate_limit_info: RateLimit | UnsetType = UNSET
-
-
-_KINDS = {
-    "process_exec": "exec",
-    "process_exit": "exit",
-    "process_kprobe": "kprobe",
-    "process_throttle": "throttle",
-    "rate_limit_info": "rate-limit",
-}
-_ENVELOPE = {"time", "node_name", "node_labels", "cluster_name", "aggregation_info"}
-_decode = msgspec.json.Decoder(_Envelope).decode
+_ENVELOPE = frozenset(msgspec.structs.asdict(api.GetEventsResponse())) - frozenset(api.KINDS)
+_decode = msgspec.json.Decoder(api.GetEventsResponse, strict=False).decode
 _decode_anything = msgspec.json.Decoder().decode
 _NOBODY = Process()
 #: Python refuses to read much longer integers (sys.set_int_max_str_digits).
 _LONGEST_INTEGER = 1000
+#: A time before this is none: the quick decoder takes a number for seconds since 1970.
+_FIRST_YEAR = 2000
 
 
-class Event(Struct, frozen=True):
-    """One line of a stream. `line` is the JSON as it came, without its line break; `node` the node's name."""
+class Event(Struct, frozen=True, gc=False):
+    """One line of a stream. `line` is the JSON as it came, without its line break; `node` the node's name.
+
+    `detail` is Tetragon's message of the kind (`KINDS`), or plain JSON where the kind is none that is known here.
+    `unread` are the paths in it that could not be read (`action`, `process.pid`), `node_name` and `time` among them;
+    one that is empty is the whole detail.
+    """
 
     kind: str
     time: datetime | None
     node: str
-    detail: Detail
+    detail: Any
     line: bytes
+    unread: tuple[str, ...] = ()
 
     @property
     def process(self) -> Process:
-        """The process that acted; an empty one where the kind has none."""
-        if isinstance(self.detail, Exec | Exit | Kprobe):
-            return self.detail.process
+        """The process that acted; an empty one where the kind has none, or nobody told."""
         if isinstance(self.detail, dict):
             return _process_in(self.detail, "process") or _NOBODY
-        return _NOBODY
+        return getattr(self.detail, "process", None) or _NOBODY
 
     @property
     def parent(self) -> Process | None:
         """The process's parent, where the agent told it."""
-        if isinstance(self.detail, Exec | Exit | Kprobe):
-            return self.detail.parent
-        return _process_in(self.detail, "parent") if isinstance(self.detail, dict) else None
+        if isinstance(self.detail, dict):
+            return _process_in(self.detail, "parent")
+        return getattr(self.detail, "parent", None)
 
     @property
     def pod(self) -> str:
         """`namespace/name` of the process's pod, or nothing."""
         pod = self.process.pod
-        return str(pod) if pod else ""
+        return f"{pod.namespace}/{pod.name}" if pod else ""
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether a process did it, and nobody can say which: it may be anybody's."""
+        if isinstance(self.detail, dict):
+            return not self.process.exec_id
+        return hasattr(self.detail, "process") and not self.process.exec_id
+
+    def could_not_read(self, *paths: str) -> str:
+        """The unread path that lies at, below or above one of `paths`; nothing where all of them were read."""
+        for unread in self.unread:
+            for path in paths:
+                if unread == path or not unread or path.startswith(f"{unread}.") or unread.startswith(f"{path}."):
+                    return unread or self.kind
+        return ""
 
     def with_pods(self, pod_of: Callable[[Process], Pod | None]) -> Event:
         """The event, with a pod for its process and parent where the agent told none and `pod_of` knows it."""
+        if isinstance(self.detail, dict):
+            return self
         told = {
             side: replace(process, pod=pod)
-            for side, process in (("process", self.process), ("parent", self.parent))
-            if process is not None and process.pod is None and (pod := pod_of(process)) is not None
+            for side in ("process", "parent")
+            if (process := getattr(self.detail, side, None)) is not None
+            and process.pod is None
+            and (pod := pod_of(process)) is not None
         }
-        if not told:
-            return self
-        if isinstance(self.detail, Exec | Exit | Kprobe):
-            return replace(self, detail=replace(self.detail, **told))
-        if not isinstance(self.detail, dict):
-            return self
-        generic = {side: {**self.detail[side], "pod": msgspec.to_builtins(one.pod)} for side, one in told.items()}
-        return replace(self, detail={**self.detail, **generic})
+        return replace(self, detail=replace(self.detail, **told)) if told else self
 
     @property
     def typed(self) -> bool:
-        """Whether this kind is modelled here; if not, `detail` is the plain JSON object."""
+        """Whether this kind is known here; if not, `detail` is the plain JSON object."""
         return not isinstance(self.detail, dict)
 
     def json(self) -> dict[str, Any]:
         """The whole event as plain JSON values, unknown fields included."""
-        value: dict[str, Any]
-        try:
-            value = _decode_anything(self.line)
-        except (msgspec.MsgspecError, UnicodeDecodeError):  # in a field that the typed decoder passed over
-            value = json.loads(self.line.decode(errors="replace"), parse_int=_number)
+        value: dict[str, Any] = _anything(self.line)
         return value
 
 
 class Malformed(Struct, frozen=True):
-    """A line that is no event: `line` as it came, `reason` a clause that says why."""
+    """A line that is no event: `line` as it came, `reason` a clause that says why.
+
+    `wrapper` names what it is an entry of, where that is known, `remedy` the command that shows what it holds; `lines`
+    are more than one where a value was written over several.
+    """
 
     line: bytes
     reason: str
+    wrapper: str = ""
+    remedy: str = ""
+    lines: int = 1
 
     @property
     def notice(self) -> bool:
@@ -258,32 +164,66 @@ def parse(line: bytes) -> Event | Malformed:
     try:
         envelope = _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _parse_generic(line)
-    for field, kind in _KINDS.items():
-        detail = getattr(envelope, field)
-        if detail is not UNSET:
-            return Event(kind, envelope.time, envelope.node_name, detail, line)
-    return _parse_generic(line)
+        return _parse_patiently(line)
+    # the most frequent kinds first: this is asked for every line
+    detail: Any = envelope.process_kprobe
+    if detail is not None:
+        kind = "kprobe"
+    elif (detail := envelope.process_exec) is not None:
+        kind = "exec"
+    elif (detail := envelope.process_exit) is not None:
+        kind = "exit"
+    elif (other := _member(envelope)) is not None:
+        kind, detail = other
+    else:
+        return _parse_patiently(line)
+    # what every event of an agent has, and this one not, may stand under a name that is written otherwise
+    time = envelope.time
+    if time is None or time.tzinfo is None or time.year < _FIRST_YEAR or not envelope.node_name:
+        return _parse_patiently(line)
+    if (process := getattr(detail, "process", None)) is not None and not (process.exec_id and process.binary):
+        return _parse_patiently(line)
+    return Event(kind, time, envelope.node_name, detail, line)
 
 
-def _parse_generic(line: bytes) -> Event | Malformed:
+def _member(envelope: api.GetEventsResponse) -> tuple[str, Any] | None:
+    """The member of the envelope that is set, with its kind."""
+    members = ((_kind(field), getattr(envelope, field)) for field in api.KINDS)
+    return next((member for member in members if member[1] is not None), None)
+
+
+def _parse_patiently(line: bytes) -> Event | Malformed:
     try:
-        value = _decode_anything(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        value = _anything(line)
+    except (ValueError, RecursionError) as error:
         return Malformed(line, _why_malformed(line, error))
     if not isinstance(value, dict):
         return Malformed(line, f"a JSON {type(value).__name__} where an event is an object")
-    for field, detail in value.items():
-        if field not in _ENVELOPE and isinstance(detail, dict):
-            node = value.get("node_name")
-            return Event(
-                _KINDS.get(field, field.removeprefix("process_")),
-                _time_of(value.get("time")),
-                node if isinstance(node, str) else "",
-                detail,
-                line,
-            )
-    return Malformed(line, "a JSON object that names no event")
+    told = {name_of(key): content for key, content in value.items() if content is not None}
+    field = next((name for name in told if name in api.KINDS), "")
+    if not field:
+        field = next((name for name, content in told.items() if _is_unknown_kind(name, content)), "")
+    if not field:
+        return Malformed(line, "a JSON object that names no event")
+    envelope, unread = read({name: told[name] for name in told if name in _ENVELOPE}, api.GetEventsResponse)
+    assert isinstance(envelope, api.GetEventsResponse)
+    detail: Any = told[field]
+    if field in api.KINDS:
+        detail, more = read(detail, api.KINDS[field])
+        unread = (*unread, *more)
+    return Event(_kind(field), envelope.time, envelope.node_name, detail, line, unread)
+
+
+def _is_unknown_kind(name: str, content: object) -> bool:
+    return name.startswith("process_") and isinstance(content, dict)
+
+
+def _anything(line: bytes) -> Any:
+    """Any JSON. Raises `ValueError` and `RecursionError`."""
+    try:
+        return _decode_anything(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # an integer or a text that only the other reader takes
+        return json.loads(line.decode(errors="replace"), parse_int=_number, parse_constant=_no_number)
 
 
 def _why_malformed(line: bytes, error: Exception) -> str:
@@ -297,15 +237,13 @@ def _number(digits: str) -> float:
     return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
 
 
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no JSON number")
+
+
 def _process_in(detail: dict[str, Any], field: str) -> Process | None:
-    try:
-        return msgspec.convert(detail[field], Process)
-    except (msgspec.ValidationError, KeyError):
+    if detail.get(field) is None:
         return None
-
-
-def _time_of(value: object) -> datetime | None:
-    try:
-        return msgspec.convert(value, datetime)
-    except msgspec.ValidationError:
-        return None
+    process, _ = read(detail[field], Process)
+    assert isinstance(process, Process)
+    return process

@@ -6,53 +6,68 @@
     assert InOrder(Exec("/usr/bin/curl"), CONNECT, SENT, CLOSED) in run.curl.timeline
     assert Exactly(1, CONNECT) in run.curl.timeline
 
-Only what is stated is compared, by `==`, so anything from dirty-equals stands
-for a value. An expectation matches one event only once: overlapping ones are
-assigned to events so that as many as possible find theirs (`AllOf`).
+Only what is stated is compared, by `==`, so anything from dirty-equals stands for
+a value. What can be stated of a kind is its vocabulary (`tetraproof.vocabulary`);
+anything else is refused at once. An event of which something stated could not be
+read neither matches nor differs: it may be the one, and while it may, nothing can
+be said. An expectation matches one event only once: overlapping ones are assigned
+to events so that as many as possible find theirs (`AllOf`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from tetraproof.event import Argument, Event, File, Sock
-from tetraproof.event import Exec as ExecDetail
-from tetraproof.event import Exit as ExitDetail
-from tetraproof.event import Kprobe as KprobeDetail
+from tetraproof.errors import UsageError
+from tetraproof.event import KINDS, Event
+from tetraproof.hook import canonical
+from tetraproof.vocabulary import Word, check, holds, value_of, word, words
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why an event may be the one that is looked for, and may not. `setting` is the agent's that hides it, if one."""
+
+    text: str
+    setting: str = ""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of one event held against what was expected of it."""
+    """One field of one event held against what was expected of it. `doubt` says why it could not be read."""
 
     name: str
     expected: Any
     actual: Any
-
-    @property
-    def matches(self) -> bool:
-        """Whether the event says what was expected."""
-        return bool(self.expected == self.actual)
+    matches: bool
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
 class Found:
     """What an expectation found. `met` is nothing while the stream's end was not heard and more could come.
 
-    `events` are indexes of the events that it used, `text` a clause that says how it went, `nearest` the
-    index of the event that came closest and its fields.
+    It is nothing as well where an event could not be read that may decide it: `doubt` says why. `events` are indexes
+    of the events that it used, `text` a clause that says how it went, `nearest` the index of the event that came
+    closest and its fields.
     """
 
     met: bool | None
     events: tuple[int, ...]
     text: str
     nearest: tuple[int, tuple[Field, ...]] | None = None
+    doubt: Doubt | None = None
 
 
 class Expectation(Protocol):
     """Anything that can be looked for `in` a timeline."""
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """The descriptions of single events that it is made of."""
+        ...
 
     def find(self, events: Sequence[Event], *, closed: bool) -> Found:
         """Look for this in `events`; `closed` when no more can come."""
@@ -61,11 +76,21 @@ class Expectation(Protocol):
 
 @dataclass(frozen=True)
 class Pattern:
-    """A partial description of one event: its kind, and the fields that are stated."""
+    """A partial description of one event: its kind, and the fields that are stated.
+
+    Raises `UsageError` for a kind that does not exist, a field that the kind does not have, and a name that can
+    never stand there.
+    """
 
     kind: str
     fields: tuple[tuple[str, Any], ...] = ()
     _text: str = field(default="", init=False, compare=False, repr=False)
+    _stated: tuple[tuple[str, Word, Any], ...] = field(default=(), init=False, compare=False, repr=False)
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """Itself."""
+        return (self,)
 
     def by(self, binary: object) -> Pattern:
         """The same, done by this program (its path)."""
@@ -82,19 +107,46 @@ class Pattern:
 
     def hold(self, event: Event) -> tuple[Field, ...]:
         """Every stated field held against `event`, the kind first."""
-        read = [Field(name, value, _READ[name](event)) for name, value in self.fields]
-        return (Field("kind", self.kind, event.kind), *read)
+        return (Field("kind", self.kind, event.kind, self.kind == event.kind), *self._held(event))
+
+    def _held(self, event: Event) -> Iterable[Field]:
+        if event.kind != self.kind:
+            return
+        for name, meant, expected in self._stated:
+            values = meant.read(event).values
+            doubt = _compare(meant, expected, event)
+            shown = values[0] if len(values) == 1 else values
+            yield Field(name, expected, shown, doubt is True, doubt.text if isinstance(doubt, Doubt) else "")
+
+    def match(self, event: Event) -> bool | Doubt:
+        """Whether `event` says all that is stated; a doubt where something of it could not be read."""
+        if event.kind != self.kind:
+            return False
+        doubt: Doubt | None = None
+        for _, meant, expected in self._stated:
+            compared = _compare(meant, expected, event)
+            if compared is False:
+                return False
+            if isinstance(compared, Doubt):
+                doubt = doubt or compared
+        return doubt or True
 
     def matches(self, event: Event) -> bool:
-        """Whether `event` says all that is stated."""
-        return event.kind == self.kind and all(_READ[name](event) == value for name, value in self.fields)
+        """Whether `event` says all that is stated, beyond doubt."""
+        return self.match(event) is True
 
     def find(self, events: Sequence[Event], *, closed: bool) -> Found:
         """The first event that matches."""
+        doubt: tuple[int, Doubt] | None = None
         for index, event in enumerate(events):
-            if self.matches(event):
+            matched = self.match(event)
+            if matched is True:
                 return Found(True, (index,), f"{self} was reported")
+            if isinstance(matched, Doubt):
+                doubt = doubt or (index, matched)
         nearest = _nearest(self, events)
+        if doubt:
+            return Found(None, (), f"an event may be {self}: {doubt[1].text}", nearest, doubt[1])
         miss = f"no event matched {self}"
         if nearest:
             missed = sum(not field.matches for field in nearest[1])
@@ -102,6 +154,9 @@ class Pattern:
         return Found(False if closed else None, (), miss, nearest)
 
     def __post_init__(self) -> None:
+        check(self.kind, dict(self.fields))
+        stated = {name: _meant(name, value) for name, value in self.fields}
+        object.__setattr__(self, "_stated", tuple((name, word(self.kind, name), one) for name, one in stated.items()))
         # told now: a value of dirty-equals reads otherwise once it has been compared
         told = " ".join(f"{name}={value!s}" for name, value in self.fields)
         object.__setattr__(self, "_text", f"{self.kind} {told}".rstrip())
@@ -111,18 +166,53 @@ class Pattern:
 
 
 def Exec(binary: object = None, **fields: Any) -> Pattern:  # noqa: N802 - reads as the kind of event that it expects
-    """A program was started: `binary`, `arguments`, `pod`, `capabilities` (effective, a set of names)."""
+    """A program was started: `binary`, and what is said of its process (`arguments`, `pod`, `uid`, `capabilities`)."""
     return _pattern("exec", binary=binary, **fields)
 
 
 def Exit(binary: object = None, **fields: Any) -> Pattern:  # noqa: N802
-    """A process ended: `status` (only where no signal ended it) or `signal`, `binary`, `pod`."""
+    """A process ended: `status` (only where no signal ended it) or `signal`, `binary`, and what is said of it."""
     return _pattern("exit", binary=binary, **fields)
 
 
 def Kprobe(function: object = None, **fields: Any) -> Pattern:  # noqa: N802
-    """A hooked function was called: `action`, `file`, `saddr`, `sport`, `daddr`, `dport`, `bytes`, `returns`."""
+    """A hooked kernel function was called: `action`, `returns`, its arguments (`file`, `daddr`, `arg1`), who did it."""
     return _pattern("kprobe", function=function, **fields)
+
+
+def Tracepoint(subsys: object = None, event: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A tracepoint was passed: `subsys` and `event` as under /sys/kernel/tracing/events, `action`, its arguments."""
+    return _pattern("tracepoint", subsys=subsys, event=event, **fields)
+
+
+def Lsm(function: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A hook of the Linux security modules was called: `file_open`, without `security_`."""
+    return _pattern("lsm", function=function, **fields)
+
+
+def Uprobe(path: object = None, symbol: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A function of a program or library was called: the file's `path`, its `symbol` or `offset`."""
+    return _pattern("uprobe", path=path, symbol=symbol, **fields)
+
+
+def Usdt(path: object = None, provider: object = None, name: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A static probe of a program was passed: the file's `path`, the probe's `provider` and `name`."""
+    return _pattern("usdt", path=path, provider=provider, name=name, **fields)
+
+
+def Loader(path: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A program or library was mapped to be run: its `path` and `buildid`."""
+    return _pattern("loader", path=path, **fields)
+
+
+def Throttle(type: object = None, **fields: Any) -> Pattern:  # noqa: A002, N802 - Tetragon's own name of the field
+    """The agent began or ceased to hold back a cgroup's events: `type`, `cgroup`."""
+    return _pattern("throttle", type=type, **fields)
+
+
+def RateLimit(dropped: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """The export left events out by its rate limit: how many it `dropped`."""
+    return _pattern("rate-limit", dropped=dropped, **fields)
 
 
 @dataclass(frozen=True)
@@ -133,20 +223,31 @@ class InOrder:
     same: str = ""
 
     def __init__(self, *steps: Pattern, same: str = "") -> None:
+        if same and not any(same in words(kind) for kind in KINDS):
+            raise UsageError(f"No kind of event has a field {same!r} to agree on.", remedy="name one, or leave it out")
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "same", same)
 
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """Its steps."""
+        return self.steps
+
     def find(self, events: Sequence[Event], *, closed: bool) -> Found:
         """The earliest event for each step; every event is used once."""
-        values = dict.fromkeys(_READ[self.same](event) for event in events) if self.same else {}
+        values = dict.fromkeys(value_of(event, self.same) for event in events) if self.same else {}
         agreed = [value for value in values if value is not None] or [None]
-        tried = [self._find(events, value, closed=closed) for value in agreed]
-        return max(tried, key=lambda found: (found.met is True, len(found.events)))
 
-    def _find(self, events: Sequence[Event], agreed: object, *, closed: bool) -> Found:
+        def find(fits: Fits) -> Found:
+            tried = [self._find(events, value, fits, closed=closed) for value in agreed]
+            return max(tried, key=lambda found: (found.met is True, len(found.events)))
+
+        return _beyond_doubt(find, self.steps, events)
+
+    def _find(self, events: Sequence[Event], agreed: object, matches: Fits, *, closed: bool) -> Found:
         def fits(step: Pattern, event: Event) -> bool:
             # what has no such field (an exec has no port) need not agree on it
-            return step.matches(event) and (agreed is None or _READ[self.same](event) in (agreed, None))
+            return matches(step, event) and (agreed is None or value_of(event, self.same) in (agreed, None))
 
         used: list[int] = []
         for step in self.steps:
@@ -174,9 +275,17 @@ class AllOf:
     def __init__(self, *parts: Pattern) -> None:
         object.__setattr__(self, "parts", parts)
 
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """Its parts."""
+        return self.parts
+
     def find(self, events: Sequence[Event], *, closed: bool) -> Found:
         """As many parts as can find an event of their own (a maximum matching)."""
-        choices = [[at for at, event in enumerate(events) if part.matches(event)] for part in self.parts]
+        return _beyond_doubt(lambda fits: self._find(events, fits, closed=closed), self.parts, events)
+
+    def _find(self, events: Sequence[Event], fits: Fits, *, closed: bool) -> Found:
+        choices = [[at for at, event in enumerate(events) if fits(part, event)] for part in self.parts]
         taken = _assign(choices)
         missing = [part for index, part in enumerate(self.parts) if index not in taken.values()]
         if not missing:
@@ -195,21 +304,68 @@ class Exactly:
     count: int
     part: Pattern
 
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """What is counted."""
+        return (self.part,)
+
     def find(self, events: Sequence[Event], *, closed: bool) -> Found:
         """Every event that matches; more than `count` is refuted even while more can come."""
-        found = tuple(at for at, event in enumerate(events) if self.part.matches(event))
+        matched = [self.part.match(event) for event in events]
+        found = tuple(at for at, one in enumerate(matched) if one is True)
+        doubts = [one for one in matched if isinstance(one, Doubt)]
         text = f"{len(found)} events matched where {self.count} should: {self.part}"
-        met = len(found) == self.count if closed or len(found) > self.count else None
-        return Found(met, found, text, None if found else _nearest(self.part, events))
+        nearest = None if found else _nearest(self.part, events)
+        if len(found) > self.count:
+            return Found(False, found, text, nearest)
+        if doubts and len(found) + len(doubts) >= self.count:
+            return Found(None, found, f"{text}; {len(doubts)} more may: {doubts[0].text}", nearest, doubts[0])
+        return Found(len(found) == self.count if closed else None, found, text, nearest)
 
     def __str__(self) -> str:
         return f"exactly {self.count} {self.part}"
 
 
+#: Whether an event may stand for a pattern.
+Fits = Callable[[Pattern, Event], bool]
+
+
+def _beyond_doubt(find: Callable[[Fits], Found], parts: Sequence[Pattern], events: Sequence[Event]) -> Found:
+    """What is found with what matches for certain; undecided where it is met only with events that may match."""
+    certain = find(Pattern.matches)
+    if certain.met is True:
+        return certain
+    doubts = [one for part in parts for event in events if isinstance(one := part.match(event), Doubt)]
+    if doubts and find(lambda part, event: part.match(event) is not False).met is True:
+        return replace(certain, met=None, doubt=doubts[0], text=f"{certain.text}; one may: {doubts[0].text}")
+    return certain
+
+
+def _compare(meant: Word, expected: Any, event: Event) -> bool | Doubt:
+    """Whether a word says in an event what was expected; a doubt where it cannot be read, or is not told."""
+    read = meant.read(event)
+    if any(holds(expected, value) for value in read.values):
+        return True
+    unread = event.could_not_read(*meant.paths)
+    if unread:
+        return Doubt(f"its {unread} cannot be read")
+    if read.doubt:
+        return Doubt(read.doubt)
+    if meant.setting and all(value is None or value == () for value in read.values):
+        return Doubt(f"an agent tells this only with {meant.setting}", meant.setting)
+    return False
+
+
+def _meant(name: str, value: Any) -> Any:
+    """A stated value in the form in which events are read: one name for a hook, an action without its prefix."""
+    if name in {"function", "function_name"} and isinstance(value, str):
+        return canonical(value)
+    if name in {"action", "return_action"} and isinstance(value, str):
+        return value.removeprefix("KPROBE_ACTION_")
+    return value
+
+
 def _pattern(kind: str, **fields: Any) -> Pattern:
-    for name in fields:
-        if name not in _READ:
-            raise TypeError(f"an event has no field {name!r} to expect; known are {', '.join(sorted(_READ))}")
     return Pattern(kind, tuple((name, value) for name, value in fields.items() if value is not None))
 
 
@@ -239,60 +395,3 @@ def _assign(choices: Sequence[Sequence[int]]) -> dict[int, int]:
     for part in range(len(choices)):
         place(part, set())
     return taken
-
-
-def _arguments(event: Event) -> tuple[Argument, ...]:
-    return event.detail.args if isinstance(event.detail, KprobeDetail) else ()
-
-
-def _file(event: Event) -> str | None:
-    found = (argument.file_arg or argument.path_arg for argument in _arguments(event))
-    return next((file.path for file in found if isinstance(file, File)), None)
-
-
-def _of_sock(name: str) -> Callable[[Event], Any]:
-    def read(event: Event) -> Any:
-        socks = (argument.sock_arg for argument in _arguments(event))
-        return next((getattr(sock, name) for sock in socks if isinstance(sock, Sock)), None)
-
-    return read
-
-
-def _of_kprobe(read: Callable[[KprobeDetail], Any]) -> Callable[[Event], Any]:
-    return lambda event: read(event.detail) if isinstance(event.detail, KprobeDetail) else None
-
-
-def _int_argument(event: Event) -> int | None:
-    return next((argument.int_arg for argument in _arguments(event) if argument.int_arg is not None), None)
-
-
-def _status(event: Event) -> int | None:
-    detail = event.detail
-    return detail.status if isinstance(detail, ExitDetail) and not detail.signal else None
-
-
-def _capabilities(event: Event) -> frozenset[str] | None:
-    detail = event.detail
-    cap = detail.process.cap if isinstance(detail, ExecDetail | ExitDetail) else None
-    return frozenset(cap.effective) if cap else None
-
-
-_READ: Mapping[str, Callable[[Event], Any]] = {
-    "binary": lambda event: event.process.binary,
-    "arguments": lambda event: event.process.arguments,
-    "pod": lambda event: event.pod,
-    "status": _status,
-    "signal": lambda event: event.detail.signal if isinstance(event.detail, ExitDetail) else None,
-    "function": _of_kprobe(lambda kprobe: kprobe.function_name),
-    "action": _of_kprobe(lambda kprobe: kprobe.action.removeprefix("KPROBE_ACTION_")),
-    "policy": _of_kprobe(lambda kprobe: kprobe.policy_name),
-    "returns": _of_kprobe(lambda kprobe: kprobe.return_.int_arg if kprobe.return_ else None),
-    "file": _file,
-    "saddr": _of_sock("saddr"),
-    "sport": _of_sock("sport"),
-    "daddr": _of_sock("daddr"),
-    "dport": _of_sock("dport"),
-    "bytes": _int_argument,
-    "mask": _int_argument,
-    "capabilities": _capabilities,
-}
