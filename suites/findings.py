@@ -45,9 +45,8 @@ HAND_EDIT_IS_UNDONE = Finding(
 
 
 def _verifier_refused(run: Run) -> bool:
-    errors = [state.error for state in run.observed.states]
-    return any("bpf_multi_kprobe" in error and "load program: invalid argument" in error for error in errors)
+    return run.refused_with("bpf_multi_kprobe") and run.refused_with("load program: invalid argument")
 
 
-#: What is known to keep a policy from loading, whatever the policy.
+#: What explains that a policy does not load, whatever the policy; it excuses nothing by itself.
 LOADING = [Known(TAIL_CALLS_REFUSED, _verifier_refused)]

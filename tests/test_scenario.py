@@ -105,12 +105,12 @@ COLUMNS = {
         pytest.param(seen(BY_SIGKILL, 137, stderr=OOM, heard=False), (C, V, V, V, C, V, I), id="killed, unheard"),
         pytest.param(seen(BY_ITSELF, 137), (V, C, V, V, I, V, C), id="137 by itself"),
         pytest.param(seen(BY_ITSELF, 137, heard=False), (V, C, V, V, I, V, I), id="137 by itself, unheard"),
-        pytest.param(seen([execs(SHELL)], 137), (V, C, V, V, I, V, V), id="137 and no exit told"),
-        pytest.param(seen([execs(SHELL)], 137, heard=False), (I, C, V, V, I, V, I), id="137, no exit yet, unheard"),
-        pytest.param(seen([], 137), (V, C, V, V, I, V, V), id="137 and nothing told"),
-        pytest.param(seen([], 137, heard=False), (I, C, V, V, I, V, I), id="137 and nothing told, unheard"),
-        pytest.param(seen(BY_SIGKILL, 0), (V, V, V, V, V, C, V), id="a kill told, and it went well"),
-        pytest.param(seen(BY_SIGKILL, 0, heard=False), (V, V, V, V, V, C, V), id="the same, unheard"),
+        pytest.param(seen([execs(SHELL)], 137), (V, V, V, V, I, V, V), id="137 and no exit told"),
+        pytest.param(seen([execs(SHELL)], 137, heard=False), (I, I, V, V, I, V, I), id="137, no exit yet, unheard"),
+        pytest.param(seen([], 137), (V, V, V, V, I, V, V), id="137 and nothing told"),
+        pytest.param(seen([], 137, heard=False), (I, I, V, V, I, V, I), id="137 and nothing told, unheard"),
+        pytest.param(seen(BY_SIGKILL, 0), (V, V, V, V, V, V, V), id="a kill told, and it went well"),
+        pytest.param(seen(BY_SIGKILL, 0, heard=False), (V, V, V, V, V, V, V), id="the same, unheard"),
         pytest.param(seen(CHILD_KILLED, 1), (V, V, C, V, C, V, C), id="a child killed"),
         pytest.param(seen([execs(SHELL), exits(SHELL, 1)], 1, stderr=EPERM), (V, V, C, C, C, V, C), id="denied"),
         pytest.param(seen([execs(SHELL), exits(SHELL)], 0, stderr=EPERM), (V, V, V, V, V, C, C), id="denied, and well"),
@@ -255,7 +255,9 @@ def counted(
     *events: Event, counters: Counters | None = None, posted: Any = None, heard: bool = True, **more: Any
 ) -> Run:
     """A run of one killed act, with the agent's own counts."""
-    told: dict[str, Any] = {"states_after": (state(counters=counters),)} if counters else {}
+    told: dict[str, Any] = {}
+    if counters:
+        told = {"states": (state(counters=Counters()),), "states_after": (state(counters=counters),)}
     told |= {} if posted is None else {"posted": posted}
     act = performed(*ACT.argv, exit_code=137)
     return run_of({"it": (ACT, act)}, events or BY_SIGKILL, frame={"heard": heard}, **told, **more)
@@ -294,7 +296,8 @@ def test_what_the_agent_counted(
 def test_counters_are_summed_over_nodes() -> None:
     """Two agents that each enforced once enforced twice."""
     each = tuple(state(node, counters=Counters(1, 1, 0)) for node in (NODE, "other-node"))
-    run = run_of({}, states_after=each)
+    before = tuple(state(node, counters=Counters(0, 0, 0)) for node in (NODE, "other-node"))
+    run = run_of({"it": (ACT, performed(*ACT.argv))}, states=before, states_after=each)
     assert verdict(run, lambda run: run.counts(post=2, enforce=2)) is C
 
 

@@ -38,13 +38,17 @@ _REFUSED = re.compile(
 
 @dataclass(frozen=True)
 class Act:
-    """What to do: `argv` in a pod of the workload `pod`, with `stdin` typed into it (through a terminal if `tty`)."""
+    """What to do: `argv` in a pod of the workload `pod`, with `stdin` typed into it (through a terminal if `tty`).
+
+    One that `prepare`s sets the scene; one that `look`s sees what an act before it has changed.
+    """
 
     argv: tuple[str, ...]
     pod: str = "probe"
     stdin: str | None = None
     tty: bool = False
     prepare: bool = False
+    look: bool = False
     name: str = ""
 
     def __str__(self) -> str:
@@ -84,6 +88,14 @@ def typed(*lines: str, pod: str = "probe", tty: bool = False) -> Act:
 def prepare(act: Act) -> Act:
     """The act, as one that sets the scene: performed in its place, never judged."""
     return replace(act, prepare=True)
+
+
+def look(act: Act) -> Act:
+    """The act, as one that looks at the world right after another: what that one left there.
+
+    A recording that was made before the look was written has none: what it shows is then judged without.
+    """
+    return replace(act, look=True)
 
 
 class Outcome(Struct, frozen=True):

@@ -31,12 +31,17 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Asked:
-    """One question with its answer. `explain` writes the message for when a test fails on it."""
+    """One question with its answer. `explain` writes the message for when a test fails on it.
+
+    `about` says which side of the act it asks of: its `outcome`, what it `printed`, its `own` events, those of
+    `bystanders`, or what the agent `counted`.
+    """
 
     act: str
     question: str
     answer: bool | Unknown
     explain: Callable[[], str]
+    about: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -74,9 +79,10 @@ class Judgement:
 
 @dataclass
 class _Way:
-    """One run of the body: the answers it was told to assume, and what it asked."""
+    """One run of the body: the answers it was told to assume, those it was told to turn round, and what it asked."""
 
     assumed: tuple[bool, ...]
+    turned: frozenset[tuple[str, str]] = frozenset()
     asked: list[Asked] = field(default_factory=list)
     unanswered: dict[tuple[str, str], bool] = field(default_factory=dict)
     failed: AssertionError | None = None
@@ -86,11 +92,19 @@ class _Way:
 _way: ContextVar[_Way | None] = ContextVar("way", default=None)
 
 
-def ask(act: str, question: str, answer: bool | Unknown, explain: Callable[[], str]) -> bool:  # noqa: FBT001
+def ask(
+    act: str,
+    question: str,
+    answer: bool | Unknown,  # noqa: FBT001
+    explain: Callable[[], str],
+    about: str = "",
+) -> bool:
     """The answer as a bool, noted for the judgement; an unknown one as this run of the body assumes it."""
     way = _way.get()
     if way is not None:
-        way.asked.append(Asked(act, question, answer, explain))
+        way.asked.append(Asked(act, question, answer, explain, about))
+        if isinstance(answer, bool) and (act, question) in way.turned:
+            return not answer
     if isinstance(answer, bool):
         return answer
     if way is None:
@@ -135,8 +149,28 @@ def _assumed(way: _Way) -> bool:
     return bool(way.asked) and not isinstance(way.asked[-1].answer, bool)
 
 
-def _run(body: Callable[[], object], assumed: tuple[bool, ...]) -> _Way:
-    way = _Way(assumed)
+def refutations(body: Callable[[], object]) -> tuple[Asked, ...] | None:
+    """Every question whose answer refutes `body`: what it fails on, and what it fails on once that is turned round.
+
+    Nothing where it cannot be told: an assertion fails that asks nothing, a value is missing, or it never passes.
+    """
+    found: dict[tuple[str, str], Asked] = {}
+    while True:
+        way = _run(body, (), frozenset(found))
+        if way.undecided is not None:
+            return None
+        if way.failed is None:
+            return tuple(found.values())
+        last = way.asked[-1] if way.asked else None
+        if last is None or last.key in found or not isinstance(last.answer, bool):
+            return None
+        found[last.key] = last
+
+
+def _run(
+    body: Callable[[], object], assumed: tuple[bool, ...], turned: frozenset[tuple[str, str]] = frozenset()
+) -> _Way:
+    way = _Way(assumed, turned)
     token = _way.set(way)
     try:
         body()

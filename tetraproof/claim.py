@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tetraproof.answer import Judgement, judge
+from tetraproof.answer import Judgement, judge, refutations
 from tetraproof.finding import Known
 from tetraproof.scenario import Run
 from tetraproof.verdict import Verdict
@@ -15,7 +15,8 @@ from tetraproof.verdict import Verdict
 class Claim:
     """A test's name and body, what is known to refute it, and `limit`, the label of what a limit is about.
 
-    `about_loading` is the one promise that is judged although the policy is not in force.
+    `about_loading` is the one promise that is judged although the policy is not in force. What is `explaining` a
+    refutation and is not known of this policy excuses nothing.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Claim:
     limit: str = ""
     known: tuple[Known, ...] = ()
     about_loading: bool = False
+    explaining: tuple[Known, ...] = ()
 
     def judge(self, run: Run) -> Judged:
         """How the claim fares on `run`."""
@@ -31,10 +33,12 @@ class Claim:
             reason = f"the policy is not in force: {loading.reason}"
             return Judged(self, Judgement(loading.verdict, reason), judged=False)
         judgement = judge(lambda: self.body(run))
-        known = None
+        known = explained = None
         if judgement.verdict is Verdict.VIOLATES and not self.limit:
-            known = next((known for known in self.known if known.seen_in(run)), None)
-        return Judged(self, judgement, judged=True, known=known)
+            refuted = refutations(lambda: self.body(run))
+            known = next((one for one in self.known if one.explains(run, refuted)), None)
+            explained = known or next((one for one in self.explaining if one.explains(run, refuted)), None)
+        return Judged(self, judgement, judged=True, known=known, explained=explained)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Judged:
     judgement: Judgement
     judged: bool
     known: Known | None = None
+    explained: Known | None = None
 
     @property
     def word(self) -> str:

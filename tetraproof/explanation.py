@@ -6,12 +6,14 @@ The first line stands alone; whoever reports adds the line that reproduces it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from tetraproof.event import Event, Exec, Exit, Kprobe
+from tetraproof.event import Event
 from tetraproof.expectation import Field, Found
 from tetraproof.lifecycle import exit_of
 from tetraproof.text import command_line, safe, shorten
 from tetraproof.timeline import Entry, Performed, Timeline
+from tetraproof.vocabulary import scalar
 
 #: More events than this are cut in the middle: the nearest miss and the ends are what is read.
 MOST_EVENTS = 40
@@ -47,29 +49,38 @@ def how_it_ended(performed: Performed, timeline: Timeline) -> str:
 
 def what_happened(event: Event) -> str:
     """One event in a few words, without its kind: who, what, and how it went."""
-    detail = event.detail
-    if isinstance(detail, Exec):
-        return f"{detail.process.binary} {detail.process.arguments}".rstrip()
-    if isinstance(detail, Exit):
-        return f"{detail.process.binary}  {detail.signal or detail.status}"
-    if isinstance(detail, Kprobe):
-        return "  ".join(filter(None, (detail.function_name, _target(detail), _action(detail), detail.process.binary)))
-    return event.process.binary
+    detail, process = event.detail, event.process
+    if event.kind == "exec":
+        return f"{process.binary} {process.arguments}".rstrip()
+    if event.kind == "exit":
+        return f"{process.binary}  {detail.signal or detail.status}"
+    if isinstance(detail, dict):
+        return process.binary
+    named = (getattr(detail, name, "") for name in _NAMED)
+    return "  ".join(filter(None, (*named, _target(detail), _action(event), process.binary)))
 
 
-def _target(detail: Kprobe) -> str:
-    for argument in detail.args:
-        if file := argument.file_arg or argument.path_arg:
-            return file.path
-        if sock := argument.sock_arg:
+#: What of a kind's own fields says which hook it is of.
+_NAMED = ("subsys", "event", "path", "provider", "name", "symbol", "function_name", "type", "cgroup")
+
+
+def _target(detail: Any) -> str:
+    """The first argument that says what was done to: a file's path, two ends of a connection, a text."""
+    for argument in getattr(detail, "args", ()):
+        if sock := argument.sock_arg or argument.skb_arg:
             return f"{sock.saddr}:{sock.sport} → {sock.daddr}:{sock.dport}"
-        if argument.string_arg:
-            return argument.string_arg
+        if address := argument.sockaddr_arg:
+            return f"{address.addr}:{address.port}"
+        value = scalar(argument)
+        if isinstance(value, str) and value:
+            return value
     return ""
 
 
-def _action(detail: Kprobe) -> str:
-    return detail.action.removeprefix("KPROBE_ACTION_")
+def _action(event: Event) -> str:
+    if event.could_not_read("action"):
+        return "action not readable"
+    return str(getattr(event.detail, "action", "")).removeprefix("KPROBE_ACTION_")
 
 
 def _timeline(performed: Performed, timeline: Timeline, marked: dict[int, str]) -> Iterator[str]:
@@ -85,7 +96,7 @@ def _timeline(performed: Performed, timeline: Timeline, marked: dict[int, str]) 
         if entry is None:
             yield f"    {'':9} …        {len(timeline.whole) - MOST_EVENTS} events more"
             continue
-        mark = marked.get(id(entry.event.line), " " if entry.own else "·")
+        mark = marked.get(id(entry.event.line), " " if entry.own else "?" if entry.stray else "·")
         told = shorten(what_happened(entry.event), _WIDTH)
         yield f"    {entry.offset:+8.3f} {mark} {safe(entry.event.kind):8} {told}"
     if not timeline.open:
@@ -108,5 +119,7 @@ def _fields(fields: Sequence[Field]) -> Iterator[str]:
         actual = shorten(field.actual, 60)
         if field.matches:
             yield f"{field.name:{width}}  {actual}  ✓"
+        elif field.doubt:
+            yield f"{field.name:{width}}  {actual}  ? expected {shorten(field.expected, 60)}, and {safe(field.doubt)}"
         else:
             yield f"{field.name:{width}}  {actual}  ✗ expected {shorten(field.expected, 60)}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tetraproof.answer import judge
+from tetraproof.answer import Asked, judge
 from tetraproof.scenario import Run
 from tetraproof.verdict import Verdict
 
@@ -26,10 +26,22 @@ class Known:
     shows: Callable[[Run], bool]
     policy: str = ""
 
-    def seen_in(self, run: Run) -> bool:
-        """Whether the evidence is there beyond doubt; any other refutation of the same promise is new."""
+    def explains(self, run: Run, refuted: Iterable[Asked] | None) -> bool:
+        """Whether the evidence is there beyond doubt, and speaks of all that was refuted; any other is new.
+
+        Evidence speaks of a refutation where it asks about the same side of the same act.
+        """
+        evidence = self._seen_in(run)
+        if evidence is None or refuted is None:
+            return False
+        spoken_of = {(asked.act, asked.about) for asked in evidence}
+        return all((asked.act, asked.about) in spoken_of for asked in refuted)
+
+    def _seen_in(self, run: Run) -> tuple[Asked, ...] | None:
+        """What the evidence asked, where it is there."""
 
         def body() -> None:
             assert self.shows(run)
 
-        return judge(body).verdict is Verdict.CONFORMS
+        judgement = judge(body)
+        return judgement.asked if judgement.verdict is Verdict.CONFORMS else None

@@ -16,6 +16,14 @@ from tetraproof.event import Event, Exit
 from tetraproof.timeline import Performed, Timeline
 
 
+#: What is told of a process at its exec and stays the same in all its events.
+_CONSTANT = ("binary", "arguments", "pod", "container", "pid", "uid", "auid", "cwd", "ns")
+#: Where a runtime looks for a program that is named without its path.
+_SEARCHED = ("/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/")
+#: The agent tells this many characters of a container's id, and more where it can.
+_SHORTEST_ID = 15
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something told wrongly, or (`missing`) not told: only proven once the stream's end was heard."""
@@ -54,17 +62,46 @@ def exit_code(detail: Exit) -> int:
 
 
 def _another(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
-    """It begins with the exec of the act's program, and stays in the act's pod."""
+    """It begins with the exec of the act's program, and stays on the act's node, in its pod, in one container."""
     events = timeline.told
     begun = next((event for event in events if event.kind == "exec" and event.process.pid == timeline.root), None)
     if begun is None or begun is not events[0]:
         yield Fault(f"it does not begin with the exec of {performed.argv[0]}", missing=begun is None)
-    elif begun.process.binary.rsplit("/", 1)[-1] != performed.argv[0].rsplit("/", 1)[-1]:
+    elif not is_program(performed.argv[0], begun.process.binary):
         yield Fault(f"the program is told as {begun.process.binary}")
     pod = f"{performed.namespace}/{performed.pod}"
     # an agent that has not associated a pod yet tells none, which is no contradiction
     for other in dict.fromkeys(event.pod for event in events if event.pod not in {pod, ""}):
         yield Fault(f"an event of it is told of pod {other}")
+    for node in dict.fromkeys(event.node for event in events if event.node not in {performed.node, ""}):
+        yield Fault(f"an event of it comes from node {node}, and it was made on {performed.node or 'no node'}")
+    containers = {performed.container} if performed.container else set()
+    containers |= {one for event in events if (one := _container(event))}
+    if len({_short(one) for one in containers}) > 1:
+        yield Fault(f"its events are told of several containers: {' and '.join(sorted(containers))}")
+
+
+def is_program(asked: str, told: str) -> bool:
+    """Whether `told`, the path of a binary, is the program that was asked for, by its path or by its bare name."""
+    if "/" in asked:
+        return _merged(asked) == _merged(told)
+    folder, _, name = told.rpartition("/")
+    return name == asked and f"{folder}/" in _SEARCHED
+
+
+def _merged(path: str) -> str:
+    """A path as it is where /bin is /usr/bin, which the runtime follows and the agent may not."""
+    return path.removeprefix("/usr") if path.startswith(("/usr/bin/", "/usr/sbin/", "/usr/lib/")) else path
+
+
+def _container(event: Event) -> str:
+    pod = event.process.pod
+    return (pod.container.id if pod and pod.container else "") or event.process.docker
+
+
+def _short(container: str) -> str:
+    """The part of a container's id that every agent tells: it cuts them, and a runtime's scheme stands before some."""
+    return container.rpartition("//")[2][:_SHORTEST_ID]
 
 
 def _repeated(events: Sequence[Event]) -> Iterator[Fault]:
@@ -76,17 +113,28 @@ def _repeated(events: Sequence[Event]) -> Iterator[Fault]:
 
 def _inconsistent(events: Sequence[Event]) -> Iterator[Fault]:
     for exec_id in dict.fromkeys(event.process.exec_id for event in events):
-        told = [event.process for event in events if event.process.exec_id == exec_id]
-        for name in ("binary", "arguments", "pod", "pid"):
-            values = {str(getattr(process, name)) for process in told if getattr(process, name) is not None}
+        told = [event for event in events if event.process.exec_id == exec_id]
+        for name in _CONSTANT:
+            readable = [event for event in told if not event.could_not_read(f"process.{name}")]
+            values = {_shown(event, name) for event in readable} - {None}
             if len(values) > 1:
-                yield Fault(f"one process is told with two values of {name}: {' and '.join(sorted(values))}")
+                yield Fault(f"one process is told with two values of {name}: {' and '.join(sorted(map(str, values)))}")
+
+
+def _shown(event: Event, name: str) -> str | None:
+    """What an event says of its process, in one line; nothing where it says nothing."""
+    if name == "pod":
+        return event.pod or None
+    if name == "container":
+        return _short(_container(event)) or None
+    value = getattr(event.process, name)
+    return None if value is None else str(value)
 
 
 def _unordered(events: Sequence[Event]) -> Iterator[Fault]:
     first: dict[str, int] = {}
     told = {event.process.exec_id: at for at, event in enumerate(events) if event.kind == "exec"}
-    last: dict[int, int] = {}
+    last: dict[int | None, int] = {}
     for at, event in enumerate(events):
         first.setdefault(event.process.exec_id, at)
         last[event.process.pid] = at

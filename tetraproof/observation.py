@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tetraproof.answer import Unknown
 from tetraproof.binding import Bindings
 from tetraproof.capability import Capabilities, PolicyState
-from tetraproof.event import Event, Kprobe
+from tetraproof.event import Event
 from tetraproof.gap import Continuity
 from tetraproof.inventory import Inventory
 from tetraproof.policy import Policy
@@ -52,6 +52,19 @@ class Observed:
     inventory: Inventory = field(default_factory=Inventory)
     notes: tuple[str, ...] = ()
 
+    @property
+    def monitored(self) -> bool:
+        """Whether the policy only monitors, by every agent's word; by its own options where no agent tells a mode."""
+        modes = {state.mode for state in (*self.states, *self.states_after) if state.mode}
+        if modes:
+            return modes == {"monitor"}
+        options = (self.policy.spec.get("options") or []) if self.policy else []
+        return any(one.get("name") == "policy-mode" and one.get("value") == "monitor" for one in options)
+
+    def is_set(self, setting: str) -> bool:
+        """Whether a setting of the agent is on; one that it lacks is off."""
+        return self.configuration.get(setting, "").lower() not in {"", "false", "0"}
+
 
 @dataclass(frozen=True)
 class Done:
@@ -63,4 +76,9 @@ class Done:
 
 def of_policy(event: Event, applied: str) -> bool:
     """Whether an event is not another policy's: what somebody else hooks says nothing of this one."""
-    return not (applied and isinstance(event.detail, Kprobe) and event.detail.policy_name not in {"", applied})
+    if not applied or event.could_not_read("policy_name"):
+        return True
+    named = (
+        event.detail.get("policy_name") if isinstance(event.detail, dict) else getattr(event.detail, "policy_name", "")
+    )
+    return not named or named == applied

@@ -6,20 +6,29 @@ performed, broke, or was not heard to its end has no answer yet.
 
 from __future__ import annotations
 
+import difflib
+import errno
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from tetraproof import explanation
+from tetraproof import enforcement, explanation, hooked
 from tetraproof.act import DENIED, KILLED, Act, Outcome
 from tetraproof.answer import Undecided, Unknown, ask
 from tetraproof.binding import fill, unbound
+from tetraproof.errors import UsageError
 from tetraproof.event import Event
-from tetraproof.expectation import Exit, Expectation
+from tetraproof.expectation import Doubt, Exit, Expectation, Found
 from tetraproof.lifecycle import exit_of, faults
 from tetraproof.observation import Done, Observed, of_policy
 from tetraproof.text import safe
+from tetraproof.timeline import Timeline
 from tetraproof.verdict import Verdict
+from tetraproof.vocabulary import MASK
+
+#: An exit code above this may be a shell's word for a signal.
+_SIGNALLED = 128
 
 
 class ActRun:
@@ -74,58 +83,116 @@ class ActRun:
         return ask(self.name, question, answer, lambda: f"{self._title}: tetra printed otherwise:\n{told}")
 
     @property
+    def free(self) -> bool:
+        """It was left alone: it and all that it started ended by themselves, and the policy enforced nothing in it.
+
+        Whatever its exit code: a connection that nobody accepts fails, and was left alone.
+        """
+        return self._ask("was left alone", "was not left alone", lambda _: self._left_alone(), explain=self._against)
+
+    @property
     def succeeded(self) -> bool:
-        """It ended with exit code 0."""
-        return self._ask("succeeded", "did not succeed", lambda done: done.exit_code == 0)
+        """It went through: exit code 0, as of all that it started, and nobody enforced anything in it (`free`)."""
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            if outcome.exit_code != 0 or any(enforcement.failed(self._known.timeline.own)):
+                return False
+            return self._left_alone()
+
+        return self._ask("succeeded", "did not succeed", decide, explain=self._against)
 
     def exited(self, code: int) -> bool:
-        """It ended by itself with this exit code: the agent, where heard, tells of no signal."""
-        return self._ask(
-            f"exited with {code}",
-            f"did not exit by itself with {code}",
-            lambda done: done.exit_code == code and not self._signal(),
-        )
+        """It ended by itself with this exit code: the agent tells of no signal."""
 
-    def printed(self, text: str) -> bool:
-        """Its standard output is exactly this, a terminal's line breaks and kubectl's last word apart."""
-        return self._ask(
-            f"printed {text!r}", f"did not print {text!r}", lambda done: done.output.replace("\r\n", "\n") == text
-        )
+        def decide(outcome: Outcome) -> bool | Unknown:
+            return self._by_itself() if outcome.exit_code == code else False
+
+        return self._ask(f"exited with {code}", f"did not exit by itself with {code}", decide)
+
+    def printed(self, *texts: str) -> bool:
+        """It ended by itself with exit code 0, and its standard output is exactly this (one of several).
+
+        A terminal's line breaks and kubectl's last word do not count.
+        """
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            return self._by_itself() if outcome.exit_code == 0 and _plain(outcome) in texts else False
+
+        shown = " or ".join(map(repr, texts))
+        return self._ask(f"printed {shown}", f"did not print {shown} and end with 0", decide, about="printed")
+
+    def printed_as(self, other: ActRun) -> bool:
+        """Both ended by themselves with exit code 0, and printed the same, which is not nothing."""
+        told = other._done
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            if isinstance(told, Unknown):
+                return told
+            there = told.performed.outcome
+            if there.unknown or there.exit_code != 0:
+                return Unknown(Verdict.INCONCLUSIVE, f"act {other.name} did not end well ({there})")
+            same = outcome.exit_code == 0 and _plain(outcome) == _plain(there) and bool(_plain(there))
+            return self._by_itself() if same else False
+
+        wanted = f"what {other.name} did"
+        return self._ask(f"printed {wanted}", f"did not print {wanted}", decide, about="printed")
 
     def said(self, text: str) -> bool:
-        """This appears on its standard output or error."""
-        return self._ask(f"said {text!r}", f"did not say {text!r}", lambda done: text in done.output + done.complaint)
+        """It ended by itself, and this appears on its standard output or error."""
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            return self._by_itself() if text in outcome.output + outcome.complaint else False
+
+        return self._ask(f"said {text!r}", f"did not end by itself and say {text!r}", decide, about="printed")
 
     @property
     def killed(self) -> bool:
-        """SIGKILL ended it: exit code 137, and the agent tells an exit by that signal (137 alone proves nothing)."""
+        """SIGKILL ended it before anything got out: exit code 137, the agent tells SIGKILL, and it printed nothing.
+
+        137 alone proves nothing. What it changed before is asked of an act that looks, after it.
+        """
+        return self._ask("was killed", "was not killed in time", lambda outcome: self._killed(outcome, got_out=""))
+
+    def killed_after(self, text: str) -> bool:
+        """SIGKILL ended it when just this had got out; through a terminal, which echoes, when this was among it."""
 
         def decide(outcome: Outcome) -> bool | Unknown:
-            if outcome.exit_code != KILLED:
-                return False
-            told = exit_of(self._known.timeline)
-            if told is not None:
-                return told.signal == "SIGKILL"
-            return self._unheard(otherwise=False)
+            shown = _plain(outcome)
+            if self.act.tty and text in shown:
+                return self._killed(outcome, got_out=shown)
+            return self._killed(outcome, got_out=text)
 
-        return self._ask("was killed", "was not killed", decide)
+        return self._ask(f"was killed after {text!r}", f"was not killed after {text!r}", decide)
 
     @property
     def denied(self) -> bool:
-        """It was refused with EPERM and lived to say so."""
+        """It was refused with EPERM before anything got out, and lived to say so."""
+        return self.denied_with("EPERM")
 
-        def decide(outcome: Outcome) -> bool:
+    def denied_with(self, error: str) -> bool:
+        """It was refused with this error (`EACCES`) before anything got out, and lived to say so."""
+        number = getattr(errno, error, None)
+        if number is None:
+            near = difflib.get_close_matches(error, errno.errorcode.values(), 1)
+            raise UsageError(f"There is no error {error!r}.", remedy=f"write {near[0] if near else 'EPERM'}")
+        words = os.strerror(number).lower()
+
+        def decide(outcome: Outcome) -> bool | Unknown:
             failed = outcome.exit_code not in {0, KILLED, None}
-            return failed and DENIED in (outcome.complaint + outcome.output).lower() and not self._signal()
+            if not failed or words not in outcome.complaint.lower() or _plain(outcome):
+                return False
+            return True if outcome.refused else self._by_itself()
 
-        return self._ask("was denied", "was not denied", decide)
+        # the two commonest words are those of every report
+        named = "" if error == "EPERM" else f" with {error}"
+        return self._ask(f"was denied{named}", f"was not denied{named} in time", decide)
 
     @property
     def stopped(self) -> bool:
-        """It did not reach its end, because it or a process of it was killed, or refused with EPERM."""
+        """It did not reach its end, and nothing got out: it or a process of it was killed, or refused with EPERM."""
 
         def decide(outcome: Outcome) -> bool | Unknown:
-            if outcome.exit_code == 0:
+            if outcome.exit_code == 0 or _plain(outcome):
                 return False
             if DENIED in (outcome.complaint + outcome.output).lower():
                 return True
@@ -134,6 +201,19 @@ class ActRun:
             return Unknown(Verdict.INCONCLUSIVE, f"act {self.name} failed ({outcome}), but not by enforcement")
 
         return self._ask("was stopped", "was not stopped", decide)
+
+    def masked(self, secret: str) -> bool:
+        """The agent masks this part of its arguments: `*****` stands there, and no event or exported line holds it.
+
+        A scenario whose stream was not heard to its end is not judged, nor one without any event of the act.
+        """
+        if not any(secret in part for part in self.act.argv):
+            raise UsageError(
+                f"Act {self.name} has no argument that holds {secret!r}.", remedy="name a part of its argv"
+            )
+        return self._ask(
+            f"masks {secret!r}", f"does not mask {secret!r}", lambda _: self._masks(secret.encode()), about="own"
+        )
 
     @property
     def told(self) -> bool:
@@ -149,16 +229,62 @@ class ActRun:
             found = [fault.text for fault in faults(done.performed, done.timeline)]
             return "; ".join(found) or "told whole"
 
-        return self._ask("is told whole", "is not told whole", decide, explain)
+        return self._ask("is told whole", "is not told whole", decide, about="own", explain=explain)
 
     @property
     def _known(self) -> Done:
         assert isinstance(self._done, Done)
         return self._done
 
-    def _signal(self) -> bool:
+    def _killed(self, outcome: Outcome, *, got_out: str) -> bool | Unknown:
+        if outcome.exit_code != KILLED or _plain(outcome) != got_out:
+            return False
         told = exit_of(self._known.timeline)
-        return told is not None and bool(told.signal)
+        if told is not None:
+            return told.signal == "SIGKILL"
+        return self._unheard(otherwise=False)
+
+    def _by_itself(self) -> bool | Unknown:
+        """Whether no signal ended its own process, by the agent's word: who asked cannot tell 137 from a kill."""
+        told = exit_of(self._known.timeline)
+        if told is not None:
+            return not told.signal
+        code = self._known.performed.outcome.exit_code
+        return True if code is not None and code <= _SIGNALLED else self._unheard(otherwise=False)
+
+    def _left_alone(self) -> bool | Unknown:
+        found = list(self._told_against())
+        if any(not one.doubtful for one in found):
+            return False
+        if found:
+            return Unknown(Verdict.INCONCLUSIVE, found[0].text)
+        code = self._known.performed.outcome.exit_code
+        if code is not None and code > _SIGNALLED and exit_of(self._known.timeline) is None:
+            return self._unheard(otherwise=False)
+        return self._unheard(otherwise=True)
+
+    def _told_against(self) -> Iterator[enforcement.Told]:
+        observed = self._observed
+        return enforcement.against(
+            self._known.timeline, lambda event: of_policy(event, observed.applied), monitored=observed.monitored
+        )
+
+    def _against(self, done: Done) -> str:
+        found = [*self._told_against(), *enforcement.failed(done.timeline.own)]
+        return "; ".join([explanation.how_it_ended(done.performed, done.timeline), *(one.text for one in found)])
+
+    def _masks(self, secret: bytes) -> bool | Unknown:
+        observed = self._observed
+        if isinstance(observed.export, Unknown):
+            exported: tuple[Event, ...] = ()
+        else:
+            exported = observed.export
+        if any(secret in event.line for event in (*observed.stream, *exported)):
+            return False
+        shown = any(MASK in event.process.arguments for event in self._known.timeline.own)
+        if not shown:
+            return self._unheard(otherwise=False)
+        return self._unheard(otherwise=True)
 
     def _unheard(self, *, otherwise: bool) -> bool | Unknown:
         why = self._known.timeline.open
@@ -169,12 +295,16 @@ class ActRun:
         question: str,
         otherwise: str,
         decide: Callable[[Outcome], bool | Unknown],
+        *,
+        about: str = "outcome",
         explain: Callable[[Done], str] | None = None,
     ) -> bool:
         """Ask `question`, a predicate in the affirmative; `otherwise` is the same denied."""
         done = self._done
         if isinstance(done, Unknown):
-            return ask(self.name, question, done, lambda: f"{self._title}: {done.reason}")
+            # nobody looked, where an older recording has no such look: the promise rests on what was seen
+            looked: bool | Unknown = True if self.act.look and done.verdict is Verdict.UNRECORDED else done
+            return ask(self.name, question, looked, lambda: f"{self._title}: {done.reason}", about)
         outcome = done.performed.outcome
         answer: bool | Unknown
         if outcome.unknown:
@@ -187,7 +317,7 @@ class ActRun:
             headline = f"{self._title}: act {self.name} {question if answer is True else otherwise}: {said}."
             return explanation.of_act(headline, replace(done.performed, id=self.name), done.timeline)
 
-        return ask(self.name, question, answer, tell)
+        return ask(self.name, question, answer, tell, about)
 
 
 class Sought:
@@ -201,21 +331,54 @@ class Sought:
         act, done = self._act, self._act._done  # noqa: SLF001 - one noun, two views
         question = f"{self._side}: {expectation}"
         if isinstance(done, Unknown):
-            return ask(act.name, question, done, lambda: f"{act._title}: {done.reason}")  # noqa: SLF001
-        applied = act._observed.applied  # noqa: SLF001
-        events = [event for event in getattr(done.timeline, self._side) if of_policy(event, applied)]
+            return ask(act.name, question, done, lambda: f"{act._title}: {done.reason}", self._side)  # noqa: SLF001
+        if act._observed.policy:  # noqa: SLF001
+            hooked.check(act._observed.policy, expectation)  # noqa: SLF001
+        events = self._events(getattr(done.timeline, self._side))
         # of an act that perhaps never ran, nothing that is missing is missed
         unheard = done.performed.outcome.unknown
         unheard = unheard or (done.timeline.open if self._side == "own" else done.timeline.around)
         found = expectation.find(events, closed=not unheard)
-        answer = Unknown(Verdict.INCONCLUSIVE, unheard) if found.met is None else found.met
+        answer = self._answer(expectation, found, done.timeline, unheard)
 
         def tell() -> str:
             seen = "seen, where none should be: " if found.met else ""
             headline = f"{act._title}: {seen}{found.text}."  # noqa: SLF001
             return explanation.of_act(headline, replace(done.performed, id=act.name), done.timeline, found, events)
 
-        return ask(act.name, question, answer, tell)
+        return ask(act.name, question, answer, tell, self._side)
+
+    def _events(self, told: Sequence[Event]) -> list[Event]:
+        applied = self._act._observed.applied  # noqa: SLF001
+        return [event for event in told if of_policy(event, applied)]
+
+    def _answer(self, expectation: Expectation, found: Found, timeline: Timeline, unheard: str) -> bool | Unknown:
+        if found.doubt is not None:
+            return self._doubted(found.doubt, found.text, unheard)
+        if found.met is None:
+            return Unknown(Verdict.INCONCLUSIVE, unheard)
+        if self._side == "own" and len(timeline.possible) > len(timeline.own):
+            # with what may be its own as well: where that decides it, nothing is decided
+            possible = expectation.find(self._events(timeline.possible), closed=not unheard)
+            if possible.met is not found.met or possible.doubt is not None:
+                return Unknown(Verdict.INCONCLUSIVE, "an event whose process nobody can tell may be of this act")
+        return found.met
+
+    def _doubted(self, doubt: Doubt, text: str, unheard: str) -> bool | Unknown:
+        """What the agent's settings make of a doubt."""
+        if not doubt.setting:
+            return Unknown(Verdict.INCONCLUSIVE, text)
+        observed = self._act._observed  # noqa: SLF001
+        if observed.is_set(doubt.setting):
+            # it tells what it knows, and knows nothing of the kind
+            return Unknown(Verdict.INCONCLUSIVE, unheard) if unheard else False
+        set_to = observed.configuration.get(doubt.setting) or "false"
+        return Unknown(Verdict.UNSUPPORTED, f"{doubt.text}, and this one is set to {doubt.setting}: {set_to}")
+
+
+def _plain(outcome: Outcome) -> str:
+    """What got out by standard output: a terminal's line breaks and kubectl's last word apart."""
+    return outcome.output.replace("\r\n", "\n")
 
 
 def _with_pod(line: str, event: Event) -> str:

@@ -8,15 +8,17 @@ Python and still ends inconclusive where nothing can be known.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+from tetraproof import exporting, hooked
 from tetraproof.act import Act
 from tetraproof.answer import Undecided, Unknown, ask
-from tetraproof.capability import Counters, Loading, loading
+from tetraproof.capability import Counters, Loading, holding, loading
 from tetraproof.continuity import ChangeRun
 from tetraproof.errors import UsageError
-from tetraproof.expectation import Pattern
+from tetraproof.expectation import Doubt, Pattern
 from tetraproof.inventory import InstallationRun
 from tetraproof.observation import Done, Observed, of_policy
 from tetraproof.parity import compare
@@ -40,9 +42,22 @@ class Run:
     def __getattr__(self, name: str) -> ActRun:
         for act in self.declared:
             if act.name == name:
-                return ActRun(act, self.observed, self._title)
+                return ActRun(act, self._prepared, self._title)
         known = ", ".join(act.name for act in self.declared)
         raise AttributeError(f"the suite declares no act {name!r}; it declares {known}")
+
+    @cached_property
+    def _prepared(self) -> Observed:
+        """What was observed, where an act that follows a failed preparation is undecided."""
+        acts: dict[str, Done | Unknown] = {}
+        failed: Unknown | None = None
+        for act in self.declared:
+            done = self.observed.acts[act.name]
+            acts[act.name] = failed if failed and isinstance(done, Done) and not act.prepare else done
+            why = _why_unprepared(done) if act.prepare else ""
+            if why and failed is None:
+                failed = Unknown(Verdict.INCONCLUSIVE, f"preparation {act.name} failed before it: {why}")
+        return replace(self.observed, acts={**self.observed.acts, **acts})
 
     @property
     def _title(self) -> str:
@@ -80,52 +95,94 @@ class Run:
         return loading(observed.policy, observed.states, observed.capabilities)
 
     @property
+    def standing(self) -> Loading:
+        """What became of the policy to the end: in force once settled, and still in force after the acts."""
+        observed = self.observed
+        if observed.policy is None or self.loading.verdict is not Verdict.CONFORMS:
+            return self.loading
+        after = holding(observed.policy, observed.states, observed.states_after, observed.capabilities)
+        return self.loading if after.verdict is Verdict.CONFORMS else after
+
+    @property
     def loaded(self) -> bool:
-        """Whether the policy is in force on every node, by the agents' word."""
-        judged = self.loading
+        """Whether the policy is in force on every node, by the agents' word, and stays so to the end."""
+        judged = self.standing
         answer = judged.verdict is Verdict.CONFORMS
         known = answer if judged.verdict in {Verdict.CONFORMS, Verdict.VIOLATES} else None
         reason = judged.reason or "enabled on every node"
         unknown = Unknown(judged.verdict, judged.reason)
-        return ask("", "loaded", unknown if known is None else known, lambda: f"{self._title}: {reason}.")
+        return ask("", "loaded", unknown if known is None else known, lambda: f"{self._title}: {reason}.", "loading")
+
+    def refused_with(self, words: str) -> bool:
+        """Whether an agent refused the policy, or lost it, with these words."""
+        said = [state.error for state in (*self.observed.states, *self.observed.states_after)]
+        told = "; ".join(filter(None, said)) or "nothing"
+        found = any(words in one for one in said)
+        return ask("", f"refused with {words!r}", found, lambda: f"{self._title}: the agent says {told}.", "loading")
 
     def counts(self, *, post: int | None = None, enforce: int | None = None, monitor: int | None = None) -> bool:
-        """Whether the agents counted that many posts, enforcements, monitored ones (only what is stated).
+        """Whether the agents counted that many posts, enforcements, monitored ones during the acts (what is stated).
 
         An agent that keeps no such counters is asked for its metrics: they count the policy's events.
         """
         stated = {"post": post, "enforce": enforce, "monitor": monitor}
         wanted = {name: value for name, value in stated.items() if value is not None}
         question = "counts " + ", ".join(f"{name} {value}" for name, value in wanted.items())
-        answer: bool | Unknown
-        if self.counters is not None:
-            told = {name: getattr(self.counters, name) for name in wanted}
-            said = ", ".join(f"{name} {value}" for name, value in told.items())
-            answer = told == wanted
-            more = any(told[name] > value for name, value in wanted.items())
-        elif isinstance(self.observed.posted, Unknown):
-            lack = self.observed.posted
-            return ask("", question, lack, lambda: lack.reason)
-        else:
-            # metrics count a policy's events, whatever was done about them
-            total, most = sum(self.observed.posted.values()), max(wanted.values())
-            said, answer, more = f"{total} events by its metrics", total == most, total > most
+        said, answer, more = self._counted(wanted)
         if self._unheard and more:
             # what was reported may just not have been heard
             answer = Unknown(Verdict.INCONCLUSIVE, self._unheard)
-        return ask("", question, answer, lambda: f"{self._title}: the agent counted {said}; expected it {question}.")
+        if answer is True and not any(isinstance(one, Done) for one in self.observed.acts.values()):
+            answer = Unknown(Verdict.INCONCLUSIVE, "no act was performed, so there is nothing to count")
+        reason = answer.reason if isinstance(answer, Unknown) else f"the agent counted {said}; expected it {question}"
+        return ask("", question, answer, lambda: f"{self._title}: {reason}.", "counted")
+
+    def _counted(self, wanted: Mapping[str, int]) -> tuple[str, bool | Unknown, bool]:
+        """What was counted, whether that is what was `wanted`, and whether it is more."""
+        moved = self.moved
+        if isinstance(moved, Unknown):
+            return "", moved, False
+        if moved is not None:
+            told = {name: getattr(moved, name) for name in wanted}
+            said = ", ".join(f"{name} {value}" for name, value in told.items())
+            return said, told == wanted, any(told[name] > value for name, value in wanted.items())
+        if isinstance(self.observed.posted, Unknown):
+            return "", self.observed.posted, False
+        # metrics count a policy's events, whatever was done about them
+        total, most = sum(self.observed.posted.values()), max(wanted.values())
+        return f"{total} events by its metrics", total == most, total > most
 
     def reported(self, part: Pattern) -> int:
-        """How many events of the whole scenario match, for comparing with `counts`."""
-        told = (event for event in self.observed.stream if of_policy(event, self.observed.applied))
-        return sum(part.matches(event) for event in told)
+        """How many events of the whole scenario match, for comparing with `counts`.
+
+        Undecided where an event may match that could not be read.
+        """
+        if self.observed.policy:
+            hooked.check(self.observed.policy, part)
+        told = [event for event in self.observed.stream if of_policy(event, self.observed.applied)]
+        matched = [part.match(event) for event in told]
+        doubt = next((one for one in matched if isinstance(one, Doubt)), None)
+        if doubt is not None:
+            raise Undecided(Unknown(Verdict.INCONCLUSIVE, f"an event may be {part}: {doubt.text}"))
+        return sum(one is True for one in matched)
 
     @property
-    def counters(self) -> Counters | None:
-        """The agents' counters after the acts, summed; nothing where none keeps any."""
-        kept = [state.counters for state in self.observed.states_after if state.counters]
-        totals = (sum(getattr(one, name) for one in kept) for name in ("post", "enforce", "monitor"))
-        return Counters(*totals) if kept else None
+    def moved(self) -> Counters | Unknown | None:
+        """How far the agents' counters moved during the acts, summed; nothing where none keeps any."""
+        before = {state.node: state.counters for state in self.observed.states}
+        after = {state.node: state.counters for state in self.observed.states_after}
+        if not any(before.values()) and not any(after.values()):
+            return None
+        totals = Counters()
+        for node in sorted(before.keys() | after.keys()):
+            first, last = before.get(node), after.get(node)
+            if first is None or last is None:
+                return Unknown(Verdict.INCONCLUSIVE, f"the agent of node {node} told its counters only once")
+            grown = [getattr(last, name) - getattr(first, name) for name in _COUNTED]
+            if min(grown) < 0:
+                return Unknown(Verdict.INCONCLUSIVE, f"the counters of node {node} fell: the policy was loaded anew")
+            totals = Counters(*(getattr(totals, name) + more for name, more in zip(_COUNTED, grown, strict=True)))
+        return totals
 
     def export_tells_the_same(self, *workloads: str) -> bool:
         """Whether the export log, filtered to these workloads' pods, holds just the stream's events of them."""
@@ -142,6 +199,8 @@ class Run:
         unheard = self._unheard if parity.heard else "the export log does not cover the stream from end to end"
         if not parity.same and observed.export_notice:
             unheard = unheard or f"the export log may lack events: {observed.export_notice}"
+        if hidden := exporting.hides(observed.configuration, observed.export, parity):
+            raise Undecided(Unknown(Verdict.UNSUPPORTED, hidden))
         answer = Unknown(Verdict.INCONCLUSIVE, unheard) if unheard else parity.same
         missing, more = len(parity.only_stream), len(parity.only_export)
         differs = f"{missing} events are only in the stream, {more} only in the export log"
@@ -149,27 +208,32 @@ class Run:
 
     def counted_more_than(self, part: Pattern) -> bool:
         """Whether the agent counted more events of this policy than the stream shows of `part`."""
-        posted, shown = self.observed.posted, self.reported(part)
-        total = self.counters.post if self.counters else None
-        if total is None and not isinstance(posted, Unknown):
-            total = sum(posted.values())
+        posted, shown, moved = self.observed.posted, self.reported(part), self.moved
         answer: bool | Unknown
-        if total is None:
+        total: int | None = None
+        if isinstance(moved, Counters):
+            total = moved.post
+        elif moved is None and not isinstance(posted, Unknown):
+            total = sum(posted.values())
+        if isinstance(moved, Unknown):
+            answer = moved
+        elif total is None:
             answer = Unknown(Verdict.UNSUPPORTED, "this agent counts no events of a policy")
         elif total > shown and self._unheard:
             answer = Unknown(Verdict.INCONCLUSIVE, self._unheard)
         else:
             answer = total > shown
-        return ask("", f"counted more than {part}", answer, lambda: f"{self._title}: {total} counted, {shown} shown.")
+        told = f"{self._title}: {total} counted, {shown} shown."
+        return ask("", f"counted more than {part}", answer, lambda: told, "counted")
 
     @property
     def keeps_count(self) -> bool:
         """Whether anybody counted the policy's events at all. Not a question: it decides nothing."""
-        return self.counters is not None or not isinstance(self.observed.posted, Unknown)
+        return self.moved is not None or not isinstance(self.observed.posted, Unknown)
 
     def in_mode(self, mode: str) -> bool:
-        """Whether every agent says that the policy is in this mode (`enforce`, `monitor`)."""
-        told = {state.mode for state in self.observed.states}
+        """Whether every agent says, before the acts and after, that the policy is in this mode: `enforce`, `monitor`."""
+        told = {state.mode for state in (*self.observed.states, *self.observed.states_after)}
         said = ", ".join(sorted(told))
         answer: bool | Unknown = told == {mode}
         if not told:
@@ -197,3 +261,15 @@ class Run:
         if pod is None:
             raise Undecided(Unknown(Verdict.UNRECORDED, f"there is no pod of {workload} here"))
         return str(pod)
+
+
+#: The sums of an agent's counters.
+_COUNTED = ("post", "enforce", "monitor")
+
+
+def _why_unprepared(done: Done | Unknown) -> str:
+    """Why what a preparation should have set is perhaps not so, in a clause; of one that nobody recorded, nothing."""
+    if isinstance(done, Unknown):
+        return "" if done.verdict is Verdict.UNRECORDED else done.reason
+    outcome = done.performed.outcome
+    return outcome.unknown or ("" if outcome.exit_code == 0 else str(outcome))

@@ -13,6 +13,9 @@ A window is closed by the scenario's end sentinel: a marked act on the same
 node, heard in the stream. The next act only bounds it. An agent with one ring
 for each CPU keeps order within a ring only, so there each ring needs its own
 sentinel; `Node.rings` says how many.
+
+An event whose process nobody can tell (it is missing, or could not be read) may be
+any act's of that node: it is a stray in the window that it falls into.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from heapq import merge
 
 from tetraproof.act import Outcome
 from tetraproof.event import Event
+from tetraproof.vocabulary import MASK
 
 START, END = "sentinel-start", "sentinel-end"
 #: Notices that the agent left events out of the stream.
@@ -68,13 +72,15 @@ class Node:
 class Entry:
     """One event on a timeline: seconds since the act's first event, and whether it is the act's own.
 
-    `runtime` marks what of it the runtime still did, before the act's program was in place.
+    `runtime` marks what of it the runtime still did, before the act's program was in place; `stray` what may be the
+    act's own, and nobody can say.
     """
 
     event: Event
     offset: float
     own: bool
     runtime: bool = False
+    stray: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,11 @@ class Timeline:
         return tuple(entry.event for entry in self.whole if entry.own and not entry.runtime)
 
     @property
+    def possible(self) -> tuple[Event, ...]:
+        """Its own events and those that may be its own, in order."""
+        return tuple(entry.event for entry in self.whole if entry.own or entry.stray)
+
+    @property
     def bystanders(self) -> tuple[Event, ...]:
         """What others did meanwhile, in order."""
         return tuple(entry.event for entry in self.whole if not entry.own)
@@ -118,9 +129,10 @@ class _Started:
     """A process that the runtime started in a pod, with all that its events say of it."""
 
     exec_id: str
-    pid: int
+    pid: int | None
     position: int
     pods: set[str] = field(default_factory=set)
+    nodes: set[str] = field(default_factory=set)
     binaries: set[str] = field(default_factory=set)
     arguments: set[str] = field(default_factory=set)
 
@@ -149,13 +161,14 @@ def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Ma
     for index, act in enumerate(performed):
         runtime = frozenset(at for at, owner in before.items() if owner == index)
         own = {*positions[index], *runtime}
-        around = (at for at in range(*windows[index]) if owners[at] is None and at not in before)
+        around = [at for at in range(*windows[index]) if owners[at] is None and at not in before]
+        strays = frozenset(at for at in around if _may_be_of(act, events[at]))
         root = roots[index]
         result.append(
             Timeline(
                 act.id,
                 act.node,
-                _entries(events, sorted({*own, *around}), frozenset(own), runtime),
+                _entries(events, sorted({*own, *around}), frozenset(own), runtime, strays),
                 root.pid if root else None,
                 unheard[act.node],
                 unheard[act.node] or next(filter(None, unheard.values()), ""),
@@ -164,14 +177,26 @@ def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Ma
     return result
 
 
-def _entries(events: list[Event], whole: list[int], own: frozenset[int], runtime: frozenset[int]) -> tuple[Entry, ...]:
+def _entries(
+    events: list[Event], whole: list[int], own: frozenset[int], runtime: frozenset[int], strays: frozenset[int]
+) -> tuple[Entry, ...]:
     zero = next((events[at].time for at in sorted(own) or whole if events[at].time), None)
 
     def offset(at: int) -> float:
         moment = events[at].time
         return (moment - zero).total_seconds() if zero and moment else 0.0
 
-    return tuple(Entry(events[at], offset(at), at in own, at in runtime) for at in whole)
+    return tuple(Entry(events[at], offset(at), at in own, at in runtime, at in strays) for at in whole)
+
+
+def _may_be_of(act: Performed, event: Event) -> bool:
+    """Whether an event that belongs to nobody may be this act's: nobody can say of which process it is."""
+    if event.typed and not hasattr(event.detail, "process"):
+        return False
+    unknown = event.anonymous or bool(event.could_not_read("process.exec_id", "process.parent_exec_id"))
+    elsewhere = event.node not in {act.node, ""}
+    of_another = event.pod not in {f"{act.namespace}/{act.pod}", ""} and not event.could_not_read("process.pod")
+    return unknown and not elsewhere and not of_another
 
 
 def _before(
@@ -186,7 +211,7 @@ def _before(
     process that names the act's container, within the act's window.
     """
     found: dict[int, int] = {}
-    refused: dict[int, int] = {}
+    refused: dict[int, int | None] = {}
     for at, event in enumerate(events):
         process = event.process
         if process.pod is not None or event.kind in {"exec", "exit"}:
@@ -224,6 +249,8 @@ def in_order(stream: Iterable[Event]) -> list[Event]:
 def same_arguments(argv: Sequence[str], arguments: str) -> bool:
     """Whether an event's `arguments` (joined and quoted by the agent, perhaps cut) are those of `argv`."""
     asked, told = (_NOT_TEXT.sub("", text) for text in ("".join(argv[1:]), arguments))
+    if MASK in told:
+        return re.fullmatch(".+".join(map(re.escape, told.split(MASK))), asked) is not None
     return asked == told or (len(told) > _CUT and asked.startswith(told))
 
 
@@ -239,10 +266,11 @@ def _started(events: list[Event]) -> list[_Started]:
     known: dict[str, _Started] = {}
     for position, event in enumerate(events):
         process, parent = event.process, event.parent
-        if process.pod is None or parent is None or parent.pod is not None:
+        if process.pod is None or not process.exec_id or parent is None or parent.pod is not None:
             continue
         started = known.setdefault(process.exec_id, _Started(process.exec_id, process.pid, position))
         started.pods.add(event.pod)
+        started.nodes.add(event.node)
         started.binaries.add(process.binary.rsplit("/", 1)[-1])
         started.arguments.add(process.arguments)
     return list(known.values())
@@ -331,12 +359,25 @@ def _window(index: int, first: Sequence[int | None], own: Sequence[int], limit: 
 def _why_open(
     node: Node, performed: Sequence[Performed], roots: Sequence[_Started | None], events: Sequence[Event]
 ) -> str:
+    """Why the stream of a node was not heard from the first act to the last, in a clause; nothing where it was."""
     if node.lost:
         return node.lost
     held_back = next((event.kind for event in events if event.kind in _HELD_BACK and event.node == node.name), "")
     if held_back:
         return f"the agent of node {node.name} held events back: it sent a {held_back} notice"
-    heard = [act for act, root in zip(performed, roots, strict=True) if root and act.node == node.name]
+    if any(not event.node for event in events):
+        return "an event of the stream names no node, so nobody can say whose it is"
+    return _why_unheard(node, performed, roots)
+
+
+def _why_unheard(node: Node, performed: Sequence[Performed], roots: Sequence[_Started | None]) -> str:
+    """Why its sentinels do not prove that a node was heard."""
+    # a sentinel that was heard from elsewhere proves nothing of this node
+    heard = [
+        act
+        for act, root in zip(performed, roots, strict=True)
+        if root and act.node == node.name and root.nodes == {node.name}
+    ]
     if not any(act.role == START for act in heard):
         return f"the stream of node {node.name or '?'} was not heard before the acts began"
     ends = [act for act in heard if act.role == END]

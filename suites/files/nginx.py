@@ -2,11 +2,13 @@
 
 from dirty_equals import IsStr
 
-from fixtures import Acts, Kprobe, command, prepare, shell
+from fixtures import Acts, Kprobe, command, look, prepare, shell
 
 HTML = "/usr/share/nginx/html/"
 INDEX = f"{HTML}index.html"
 PAGE = "hello-index\n"
+#: What an edit that nobody stopped makes of the page, and an edit with an appended line.
+EDITED, APPENDED = "bye-index\n", "bye-index\nmore\n"
 NGINX = "/usr/sbin/nginx"
 
 #: The page as it was, and nothing of an earlier scenario beside it.
@@ -14,6 +16,8 @@ FRESH = prepare(shell(f"rm -f {HTML}*.html; echo hello-index > {INDEX}", pod="ng
 SED = command("sed", "-i", "s/hello/bye/", INDEX, pod="nginx")
 VI = command("vi", "-es", "-c", "s/hello/bye/", "-c", "wq", INDEX, pod="nginx")
 CAT = command("cat", INDEX, pod="nginx")
+#: What stands in the page right after somebody was stopped.
+LEFT = look(CAT)
 HEAD = command("head", "-1", INDEX, pod="nginx")
 APPEND = shell(f"echo more >> {INDEX}", pod="nginx")
 COPIED_CAT = shell(f"cp /usr/bin/cat /tmp/cat2; /tmp/cat2 {INDEX}", pod="nginx")
@@ -30,8 +34,11 @@ CORRECTION_ACTS = Acts(
     cat=CAT,
     head=HEAD,
     sed=SED,
+    left_by_sed=LEFT,
     vi=VI,
+    left_by_vi=LEFT,
     append=APPEND,
+    left_by_append=LEFT,
     truncated=shell(f": > {HTML}empty.html", pod="nginx"),
     copied_cat=COPIED_CAT,
     impostor=IMPOSTOR,

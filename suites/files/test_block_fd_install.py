@@ -1,9 +1,27 @@
 """Opening /tmp/tetragon is killed; opening anything else is left alone."""
 
-from fixtures import Acts, Exactly, Exec, Exit, InOrder, Kprobe, Run, command, limit, policy, prepare, shell, typed
+from fixtures import (
+    Acts,
+    Exactly,
+    Exec,
+    Exit,
+    InOrder,
+    Kprobe,
+    Run,
+    command,
+    limit,
+    look,
+    policy,
+    prepare,
+    shell,
+    typed,
+)
 
 pytestmark = policy("block-fd-install")
 
+#: What a writer left in the guarded file, right after it was stopped.
+LEFT = look(command("stat", "-c", "%s", "/tmp/tetragon"))
+EMPTY = "0\n"
 KEYS = ("echo 'foo' > /tmp/bar", "echo still here", "echo 'foo' > /tmp/tetragon", "echo not reached")
 acts = Acts(
     clean=prepare(shell("rm -f /tmp/{bar,tetragon,tetragon2,link,hard,x}")),
@@ -12,13 +30,19 @@ acts = Acts(
     size=command("stat", "-c", "%s", "/tmp/tetragon"),
     read=command("cat", "/tmp/tetragon"),
     relative=shell("cd /tmp; echo foo > tetragon"),
+    left_by_relative=LEFT,
     symlink=shell("ln -sf /tmp/tetragon /tmp/link; echo foo > /tmp/link"),
+    left_by_symlink=LEFT,
     lookalike=shell("echo foo > /tmp/tetragon2"),
     elsewhere=shell("mkdir -p /root/tmp; echo foo > /root/tmp/tetragon"),
     child=shell("dd if=/dev/zero of=/tmp/tetragon bs=1 count=1 2>/dev/null; echo parent survives with $?"),
+    left_by_child=LEFT,
     piped=typed(*KEYS),
+    left_by_piped=LEFT,
     terminal=typed(*KEYS, tty=True),
+    left_by_terminal=LEFT,
     proc_root=shell("echo foo > /proc/self/root/tmp/tetragon"),
+    left_by_proc_root=LEFT,
     hard_link=shell("ln /tmp/tetragon /tmp/hard && echo foo > /tmp/hard && stat -c %s /tmp/tetragon"),
     exit_137=shell("exit 137"),
     renamed=shell("echo foo > /tmp/x && mv /tmp/x /tmp/tetragon && echo moved"),
@@ -37,7 +61,7 @@ def test_writing_the_guarded_file_is_killed(run: Run) -> None:
 
 def test_nothing_is_written(run: Run) -> None:
     """The killed writer leaves nothing in the guarded file."""
-    assert run.size.printed("0\n")
+    assert run.size.printed(EMPTY)
 
 
 def test_reading_the_guarded_file_is_killed(run: Run) -> None:
@@ -50,6 +74,7 @@ def test_a_relative_path_is_killed(run: Run) -> None:
     """The guarded file is guarded by whatever path it is opened: relative to its directory."""
     assert run.relative.killed
     assert Exactly(1, BY_BASH) in run.relative.timeline
+    assert run.left_by_relative.printed(EMPTY)
 
 
 def test_a_symlink_is_killed(run: Run) -> None:
@@ -57,12 +82,14 @@ def test_a_symlink_is_killed(run: Run) -> None:
     assert run.symlink.killed
     assert Exit("/usr/bin/ln", status=0) in run.symlink.timeline
     assert Exactly(1, BY_BASH) in run.symlink.timeline
+    assert run.left_by_symlink.printed(EMPTY)
 
 
 def test_a_path_through_proc_is_killed(run: Run) -> None:
     """The guarded file is guarded behind /proc/self/root."""
     assert run.proc_root.killed
     assert Exactly(1, BY_BASH) in run.proc_root.timeline
+    assert run.left_by_proc_root.printed(EMPTY)
 
 
 def test_a_child_is_killed_and_its_shell_survives(run: Run) -> None:
@@ -71,20 +98,21 @@ def test_a_child_is_killed_and_its_shell_survives(run: Run) -> None:
     assert InOrder(GUARDED.by("/usr/bin/dd"), Exit("/usr/bin/dd", signal="SIGKILL")) in run.child.timeline
     assert Exactly(1, GUARDED) in run.child.timeline
     assert Exit("/usr/bin/bash", status=0) in run.child.timeline
+    assert run.left_by_child.printed(EMPTY)
 
 
 def test_an_interactive_shell_is_killed(run: Run) -> None:
     """A shell that reads its commands lives through /tmp/bar and ends at /tmp/tetragon."""
-    assert run.piped.killed
-    assert run.piped.printed("still here\n")
+    assert run.piped.killed_after("still here\n")
     assert Exactly(1, BY_BASH) in run.piped.timeline
+    assert run.left_by_piped.printed(EMPTY)
 
 
 def test_a_shell_in_a_terminal_is_killed(run: Run) -> None:
     """So does a shell in a terminal, as the guide shows it."""
-    assert run.terminal.killed
-    assert run.terminal.said("still here")
+    assert run.terminal.killed_after("still here")
     assert Exactly(1, BY_BASH) in run.terminal.timeline
+    assert run.left_by_terminal.printed(EMPTY)
 
 
 def test_writing_another_file_goes_through(run: Run) -> None:

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 
-from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, finding, policy, shell
+from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, finding, look, policy, shell
 from suites.files.nginx import (
     APPEND,
+    APPENDED,
     CAT,
     COPIED_CAT,
+    EDITED,
     FRESH,
     HEAD,
     HTML,
+    LEFT,
     NGINX,
     OPENED,
     OPENED_BESIDE,
@@ -29,8 +32,11 @@ acts = Acts(
     sed=SED,
     cat_after=CAT,
     vi=VI,
+    left_by_vi=LEFT,
     append=APPEND,
+    left_by_append=LEFT,
     new_file=shell(f"echo x > {HTML}new.html", pod="nginx"),
+    left_by_new_file=look(command("stat", "-c", "%s", f"{HTML}new.html", pod="nginx")),
     head=HEAD,
     outside=shell("echo x > /tmp/outside && cat /tmp/outside", pod="nginx"),
     copied_cat=COPIED_CAT,
@@ -41,14 +47,23 @@ acts = Acts(
 KILLED_WORKER = OPENED.by(NGINX)
 
 
-def unguarded(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Known of the form with followForks: the act reaches its end, and no event tells of it."""
+def unguarded(name: str, reached: Callable[[Run], bool]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Known of the form with followForks: the act reached its end, as the world shows, and no event tells of it."""
 
     def shows(run: Run) -> bool:
-        act = getattr(run, name)
-        return (act.exited(0) or act.exited(1)) and Kprobe("fd_install") not in act.timeline
+        return reached(run) and Kprobe("fd_install") not in getattr(run, name).timeline
 
     return finding(PID_0_EXEMPTS_EVERYTHING, shows, of="block-nginx-write-index-follow-forks")
+
+
+def edited(run: Run) -> bool:
+    """The page is what sed makes of it."""
+    return run.sed.succeeded and run.cat_after.printed(EDITED)
+
+
+def head_read(run: Run) -> bool:
+    """Head shows the page, edited by then."""
+    return run.head.printed(EDITED) and run.head.succeeded
 
 
 def worker_killed(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -56,8 +71,8 @@ def worker_killed(name: str) -> Callable[[Callable[..., None]], Callable[..., No
 
     def shows(run: Run) -> bool:
         act = getattr(run, name)
-        # an empty reply, or a connection that was reset
-        return (act.exited(52) or act.exited(56)) and KILLED_WORKER in act.surroundings
+        empty_reply, reset = act.exited(52) and act.said("curl: (52)"), act.exited(56) and act.said("curl: (56)")
+        return (empty_reply or reset) and act.free and KILLED_WORKER in act.surroundings
 
     return finding(WORKERS_ARE_KILLED, shows)
 
@@ -65,10 +80,11 @@ def worker_killed(name: str) -> Callable[[Callable[..., None]], Callable[..., No
 def test_cat_is_allowed(run: Run) -> None:
     """The one program on the list reads the page, and no enforcement is reported."""
     assert run.cat.printed(PAGE)
+    assert run.cat.succeeded
     assert Kprobe("fd_install") not in run.cat.timeline
 
 
-@unguarded("sed")
+@unguarded("sed", edited)
 def test_sed_is_killed(run: Run) -> None:
     """Editing the page by sed is killed."""
     assert run.sed.killed
@@ -77,44 +93,48 @@ def test_sed_is_killed(run: Run) -> None:
 
 @finding(
     PID_0_EXEMPTS_EVERYTHING,
-    lambda run: run.sed.succeeded and run.cat_after.printed("bye-index\n"),
+    edited,
     of="block-nginx-write-index-follow-forks",
 )
 def test_the_page_is_unchanged(run: Run) -> None:
     """After sed the page is what it was, and cat may still read it."""
     assert run.cat_after.printed(PAGE)
+    assert run.cat_after.succeeded
     assert Kprobe("fd_install") not in run.cat_after.timeline
 
 
-@unguarded("vi")
+@unguarded("vi", lambda run: run.vi.exited(1) and run.vi.free and edited(run))
 def test_vi_is_killed(run: Run) -> None:
     """Editing the page by vi is killed."""
     assert run.vi.killed
     assert Exactly(1, OPENED.by("/usr/bin/vi")) in run.vi.timeline
+    assert run.left_by_vi.printed(PAGE)
 
 
-@unguarded("append")
+@unguarded("append", lambda run: run.append.succeeded and run.served.printed(APPENDED))
 def test_appending_is_killed(run: Run) -> None:
     """Appending to the page from a shell is killed."""
     assert run.append.killed
     assert Exactly(1, OPENED.by("/usr/bin/bash")) in run.append.timeline
+    assert run.left_by_append.printed(PAGE)
 
 
-@unguarded("new_file")
+@unguarded("new_file", lambda run: run.new_file.succeeded)
 def test_a_new_page_is_killed(run: Run) -> None:
     """Making another file in the guarded directory is killed."""
     assert run.new_file.killed
     assert Exactly(1, OPENED_BESIDE.by("/usr/bin/bash")) in run.new_file.timeline
+    assert run.left_by_new_file.printed("0\n")
 
 
-@unguarded("head")
+@unguarded("head", head_read)
 def test_reading_by_another_program_is_killed(run: Run) -> None:
     """Whatever is not on the list may not even read."""
     assert run.head.killed
     assert Exactly(1, OPENED.by("/usr/bin/head")) in run.head.timeline
 
 
-@unguarded("copied_cat")
+@unguarded("copied_cat", lambda run: run.copied_cat.printed(APPENDED) and run.copied_cat.succeeded)
 def test_a_copy_of_cat_is_killed(run: Run) -> None:
     """A copy of cat under another name is not on the list."""
     assert run.copied_cat.killed
@@ -125,12 +145,15 @@ def test_a_copy_of_cat_is_killed(run: Run) -> None:
 def test_files_elsewhere_are_free(run: Run) -> None:
     """Outside of the guarded directory nothing is enforced."""
     assert run.outside.printed("x\n")
+    assert run.outside.succeeded
     assert Kprobe("fd_install") not in run.outside.timeline
 
 
 @worker_killed("served")
 def test_nginx_serves_while_it_is_guarded(run: Run) -> None:
     """The page is served: nginx itself is exempt, its workers included."""
+    # the page itself, or what the form that guards nothing let become of it
+    assert run.served.printed(PAGE, APPENDED)
     assert run.served.succeeded
     assert KILLED_WORKER not in run.served.surroundings
 
@@ -138,6 +161,8 @@ def test_nginx_serves_while_it_is_guarded(run: Run) -> None:
 @worker_killed("served_again")
 def test_nginx_serves_again(run: Run) -> None:
     """The page is served a second time: what was exempt once stays so."""
+    # the page itself, or what the form that guards nothing let become of it
+    assert run.served_again.printed(PAGE, APPENDED)
     assert run.served_again.succeeded
     assert KILLED_WORKER not in run.served_again.surroundings
 
@@ -145,9 +170,10 @@ def test_nginx_serves_again(run: Run) -> None:
 def test_the_value_1_exempts_the_master(run: Run) -> None:
     """PID 1 of the container, nginx's master, lives through it all."""
     assert run.workers.said("    1     0 nginx\n")
+    assert run.workers.succeeded
 
 
-@unguarded("head")
+@unguarded("head", head_read)
 def test_the_value_0_exempts_nobody_that_is_let_in(run: Run) -> None:
     """A program that kubectl exec starts has PID 0 for a parent (ps shows it) and is not exempt for that."""
     assert run.workers.said("     0 ps\n")

@@ -17,18 +17,21 @@ WRITTEN_BESIDE = Kprobe(HOOK, file=IsStr(regex=f"{HTML}.+"), mask=MAY_WRITE, act
 def test_cat_may_read(run: Run) -> None:
     """Cat reads the page, and no enforcement is reported."""
     assert run.cat.printed(PAGE)
+    assert run.cat.succeeded
     assert Kprobe(HOOK) not in run.cat.timeline
 
 
 def test_any_program_may_read(run: Run) -> None:
     """So does a program that is on no list."""
     assert run.head.printed(PAGE)
+    assert run.head.succeeded
     assert Kprobe(HOOK) not in run.head.timeline
 
 
 def test_a_copy_of_cat_may_read(run: Run) -> None:
     """So does a copy of cat: there is no list to be on."""
     assert run.copied_cat.printed(PAGE)
+    assert run.copied_cat.succeeded
     assert Exit("/usr/bin/cp", status=0) in run.copied_cat.timeline
     assert Kprobe(HOOK) not in run.copied_cat.timeline
 
@@ -37,12 +40,14 @@ def test_sed_is_killed(run: Run) -> None:
     """Editing by sed is killed as it writes its copy beside the page."""
     assert run.sed.killed
     assert WRITTEN_BESIDE.by("/usr/bin/sed") in run.sed.timeline
+    assert run.left_by_sed.printed(PAGE)
 
 
 def test_vi_is_killed(run: Run) -> None:
     """Editing by vi is killed as it writes its swap file beside the page."""
     assert run.vi.killed
     assert WRITTEN_BESIDE.by("/usr/bin/vi") in run.vi.timeline
+    assert run.left_by_vi.printed(PAGE)
 
 
 def test_appending_is_killed(run: Run) -> None:
@@ -50,6 +55,7 @@ def test_appending_is_killed(run: Run) -> None:
     assert run.append.killed
     # the hook may run twice before the kill takes effect (recorded), so once is not promised
     assert WRITTEN.by("/usr/bin/bash") in run.append.timeline
+    assert run.left_by_append.printed(PAGE)
 
 
 def test_an_impostor_is_killed(run: Run) -> None:
@@ -61,18 +67,21 @@ def test_an_impostor_is_killed(run: Run) -> None:
 def test_the_page_is_unchanged(run: Run) -> None:
     """After all that was tried the page is what it was."""
     assert run.cat_after.printed(PAGE)
+    assert run.cat_after.succeeded
     assert Kprobe(HOOK) not in run.cat_after.timeline
 
 
 def test_nginx_serves_while_it_is_guarded(run: Run) -> None:
     """The page is served as it was."""
     assert run.served.printed(PAGE)
+    assert run.served.succeeded
     assert Kprobe(HOOK) not in run.served.surroundings
 
 
 def test_nginx_serves_again(run: Run) -> None:
     """The page is served a second time."""
     assert run.served_again.printed(PAGE)
+    assert run.served_again.succeeded
     assert Kprobe(HOOK) not in run.served_again.surroundings
 
 

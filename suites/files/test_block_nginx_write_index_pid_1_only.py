@@ -1,7 +1,7 @@
 """Corrected: nginx and its workers are exempt and the site is served; of all else only cat may open the page."""
 
 from fixtures import Exactly, Exit, Kprobe, Run, limit, policy
-from suites.files.nginx import CORRECTION_ACTS, NGINX, OPENED, OPENED_BESIDE, PAGE
+from suites.files.nginx import CORRECTION_ACTS, EDITED, NGINX, OPENED, OPENED_BESIDE, PAGE
 
 # two corrections that promise the same: nginx exempt by its PID and descent, or by its binary
 pytestmark = policy("block-nginx-write-index-pid-1-only", "block-nginx-write-index-exempt-nginx")
@@ -12,6 +12,7 @@ acts = CORRECTION_ACTS
 def test_cat_is_allowed(run: Run) -> None:
     """The one program on the list reads the page, and no enforcement is reported."""
     assert run.cat.printed(PAGE)
+    assert run.cat.succeeded
     assert Kprobe("fd_install") not in run.cat.timeline
 
 
@@ -25,18 +26,21 @@ def test_sed_is_killed(run: Run) -> None:
     """Editing the page by sed is killed."""
     assert run.sed.killed
     assert Exactly(1, OPENED.by("/usr/bin/sed")) in run.sed.timeline
+    assert run.left_by_sed.printed(PAGE)
 
 
 def test_vi_is_killed(run: Run) -> None:
     """Editing the page by vi is killed."""
     assert run.vi.killed
     assert Exactly(1, OPENED.by("/usr/bin/vi")) in run.vi.timeline
+    assert run.left_by_vi.printed(PAGE)
 
 
 def test_appending_is_killed(run: Run) -> None:
     """Appending to the page from a shell is killed."""
     assert run.append.killed
     assert Exactly(1, OPENED.by("/usr/bin/bash")) in run.append.timeline
+    assert run.left_by_append.printed(PAGE)
 
 
 def test_truncating_is_killed(run: Run) -> None:
@@ -53,19 +57,22 @@ def test_a_copy_of_cat_is_killed(run: Run) -> None:
 
 
 def test_cat_is_allowed_to_the_end(run: Run) -> None:
-    """After all that was tried cat may still read the page."""
+    """After all that was tried cat may still read the page, whatever the impostor has made of it."""
+    assert run.cat_after.printed(PAGE, EDITED)
     assert run.cat_after.succeeded
     assert Kprobe("fd_install") not in run.cat_after.timeline
 
 
 def test_nginx_serves_while_it_is_guarded(run: Run) -> None:
     """The page is served: nginx itself is exempt, its workers included."""
+    assert run.served.printed_as(run.cat_after)
     assert run.served.succeeded
     assert OPENED.by(NGINX) not in run.served.surroundings
 
 
 def test_nginx_serves_again(run: Run) -> None:
     """The page is served a second time: what was exempt once stays so."""
+    assert run.served_again.printed_as(run.cat_after)
     assert run.served_again.succeeded
     assert OPENED.by(NGINX) not in run.served_again.surroundings
 

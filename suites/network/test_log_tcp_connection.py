@@ -21,6 +21,7 @@ def test_a_request_is_reported_from_exec_to_exit(run: Run) -> None:
     """The guide's request yields exec, connect, sendmsg with its bytes, close and exit, of one connection."""
     ends = {"saddr": run.bound("tiefighter.ip"), "daddr": run.bound("deathstar.service"), "dport": 80}
     assert run.landing.printed("Ship landed\n")
+    assert run.landing.succeeded
     assert (
         InOrder(
             Exec(CURL),
@@ -51,6 +52,7 @@ def test_the_answer_is_reported_too(run: Run) -> None:
 def test_a_refused_connection_sends_nothing(run: Run) -> None:
     """A connect that is refused is reported with its close, and without any sendmsg."""
     assert run.refused.exited(7)
+    assert run.refused.free
     end = {"saddr": "127.0.0.1", "daddr": "127.0.0.1", "dport": 9}
     connect, close = (Kprobe(function, action="POST", **end).by(CURL) for function in ("tcp_connect", "tcp_close"))
     assert InOrder(Exec(CURL), connect, close, Exit(CURL, status=7)) in run.refused.timeline
@@ -65,6 +67,7 @@ def test_an_attempt_to_reach_the_internet_is_reported(run: Run) -> None:
     connect, close = (Kprobe(function, action="POST", **end).by(CURL) for function in ("tcp_connect", "tcp_close"))
     assert InOrder(Exec(CURL), connect, close, Exit(CURL), same="daddr") in run.unreachable.timeline
     assert Exactly(1, CONNECT) in run.unreachable.timeline
+    assert run.unreachable.free
 
 
 def test_compact_shows_the_connection(run: Run) -> None:

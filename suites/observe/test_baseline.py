@@ -20,6 +20,7 @@ NOT_TOLD = FunctionCheck(lambda names: names is None)
 def test_an_exit_code_is_told(run: Run) -> None:
     """A process's exit code is in its exit event."""
     assert run.exit_3.exited(3)
+    assert run.exit_3.free
     assert Exit("/usr/bin/bash", status=3) in run.exit_3.timeline
 
 
@@ -28,6 +29,7 @@ def test_acts_succeed(run: Run) -> None:
     assert run.plain.succeeded
     assert run.bar.succeeded
     assert run.landing.printed("Ship landed\n")
+    assert run.landing.succeeded
 
 
 def test_nothing_but_processes_is_told(run: Run) -> None:

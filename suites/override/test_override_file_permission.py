@@ -1,6 +1,6 @@
 """Reading and writing one file is refused with EPERM, and whoever tries lives."""
 
-from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, policy, prepare, shell
+from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, look, policy, prepare, shell
 
 # with kprobe-multi as the agent has it, and turned off for the policy
 pytestmark = policy("override-file-permission", "override-file-permission-single")
@@ -10,6 +10,7 @@ acts = Acts(
     guarded=prepare(shell(f"echo guarded > {FILE}")),
     read=command("cat", FILE),
     write=shell(f"echo x > {FILE}"),
+    left_by_write=look(command("stat", "-c", "%s", FILE)),
     by_python=command("python3", "-c", f"open('{FILE}').read()"),
     other=command("cat", "/etc/hostname"),
 )
@@ -31,6 +32,8 @@ def test_writing_is_refused(run: Run) -> None:
     assert run.write.denied
     assert Exactly(1, WRITING.by("/usr/bin/bash")) in run.write.timeline
     assert Exit("/usr/bin/bash", status=1) in run.write.timeline
+    # what was there is gone all the same: the shell truncates the file as it opens it
+    assert run.left_by_write.printed("0\n")
 
 
 def test_a_program_sees_the_error(run: Run) -> None:

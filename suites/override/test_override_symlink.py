@@ -1,13 +1,15 @@
 """A system call is overridden: a symbolic link to /etc/passwd is refused with EPERM."""
 
-from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, policy, prepare
+from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, look, policy, prepare, shell
 
 pytestmark = policy("override-symlink")
 
 acts = Acts(
     clean=prepare(command("rm", "-f", "/tmp/l1", "/tmp/l2")),
     guarded=command("ln", "-s", "/etc/passwd", "/tmp/l1"),
+    left=look(shell("test -L /tmp/l1; echo $?")),
     other=command("ln", "-s", "/etc/hostname", "/tmp/l2"),
+    made=look(command("readlink", "/tmp/l2")),
 )
 REFUSED = Kprobe(action="OVERRIDE")
 
@@ -17,12 +19,14 @@ def test_linking_the_guarded_file_is_refused(run: Run) -> None:
     assert run.guarded.denied
     assert Exactly(1, REFUSED.by("/usr/bin/ln")) in run.guarded.timeline
     assert Exit("/usr/bin/ln", status=1) in run.guarded.timeline
+    assert run.left.printed("1\n")
 
 
 def test_other_links_are_free(run: Run) -> None:
     """A link to another file is made, and no enforcement is reported."""
     assert run.other.succeeded
     assert REFUSED not in run.other.timeline
+    assert run.made.printed("/etc/hostname\n")
 
 
 def test_every_refusal_is_counted(run: Run) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -19,9 +18,8 @@ from tetraproof import policy as policies
 from tetraproof.act import Act, Outcome
 from tetraproof.answer import Unknown
 from tetraproof.binding import Bindings, PodBinding, fill, match
-from tetraproof.capability import Capabilities, Counters, PolicyState, kernel_options, probed
-from tetraproof.errors import RecordingError
-from tetraproof.event import Event, Kprobe, Malformed
+from tetraproof.capability import Capabilities, PolicyState, kernel_options, probed
+from tetraproof.event import Event, Malformed
 from tetraproof.observation import Done, Observed
 from tetraproof.policy import Likeness, Policy
 from tetraproof.recording import ActRecord, Cell, NodeRecord, Recording, ScenarioRecord
@@ -110,7 +108,8 @@ class Replay:
         bindings = _with_seen(bindings, stream, records)
         containers = {(pod.namespace, pod.name): container for container, pod in bindings.by_container().items()}
         performed = [_performed(act, containers.get((act.namespace, act.pod), "")) for act in records]
-        told = timelines(performed, stream, self._nodes(record, records, metrics, unread))
+        settings = {**self.recording.index.settings, **record.settings}
+        told = timelines(performed, stream, self._nodes(record, records, metrics, unread, settings))
         done = [Done(act, timeline) for act, timeline in zip(performed, told, strict=True)]
         there = [one for one in done if one.performed.role in {"act", "prepare"}]
         found, unused, reordered, bindings = _find(acts, there, bindings)
@@ -129,7 +128,7 @@ class Replay:
             export=tuple(export) or Unknown(Verdict.UNRECORDED, "the recorded export log is empty"),
             export_notice="; ".join(export_notes),
             posted=_posted(metrics, recorded),
-            configuration={**self.recording.index.settings, **record.settings},
+            configuration=settings,
             notes=(*record.notes, *notes, *_notes_on(record, metrics), *reordered),
         )
 
@@ -184,14 +183,23 @@ class Replay:
         return tuple(node for node in nodes if node.name in record.nodes) if record.nodes else nodes
 
     def _nodes(
-        self, record: ScenarioRecord, acts: Sequence[ActRecord], metrics: tuple[str, str], unread: str
+        self,
+        record: ScenarioRecord,
+        acts: Sequence[ActRecord],
+        metrics: tuple[str, str],
+        unread: str,
+        settings: Mapping[str, str],
     ) -> dict[str, Node]:
         """The nodes that must be heard: where a scenario names its own, those of them that were acted on."""
-        before, after = metrics
-        lost = unread or (loss.lost(before, after) if before and after else "")
+        lost = unread or loss.lost(*metrics) or loss.unread(*metrics) or _hidden(settings) or _unheard(record)
         acted = {act.node for act in acts}
+        known = {node.name: node for node in self.recording.index.nodes}
         heard = [node for node in self._spoken_of(record) if not record.nodes or node.name in acted]
-        return {node.name: Node(node.name, node.rings, lost) for node in heard}
+        strangers = {
+            name: Node(name, lost=f"{name or 'a node without a name'} is no node of the recording")
+            for name in sorted(acted - known.keys())
+        }
+        return strangers | {node.name: Node(node.name, node.rings, lost) for node in heard}
 
     def _metrics(self, scenario: str) -> tuple[str, str]:
         paths = (f"scenarios/{scenario}/metrics-{moment}.txt" for moment in ("before", "after"))
@@ -221,7 +229,7 @@ class Replay:
         if recorded is None:
             return ()
         return tuple(
-            _state(node, told)
+            PolicyState.of(node, told)
             for node, states in self.recording.states(scenario, after=after).items()
             for told in states
             if (str(told.get("namespace", "")), told.get("name")) == recorded.key
@@ -234,6 +242,19 @@ class Replay:
             kernel_options(self.recording.text("environment/kernel.config") or ""),
             {**self.recording.index.settings, **record.settings},
         )
+
+
+def _unheard(record: ScenarioRecord) -> str:
+    """What the recorder itself says of the stream's end."""
+    return "the recording says that the stream was not heard to its end" if record.heard_to_the_end is False else ""
+
+
+def _hidden(settings: Mapping[str, str]) -> str:
+    """The agent's setting that keeps from an event whose it is, in a clause."""
+    set_to = settings.get("disable-process-cache", "")
+    if set_to.lower() not in {"", "false", "0"}:
+        return f"the agent is set to disable-process-cache: {set_to}, so its events do not tell whose they are"
+    return ""
 
 
 def _posted(metrics: tuple[str, str], recorded: Policy | None) -> Mapping[str, int] | Unknown:
@@ -269,28 +290,6 @@ def _performed(act: ActRecord, container: str) -> Performed:
     )
 
 
-def _state(node: str, told: Mapping[str, Any]) -> PolicyState:
-    stats = (told.get("stats") or {}).get("action_counters")
-    counters = None
-    if stats is not None:
-        try:
-            count = {name: int(value) for name, value in stats.items()}
-        except (TypeError, ValueError, AttributeError) as error:
-            raise RecordingError(f"state-after.json: action_counters of {told.get('name')}: {error}.") from error
-        enforced = sum(value for name, value in count.items() if name in {"signal", "override", "notify_enforcer"})
-        monitored = sum(value for name, value in count.items() if name.startswith("monitor_"))
-        counters = Counters(count.get("post", 0), enforced, monitored)
-    return PolicyState(
-        node,
-        str(told.get("name", "")),
-        str(told.get("namespace", "")),
-        str(told.get("state", "enabled" if told.get("enabled") else "disabled")).removeprefix("TP_STATE_").lower(),
-        safe(told.get("error", "")),
-        str(told.get("mode", "")).removeprefix("TP_MODE_").lower(),
-        counters,
-    )
-
-
 def _with_seen(bindings: Bindings, stream: Sequence[Event], acts: Sequence[ActRecord]) -> Bindings:
     """The bindings, and for workloads that nobody listed the pods that were acted in or seen in events."""
     pods: dict[str, dict[str, PodBinding]] = {}
@@ -312,7 +311,7 @@ def _with_seen(bindings: Bindings, stream: Sequence[Event], acts: Sequence[ActRe
 
 def _own_address(event: Event) -> str:
     """The address that the process's pod has on its own connections, where the event is of one."""
-    socks = (one.sock_arg for one in event.detail.args) if isinstance(event.detail, Kprobe) else ()
+    socks = (one.sock_arg for one in getattr(event.detail, "args", ()))
     return next((sock.saddr for sock in socks if sock and not sock.saddr.startswith(("127.", "::1"))), "")
 
 
@@ -332,6 +331,8 @@ def _find(
             for at, one in enumerate(done)
             if at not in used and (values := _same(act, one.performed, bindings, choices)) is not None
         }
+        if act.look:  # it speaks of what came right before it, and of nothing else
+            same = {at: values for at, values in same.items() if at == position}
         at = next((at for at in same if at >= position), next(iter(same), None))
         lacks = done[at].performed.lacks if at is not None else ""
         if lacks:
