@@ -48,15 +48,17 @@ def test_there_are_manifests() -> None:
         (POLICY.replace("index: 0", "index: -1"), "spec.kprobes[0].args[0].index: -1 is less", "CRD"),
         (POLICY.replace("type: file", "type: fyle"), "spec.kprobes[0].args[1].type: 'fyle'", "file"),
         (POLICY.replace("action: Sigkill", "action: sigkill"), "matchActions[0].action: 'sigkill'", "Sigkill"),
-        (POLICY.replace("    - call: fd_install\n      syscall", "    - syscall"), "'call' is a required", "CRD"),
-        (POLICY.split("spec:")[0] + "spec: {}", "spec hooks nothing", "add one of kprobes"),
-        (POLICY.split("spec:")[0] + "spec: {kprobes: []}", "spec hooks nothing", "add one of kprobes"),
+        (
+            POLICY.replace("    - call: fd_install\n      syscall", "    - syscall"),
+            "'call' is a required field",
+            "write it",
+        ),
         (POLICY.split("spec:")[0] + "spec: {kprobes: many}", "spec.kprobes: 'many' is not of type 'array'", "CRD"),
         (POLICY.split("spec:")[0], "spec is missing", "what it hooks"),
         (POLICY.split("spec:")[0] + "spec: [1]", "spec is missing", "what it hooks"),
-        (POLICY + "---\n" + POLICY, "holds 2 documents", "one policy a file"),
-        ("", "holds 0 documents", "one policy a file"),
-        ("# nothing\n---\n---\n", "holds 0 documents", "one policy a file"),
+        (POLICY + "---\n" + POLICY, "holds 2 policies", "one policy a file"),
+        ("", "holds 0 policies", "one policy a file"),
+        ("# nothing\n---\n---\n", "holds 0 policies", "one policy a file"),
         ("- a\n- b\n", "holds a list", "begin with apiVersion"),
         ("just text", "holds a str", "begin with apiVersion"),
         (POLICY.replace("  name: guard", "  name: [guard"), "is no YAML at line", ""),
@@ -69,7 +71,36 @@ def test_there_are_manifests() -> None:
         (POLICY.replace("  name: guard", "  labels: {}"), "metadata.name is missing", "a name"),
         (POLICY.replace("  name: guard", "  name: 7"), "metadata.name is", "a name"),
         (POLICY.replace("metadata:\n  name: guard", "metadata: guard"), "metadata.name is missing", "a name"),
-        (NAMESPACED, "metadata.namespace is missing", "name the namespace"),
+        (POLICY.replace("name: guard", "name: Guard_1"), "metadata.name is 'Guard_1'", "write guard-1"),
+        (POLICY.replace("name: guard", f"name: {'a' * 254}"), "metadata.name is", "write aaa"),
+        (POLICY.replace("name: guard", "name: '__'"), "metadata.name is", "such a name"),
+        (POLICY.replace("  name: guard", "  name: guard\n  lables: {}"), "metadata.lables is a field", "mean labels?"),
+        (
+            POLICY.replace("  name: guard", "  name: guard\n  labels: {a: 1}"),
+            "metadata.labels.a is no text",
+            'write "1"',
+        ),
+        (
+            POLICY.replace("  name: guard", "  name: guard\n  labels: []"),
+            "metadata.labels is no mapping",
+            "name: value",
+        ),
+        (POLICY + "staus: {}\n", "staus is a field that no manifest has", "there are apiVersion"),
+        (NAMESPACED.replace("name: guard", "name: guard\n  namespace: 5"), "metadata.namespace is no text", "quote it"),
+        (NAMESPACED.replace("name: guard", "name: guard\n  namespace: a.b"), "metadata.namespace is 'a.b'", "write"),
+        (
+            POLICY.replace("v1alpha1", "v1beta1"),
+            "apiVersion is 'cilium.io/v1beta1'",
+            "write apiVersion: cilium.io/v1alpha1",
+        ),
+        (POLICY.replace("name: guard", "name: {{ .Values.name }}"), "line 4, column 10: a mapping", "helm template"),
+        (POLICY.replace("index: 0", "index: 4294967296"), "index: 4294967296 is not a 'int32'", "a number of 32 bits"),
+        (
+            POLICY.replace("values: [/tmp/guarded]", "values: [80]"),
+            "values[0]: 80 is not of type 'string'",
+            'quote it: "80"',
+        ),
+        (POLICY.replace("values: [/tmp/guarded]", "values: [null]"), "values[0]: None is not of type 'string'", "CRD"),
         (annotated("'{oops'"), f"metadata.annotations[{BIND!r}] is no JSON", "logical name"),
         (annotated("'[1]'"), "is no mapping of text", "logical name"),
         (annotated("""'{"/tmp/guarded": 7}'"""), "is no mapping of text", "logical name"),
@@ -106,6 +137,96 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | Non
         path.write_bytes(content)
     with pytest.raises(PolicyError, match=f"The policy .*guard.yaml {sentence}"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        POLICY.replace("type: int}", "type: null}"),
+        POLICY.replace(", type: int}", "}"),
+        POLICY.replace("syscall: false", "syscall: null"),
+        POLICY.replace("spec:\n", "spec:\n  lists: null\n  podSelector: null\n"),
+        POLICY.replace("  name: guard\n", "  name: guard\n  labels: null\n  creationTimestamp: null\n"),
+        POLICY.replace("values: [/tmp/guarded]", "values: null"),
+        POLICY.replace("values: [/tmp/guarded]", "values: [2001-13-45, 22:80, 1:30:00]"),
+        POLICY.split("spec:")[0] + "spec: {}\n",
+        POLICY.split("spec:")[0] + "spec: {kprobes: null}\n",
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: galaxy}\n---\n" + POLICY,
+        "apiVersion: v1\nkind: List\nitems:\n- " + POLICY.replace("\n", "\n  "),
+        "\ufeff" + POLICY,
+    ],
+)
+def test_what_kubectl_takes_is_taken(tmp_path: Path, text: str) -> None:
+    """Defaults are filled in before the CRD is asked, null is absent, dates and ranges are text."""
+    path = tmp_path / "guard.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert load(path).name == "guard"
+
+
+def test_what_is_null_is_absent() -> None:
+    """Wherever a policy is read, at any depth; and where there is a default, that holds."""
+    nulls = policy(POLICY.replace("syscall: false", "syscall: null\n      return: null\n      tags: null"))
+    assert nulls.spec["kprobes"][0].keys() & {"syscall", "return", "tags"} == set()
+    assert nulls.normalised["kprobes"][0]["syscall"] is True
+
+
+def test_a_policy_without_hooks_is_taken_and_told() -> None:
+    """As an API server does, and it hooks nothing."""
+    nothing = policy(POLICY.split("spec:")[0] + "spec: {kprobes: []}\n")
+    assert nothing.hooks_nothing
+    assert not policy().hooks_nothing
+
+
+NEWER = POLICY.replace("type: int}", "type: int, btfType: sockaddr_alg, btfTypeModule: af_alg}")
+
+
+def test_a_field_of_another_crd_is_told_as_such() -> None:
+    """Whose it is, by whose it was judged, and how to choose another."""
+    with pytest.raises(
+        PolicyError, match=r"btfTypeModule is a field of 1\.7\.1's CRD, judged by that of 1\.7\.0\."
+    ) as error:
+        policy(NEWER)
+    assert "CRD=1.7.1" in error.value.remedy
+    assert parse(NEWER, "guard.yaml", crd="1.7.1").crd == "1.7.1"
+    with pytest.raises(PolicyError, match=r"containerSelector is a field of 1\.5\.0's CRD|of 1\.6\.1's CRD"):
+        parse(POLICY.replace("spec:\n", "spec:\n  usdts: []\n"), "guard.yaml", crd="1.4.1")
+
+
+def test_a_value_of_another_crd_is_told_as_such() -> None:
+    """An operator, a type or an action that another version knows."""
+    substring = POLICY.replace("operator: Equal", "operator: SubString")
+    with pytest.raises(
+        PolicyError, match=r"'SubString' is no value .* by that of 1\.6\.1; 1\.7\.0's takes it"
+    ) as error:
+        parse(substring, "guard.yaml", crd="1.6.1")
+    assert "CRD=1.7.0" in error.value.remedy
+    assert policy(substring).name == "guard"
+
+
+def test_a_crd_that_is_not_kept_is_refused() -> None:
+    """With those that are."""
+    with pytest.raises(PolicyError, match=r"no CRD of Tetragon 0\.9 here") as error:
+        parse(POLICY, "guard.yaml", crd="0.9")
+    assert "1.7.0" in error.value.remedy
+
+
+def test_policies_judged_by_two_crds_are_compared_by_one() -> None:
+    """What a newer CRD fills in is no difference."""
+    assert compare(policy(), parse(POLICY, "guard.yaml", crd="main")).same
+
+
+def test_a_namespaced_policy_without_namespace_is_for_the_one_it_is_applied_to() -> None:
+    """As by `kubectl apply -n`."""
+    assert policy(NAMESPACED).key == ("", "guard")
+    assert policy(NAMESPACED).kind == "TracingPolicyNamespaced"
+
+
+def test_a_namespaced_policy_selects_no_hosts() -> None:
+    """By main's CRD; older ones leave it to the agent to refuse."""
+    hosts = NAMESPACED.replace("spec:\n", "spec:\n  hostSelector: {}\n")
+    assert parse(hosts, "guard.yaml").spec["hostSelector"] == {}
+    with pytest.raises(PolicyError, match=r"spec\.hostSelector selects hosts"):
+        parse(hosts, "guard.yaml", crd="main")
 
 
 def test_a_policy_is_known_by_namespace_and_name() -> None:

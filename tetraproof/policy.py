@@ -12,30 +12,47 @@ Which values of a manifest are bound to the target is written in the manifest:
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import yaml
-
+from tetraproof import manifest
+from tetraproof.crd import DEFAULT, check, schema, with_defaults, without_nulls
 from tetraproof.errors import PolicyError
 from tetraproof.text import shorten
 
 KINDS = ("TracingPolicy", "TracingPolicyNamespaced")
+#: The kinds that hold other manifests under `items`.
+LISTS = ("List", "TracingPolicyList", "TracingPolicyNamespacedList")
+API_VERSION = "cilium.io/v1alpha1"
 BIND = "tetraproof.dev/bind"
 #: The parts of a spec that hook something; a policy without any does nothing.
 HOOKS = ("kprobes", "tracepoints", "lsmhooks", "uprobes", "usdts", "fentries", "loader", "enforcers")
+#: The fields of an object's metadata, those that a cluster writes included.
+_METADATA = (
+    *("name", "namespace", "labels", "annotations", "generateName", "uid", "resourceVersion", "generation", "selfLink"),
+    *("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences", "finalizers"),
+    "managedFields",
+)
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_NAME = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
+#: A document without this word is no policy, whatever else it is, and need not be read.
+MENTIONED = re.compile(r"TracingPolic(?:y|ies)|tracingpolic", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """One policy. `spec` is as written; `bound` maps its bound values to logical names; `text` is the file."""
+    """One policy. `spec` is as written; `bound` maps its bound values to logical names; `text` is the document.
+
+    `namespace` is empty where it is global, and where it is for the namespace that it will be applied to. `crd` is the
+    version of the CRD by which it was judged.
+    """
 
     name: str
     namespace: str
@@ -44,6 +61,7 @@ class Policy:
     bound: Mapping[str, str]
     text: str
     source: str
+    crd: str = DEFAULT
 
     @property
     def key(self) -> tuple[str, str]:
@@ -53,8 +71,13 @@ class Policy:
     @cached_property
     def normalised(self) -> dict[str, Any]:
         """The spec with the CRD's defaults filled in: two policies that say the same are equal here."""
-        filled: dict[str, Any] = _with_defaults(self.spec, _schema())
+        filled: dict[str, Any] = with_defaults(self.spec, schema(self.crd))
         return filled
+
+    @property
+    def hooks_nothing(self) -> bool:
+        """Whether the policy has no hook at all, so that nothing becomes of it wherever it is applied."""
+        return not any(self.spec.get(hook) for hook in HOOKS)
 
 
 @dataclass(frozen=True)
@@ -82,107 +105,148 @@ class Likeness:
         return not self.differences
 
 
-def load(path: Path) -> Policy:
-    """The policy in the file `path`. Raises `PolicyError` naming file, field and fix."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PolicyError(f"The policy {path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise PolicyError(f"The policy {path} is no text: byte {error.start} is not UTF-8.") from error
-    return parse(text, str(path))
+def load(path: Path, *, crd: str = DEFAULT) -> Policy:
+    """The policy in the file `path`, judged by the CRD of version `crd`.
+
+    Raises `PolicyError` naming file, field and fix.
+    """
+    return parse(manifest.text_of(path), str(path), crd=crd)
 
 
 @cache
-def parse(text: str, source: str, *, recorded: bool = False) -> Policy:
+def parse(text: str, source: str, *, recorded: bool = False, crd: str = DEFAULT) -> Policy:
     """The policy that `text` holds; `source` names it in errors.
 
     A `recorded` one was accepted by an agent that may be newer than the CRD known here, which then has no say.
     """
-    document = _only_document(text, source)
-    kind = document.get("kind")
+    found = list(manifest.documents(text, source))
+    if len(found) > 1:
+        # what stands beside the one policy (a namespace, a comment's leftover) is not ours to judge
+        found = [document for document in found if MENTIONED.search(document.text)]
+    if len(found) != 1:
+        raise PolicyError(f"{source} holds {len(found)} policies where one is expected.", remedy="one policy a file")
+    (document,) = found
+    value = document.read()
+    items = items_of(value) if isinstance(value, dict) else [value]
+    if len(items) != 1:
+        raise PolicyError(f"{source} holds {len(items)} policies where one is expected.", remedy="one policy a file")
+    return of_manifest(items[0], document, recorded=recorded, crd=crd)
+
+
+def other_kind(value: Any) -> str:
+    """Why a document that mentions a policy is none, in a clause; nothing where it is meant as one."""
+    if not isinstance(value, dict):
+        return f"it holds a {type(value).__name__}, and no manifest"
+    kind = value.get("kind")
+    if kind in LISTS:
+        return ""
+    if isinstance(kind, str) and kind not in KINDS and not difflib.get_close_matches(kind, KINDS, 1, 0.8):
+        return f"its kind is {shorten(kind, 60)}"
+    return "" if "kind" in value or "spec" in value else "it has no kind"
+
+
+def items_of(value: dict[str, Any]) -> list[Any]:
+    """The manifests that a document stands for: itself, or those of a list."""
+    if value.get("kind") not in LISTS:
+        return [value]
+    items = value.get("items")
+    return [item for item in items if not other_kind(item)] if isinstance(items, list) else []
+
+
+def of_manifest(value: Any, document: manifest.Document, *, recorded: bool = False, crd: str = DEFAULT) -> Policy:
+    """The policy that `value`, read from `document` or an item of a list in it, holds. Raises `PolicyError`."""
+    source = document.source
+    if not isinstance(value, dict):
+        raise PolicyError(
+            f"{source} holds a {type(value).__name__} where a policy is a mapping.",
+            remedy="begin with apiVersion, kind, metadata and spec",
+        )
+    kind = value.get("kind")
     if kind not in KINDS:
         near = difflib.get_close_matches(str(kind), KINDS, 1)
         remedy = f"write kind: {near[0] if near else 'TracingPolicy'}"
-        raise PolicyError(f"{source}: kind is {kind!r}, which is no Tetragon policy.", remedy=remedy)
-    if not str(document.get("apiVersion", "")).startswith("cilium.io/"):
+        raise PolicyError(f"{source}: kind is {_quoted(kind)}, which is no Tetragon policy.", remedy=remedy)
+    if value.get("apiVersion") != API_VERSION:
         raise PolicyError(
-            f"{source}: apiVersion is {document.get('apiVersion')!r}.", remedy="write apiVersion: cilium.io/v1alpha1"
+            f"{source}: apiVersion is {_quoted(value.get('apiVersion'))}, and no other than {API_VERSION} is served.",
+            remedy=f"write apiVersion: {API_VERSION}",
         )
-    metadata = document.get("metadata")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        raise PolicyError(f"{source}: metadata.name is missing.", remedy="give the policy a name")
-    namespace = str(metadata.get("namespace", "")) if kind == "TracingPolicyNamespaced" else ""
-    if kind == "TracingPolicyNamespaced" and not namespace:
-        raise PolicyError(
-            f"{source}: metadata.namespace is missing, and a TracingPolicyNamespaced guards just one.",
-            remedy="name the namespace",
-        )
-    spec = document.get("spec")
+    name, namespace = _identity(value.get("metadata"), kind, source, recorded=recorded)
+    spec = value.get("spec")
     if not isinstance(spec, dict):
         raise PolicyError(f"{source}: spec is missing.", remedy="a policy says under spec what it hooks")
     if not recorded:
-        _check(spec, source)
-    if not any(spec.get(hook) for hook in HOOKS):
-        raise PolicyError(f"{source}: spec hooks nothing.", remedy=f"add one of {', '.join(HOOKS)}")
-    return Policy(metadata["name"], namespace, kind, spec, _bound(metadata, spec, source), text, source)
+        _check_names(value, ("apiVersion", "kind", "metadata", "spec"), source)
+        check(spec, source, crd)
+        _check_host(kind, spec, source, crd)
+    spec = without_nulls(spec, schema(crd))
+    return Policy(name, namespace, kind, spec, _bound(value["metadata"], spec, source), document.text, source, crd)
+
+
+def _identity(metadata: Any, kind: str, source: str, *, recorded: bool) -> tuple[str, str]:
+    """A policy's name and its namespace. A namespaced one without is for the namespace that it is applied to."""
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        raise PolicyError(f"{source}: metadata.name is missing.", remedy="give the policy a name")
+    namespace = metadata.get("namespace") or ""
+    if not isinstance(namespace, str):
+        raise PolicyError(f"{source}: metadata.namespace is no text.", remedy="quote it")
+    if not recorded:
+        _check_names(metadata, _METADATA, source, "metadata.")
+        _check_name(metadata["name"], _NAME, 253, f"{source}: metadata.name")
+        if namespace:
+            _check_name(namespace, _LABEL, 63, f"{source}: metadata.namespace")
+    return metadata["name"], namespace if kind == "TracingPolicyNamespaced" else ""
+
+
+def _check_name(name: str, pattern: re.Pattern[str], most: int, where: str) -> None:
+    if len(name) > most or not pattern.fullmatch(name):
+        near = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")[:most]
+        raise PolicyError(
+            f"{where} is {_quoted(name)}, and Kubernetes takes lower-case letters, digits, - and . alone.",
+            remedy=f"write {near}" if near else "give it such a name",
+        )
+
+
+def _check_names(value: Mapping[str, Any], known: Sequence[str], source: str, within: str = "") -> None:
+    for name in value:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise PolicyError(
+                f"{source}: {within}{shorten(name, 60)} is a field that no manifest has.",
+                remedy=f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}",
+            )
+    if not within:
+        return
+    for field in ("labels", "annotations"):
+        told = value.get(field)
+        if told is not None and not isinstance(told, dict):
+            raise PolicyError(f"{source}: metadata.{field} is no mapping.", remedy="write name: value")
+        for name, text in (told or {}).items():
+            if text is not None and not isinstance(text, str) and name != BIND:
+                raise PolicyError(
+                    f"{source}: metadata.{field}.{shorten(name, 60)} is no text.", remedy=f'write "{_shown(text)}"'
+                )
 
 
 def with_values(policy: Policy, values: Mapping[str, str]) -> Policy:
     """`policy` with each bound value replaced by what its logical name is bound to in `values`."""
     replacements = {value: values[name] for value, name in policy.bound.items() if name in values}
-    return Policy(
-        policy.name,
-        policy.namespace,
-        policy.kind,
-        _replaced(policy.spec, replacements),
-        {replacements.get(value, value): name for value, name in policy.bound.items()},
-        policy.text,
-        policy.source,
+    return dataclasses.replace(
+        policy,
+        spec=_replaced(policy.spec, replacements),
+        bound={replacements.get(value, value): name for value, name in policy.bound.items()},
     )
 
 
 def compare(ours: Policy, theirs: Policy) -> Likeness:
     """Whether `theirs` (recorded) says what `ours` (a manifest) says, and what its bound values are there."""
     bindings: dict[str, str] = {}
-    differences = list(_differences(ours.normalised, theirs.normalised, "spec", ours.bound, bindings))
+    # by one CRD: what another fills in is no difference
+    there = dataclasses.replace(theirs, crd=ours.crd).normalised
+    differences = list(_differences(ours.normalised, there, "spec", ours.bound, bindings))
     if ours.kind != theirs.kind:
         differences.insert(0, Difference("kind", ours.kind, theirs.kind))
     return Likeness(bindings, tuple(differences))
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is written twice, of which YAML's usual readers keep the last in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key_node.value!r} is written twice", problem_mark=key_node.start_mark
-                )
-            seen.add(str(key_node.value))
-        return super().construct_mapping(node, deep)
-
-
-def _only_document(text: str, source: str) -> dict[str, Any]:
-    try:
-        documents = [document for document in yaml.load_all(text, _Loader) if document is not None]
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise PolicyError(f"{source} is no YAML{where}: {problem}.") from error
-    if len(documents) != 1:
-        raise PolicyError(
-            f"{source} holds {len(documents)} documents where one policy is expected.", remedy="one policy a file"
-        )
-    if not isinstance(documents[0], dict):
-        raise PolicyError(
-            f"{source} holds a {type(documents[0]).__name__} where a policy is a mapping.",
-            remedy="begin with apiVersion, kind, metadata and spec",
-        )
-    return documents[0]
 
 
 def _bound(metadata: Mapping[str, Any], spec: Mapping[str, Any], source: str) -> dict[str, str]:
@@ -205,79 +269,17 @@ def _bound(metadata: Mapping[str, Any], spec: Mapping[str, Any], source: str) ->
     return bound
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    written = files("tetraproof").joinpath("schemas/tracingpolicy.spec.json").read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(written)
-    return schema
-
-
-@cache
-def _validator() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(_strict(_schema()))
-
-
-def _strict(schema: Any) -> Any:
-    """The schema, refusing the unknown fields that an API server would prune in silence."""
-    if isinstance(schema, list):
-        return [_strict(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    strict = {key: _strict(part) for key, part in schema.items()}
-    if isinstance(schema.get("properties"), dict) and not schema.get("x-kubernetes-preserve-unknown-fields"):
-        strict.setdefault("additionalProperties", False)
-    return strict
-
-
-def _check(spec: Mapping[str, Any], source: str) -> None:
-    for field in _unreadable(spec, "spec"):
+def _check_host(kind: str, spec: Mapping[str, Any], source: str, crd: str) -> None:
+    # a rule of the whole object, which the schema of the spec does not hold
+    if kind == "TracingPolicyNamespaced" and crd == "main" and spec.get("hostSelector") is not None:
         raise PolicyError(
-            f"{source}: {field} is a field that the CRD does not know.", remedy="write a name that the CRD knows"
+            f"{source}: spec.hostSelector selects hosts, and a TracingPolicyNamespaced guards pods of one namespace.",
+            remedy="leave it out, or write kind: TracingPolicy",
         )
-    error = jsonschema.exceptions.best_match(_validator().iter_errors(spec))
-    if error is None:
-        return
-    where = "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-    if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        unknown = next(key for key in error.instance if key not in known)
-        near = difflib.get_close_matches(unknown, known, 1)
-        raise PolicyError(
-            f"{source}: {where}.{unknown} is a field that the CRD does not know.",
-            remedy=f"did you mean {near[0]}?" if near else f"the CRD knows {', '.join(sorted(known))}",
-        )
-    if error.validator == "enum":
-        near = difflib.get_close_matches(str(error.instance), error.validator_value, 1, 0.5)
-        values = ", ".join(sorted(error.validator_value))
-        raise PolicyError(
-            f"{source}: {where}: {error.instance!r} is no value that the CRD knows.",
-            remedy=f"did you mean {near[0]}? It knows {values}" if near else f"it knows {values}",
-        )
-    raise PolicyError(f"{source}: {where}: {shorten(error.message, 160)}.", remedy="see the CRD of TracingPolicy")
 
 
-def _unreadable(value: Any, field: str) -> Iterator[str]:
-    """The fields whose names are no text (YAML lets a number or nothing be a name)."""
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            if not isinstance(key, str):
-                yield f"{field}.{'' if key is None else key}"
-            else:
-                yield from _unreadable(part, f"{field}.{key}")
-    elif isinstance(value, list):
-        for index, part in enumerate(value):
-            yield from _unreadable(part, f"{field}[{index}]")
-
-
-def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
-    if isinstance(value, Mapping):
-        properties = schema.get("properties", {})
-        filled = {key: part["default"] for key, part in properties.items() if "default" in part}
-        filled |= {key: _with_defaults(part, properties.get(key, {})) for key, part in value.items()}
-        return filled
-    if isinstance(value, list):
-        return [_with_defaults(part, schema.get("items", {})) for part in value]
-    return value
+def _quoted(value: Any) -> str:
+    return shorten(repr(value), 60)
 
 
 def _differences(
