@@ -9,15 +9,21 @@ from typing import Any
 import pytest
 
 from tests.builders import NODE, POLICY, RECORDINGS, policy, state
-from tetraproof.capability import Capabilities, PolicyState, kernel_options, loading, probed
+from tetraproof.capability import Capabilities, PolicyState, holding, kernel_options, loading, probed
+from tetraproof.policy import Policy, parse
+from tetraproof.policy_state import HookState
 from tetraproof.verdict import Verdict
 
 KILLS = policy()
-OVERRIDES = policy(POLICY.replace("Sigkill", "Override\n              argError: -1"))
+GUARDED = POLICY.replace("fd_install", "security_file_open")
+OVERRIDES = policy(GUARDED.replace("Sigkill", "Override\n              argError: -1"))
 ALONE = policy(
-    POLICY.replace("Sigkill", "Override").replace(
+    GUARDED.replace("Sigkill", "Override").replace(
         "spec:\n", "spec:\n  options:\n    - {name: disable-kprobe-multi, value: '1'}\n"
     )
+)
+SYSTEM_CALL = policy(
+    POLICY.replace("Sigkill", "Override").replace("fd_install", "sys_openat").replace("false", "true", 1)
 )
 OTHER = "other-node"
 PREAMBLE = "policy handler 'tracing' failed loading policy 'guard': "
@@ -47,10 +53,10 @@ REFUSED = (
         ),
         ("LSM hooks are not supported", Verdict.UNSUPPORTED),
         ("the kernel doesn't support it", Verdict.UNSUPPORTED),
-        ("function f not found in BTF", Verdict.UNSUPPORTED),
-        ("call 'sys_nothing' not found", Verdict.UNSUPPORTED),
+        ("function f not found in BTF", Verdict.VIOLATES),
+        ("call 'sys_nothing' not found", Verdict.VIOLATES),
         (REFUSED, Verdict.VIOLATES),
-        ("timed out", Verdict.VIOLATES),
+        ("timed out", Verdict.INCONCLUSIVE),
         ("open /etc/guard.yaml: file not found", Verdict.VIOLATES),
         ("", Verdict.VIOLATES),
     ],
@@ -67,7 +73,13 @@ def test_a_lack_is_told_apart_from_a_failure(error: str, expected: Verdict) -> N
         ("enabled", "half of it failed", Verdict.VIOLATES),
         ("disabled", "", Verdict.VIOLATES),
         ("load_error", "", Verdict.VIOLATES),
-        ("unloaded", "", Verdict.VIOLATES),
+        ("error", "", Verdict.VIOLATES),
+        ("unloading", "", Verdict.VIOLATES),
+        ("unknown", "", Verdict.INCONCLUSIVE),
+        ("skipped", "", Verdict.INCONCLUSIVE),
+        ("partially_enabled", "", Verdict.INCONCLUSIVE),
+        ("a_state_of_tomorrow", "", Verdict.INCONCLUSIVE),
+        ("9", "", Verdict.INCONCLUSIVE),
     ],
 )
 def test_applied_is_not_loaded(told: str, error: str, expected: Verdict) -> None:
@@ -115,10 +127,10 @@ def test_the_reason_names_what_is_lacking_and_where_that_was_looked_up() -> None
     """Derivation explains the agent's word: the need, the probe, the kernel option behind it."""
     options = {"CONFIG_FUNCTION_ERROR_INJECTION": "n", "CONFIG_BPF_KPROBE_OVERRIDE": "y"}
     nodes = here(options=options, override_return=False, fmodret=False)
-    judged = loading(OVERRIDES, [state(told="load_error", error=NO_HELPER)], nodes)
+    judged = loading(SYSTEM_CALL, [state(told="load_error", error=NO_HELPER)], nodes)
     assert judged.verdict is Verdict.UNSUPPORTED
     for word in (
-        "Override on fd_install needs bpf_override_return or fmod_ret",
+        "Override on a system call needs bpf_override_return",
         "`tetra probe` says override_return: false",
         "(CONFIG_FUNCTION_ERROR_INJECTION is not set)",
         "the agent refuses: Error override action not supported",
@@ -224,3 +236,140 @@ def test_a_policy_that_is_still_being_loaded_cannot_be_judged() -> None:
     judged = loading(KILLS, [state(told="loading", error="")], {})
     assert (judged.verdict, judged.reason) == (Verdict.INCONCLUSIVE, f"the agent of {NODE} was still loading it")
     assert loading(KILLS, [state(told="loading", error="no such hook")], {}).verdict is Verdict.VIOLATES
+
+
+def test_a_policy_that_hooks_nothing_is_never_in_force() -> None:
+    """Whatever the agent says of it."""
+    nothing = policy(POLICY.split("spec:")[0] + "spec: {}")
+    judged = loading(nothing, [state()], {})
+    assert (judged.verdict, "hooks nothing" in judged.reason) == (Verdict.VIOLATES, True)
+
+
+MONITORS = policy(POLICY.replace("spec:\n", "spec:\n  options: [{name: policy-mode, value: monitor}]\n"))
+LOGS = policy(POLICY.replace("Sigkill", "Post"))
+
+
+@pytest.mark.parametrize(
+    ("applied", "mode", "expected"),
+    [
+        (KILLS, "enforce", Verdict.CONFORMS),
+        (KILLS, "monitor", Verdict.VIOLATES),
+        (KILLS, "monitor_only", Verdict.VIOLATES),
+        (KILLS, "", Verdict.CONFORMS),
+        (MONITORS, "monitor", Verdict.CONFORMS),
+        (MONITORS, "enforce", Verdict.VIOLATES),
+        (MONITORS, "", Verdict.CONFORMS),
+        (LOGS, "monitor_only", Verdict.CONFORMS),
+        (LOGS, "enforce", Verdict.CONFORMS),
+    ],
+)
+def test_the_mode_is_the_one_that_the_policy_demands(applied: Policy, mode: str, expected: Verdict) -> None:
+    """A policy that enforces and is in monitor mode enforces nothing; one that only reports has no mode to demand."""
+    judged = loading(applied, [state(mode=mode)], {})
+    assert judged.verdict is expected
+    assert ("the policy demands mode" in judged.reason) is (expected is Verdict.VIOLATES)
+
+
+IGNORES = policy(POLICY.replace("syscall: false", "syscall: false\n      ignore: {callNotFound: true}"))
+TWO = policy(
+    POLICY.replace("  kprobes:\n", "  kprobes:\n    - {call: tcp_connect, syscall: false}\n").replace(
+        "call: fd_install\n", "call: fd_install\n      ignore: {callNotFound: true}\n"
+    )
+)
+
+
+def hook(told: str, at: int = 0) -> HookState:
+    return HookState("kprobes", at, told, "fd_install")
+
+
+@pytest.mark.parametrize("told", ["enabled", "partially_enabled"])
+@pytest.mark.parametrize(
+    ("applied", "hooks", "expected"),
+    [
+        (KILLS, [hook("loaded")], Verdict.CONFORMS),
+        (KILLS, [hook("call_not_found")], Verdict.VIOLATES),
+        (KILLS, [hook("partial_call_not_found")], Verdict.VIOLATES),
+        (KILLS, [hook("digest_rejected")], Verdict.VIOLATES),
+        (KILLS, [hook("unspecified")], Verdict.INCONCLUSIVE),
+        (KILLS, [hook("state_of_tomorrow")], Verdict.INCONCLUSIVE),
+        (IGNORES, [hook("call_not_found")], Verdict.UNSUPPORTED),
+        (IGNORES, [hook("partial_call_not_found")], Verdict.CONFORMS),
+        (TWO, [hook("loaded"), hook("call_not_found", 1)], Verdict.CONFORMS),
+        (TWO, [hook("call_not_found"), hook("loaded", 1)], Verdict.VIOLATES),
+        (TWO, [hook("call_not_found", 7)], Verdict.VIOLATES),
+    ],
+)
+def test_a_hook_that_was_left_out_is_not_in_force(
+    told: str, applied: Policy, hooks: list[HookState], expected: Verdict
+) -> None:
+    """Unless the policy itself allows it, and has another."""
+    states = [state(told=told, hooks=tuple(hooks))]
+    if told == "enabled" or any(one.state != "loaded" for one in hooks):
+        assert loading(applied, states, {}).verdict is expected
+
+
+def test_a_policy_whose_own_selector_leaves_a_node_out() -> None:
+    """Is not judged there; one that has no such selector was skipped for a reason that nobody told."""
+    selects = parse(POLICY.replace("spec:\n", "spec:\n  nodeSelector: {matchLabels: {a: b}}\n"), "x.yaml", crd="main")
+    assert loading(selects, [state(told="skipped")], {}).verdict is Verdict.UNSUPPORTED
+    assert loading(KILLS, [state(told="skipped")], {}).verdict is Verdict.INCONCLUSIVE
+
+
+# to the end
+
+BEFORE = state(mode="enforce", id="7")
+
+
+@pytest.mark.parametrize(
+    ("after", "expected", "word"),
+    [
+        (BEFORE, Verdict.CONFORMS, ""),
+        (state(), Verdict.CONFORMS, ""),
+        (state(mode="enforce", id="8"), Verdict.VIOLATES, "loaded anew on tetra-node during the acts: its id was 7"),
+        (state(mode="monitor", id="7"), Verdict.VIOLATES, "mode monitor"),
+        (state(told="disabled"), Verdict.VIOLATES, "the state is disabled"),
+        (state(told="load_error", error=REFUSED), Verdict.VIOLATES, "invalid argument"),
+        (state(told="load_error", error=NO_HELPER), Verdict.VIOLATES, "helper not available"),
+        (state(error="half of it failed"), Verdict.VIOLATES, "half of it failed"),
+        (state(told="unloading"), Verdict.VIOLATES, "unloading"),
+        (state(told="unknown"), Verdict.INCONCLUSIVE, "unknown"),
+        (state(told="loading"), Verdict.INCONCLUSIVE, "still loading"),
+    ],
+)
+def test_a_policy_holds_to_the_end(after: PolicyState, expected: Verdict, word: str) -> None:
+    """The same loading of it, in force, in the same mode; a lack that shows only then is no excuse."""
+    judged = holding(KILLS, [BEFORE], [after], {})
+    assert judged.verdict is expected
+    assert word in judged.reason
+
+
+def test_a_mode_that_changes_is_told_of_any_policy() -> None:
+    """Also of one that demands none."""
+    judged = holding(LOGS, [state(mode="enforce")], [state(mode="monitor")], {})
+    assert (judged.verdict, judged.reason) == (
+        Verdict.VIOLATES,
+        f"on {NODE} the mode was enforce, and is monitor after the acts",
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "answered", "expected"),
+    [
+        ([], None, Verdict.INCONCLUSIVE),
+        ([], [], Verdict.INCONCLUSIVE),
+        ([], [OTHER], Verdict.VIOLATES),
+        ([], [NODE, OTHER], Verdict.VIOLATES),
+        ([state()], [NODE, OTHER], Verdict.VIOLATES),
+        ([state()], [NODE], Verdict.INCONCLUSIVE),
+        ([state()], None, Verdict.INCONCLUSIVE),
+        ([state(), state(OTHER)], None, Verdict.CONFORMS),
+        ([state(OTHER), state()], [NODE, OTHER], Verdict.CONFORMS),
+    ],
+)
+def test_every_node_is_heard_to_the_end(
+    after: list[PolicyState], answered: list[str] | None, expected: Verdict
+) -> None:
+    """An agent that answers without the policy has lost it; one that does not answer leaves it undecided."""
+    judged = holding(KILLS, [state(), state(OTHER)], after, {}, answered)
+    assert judged.verdict is expected
+    assert bool(judged.reason) is (expected is not Verdict.CONFORMS)

@@ -8,12 +8,36 @@ explanation says that too.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tetraproof import refusal
 from tetraproof.policy import Policy
-from tetraproof.requirement import Requirement, multi_is_off, requirements
+from tetraproof.policy_state import Counters, HookState, PolicyState
+from tetraproof.refusal import Fault
+from tetraproof.requirement import (
+    Requirement,
+    allowed_to_lack,
+    demanded_mode,
+    hook_count,
+    misplaced,
+    multi_is_off,
+    requirements,
+)
+from tetraproof.text import safe
 from tetraproof.verdict import Verdict
+
+__all__ = [
+    "OPTIONS",
+    "Capabilities",
+    "Counters",
+    "Loading",
+    "PolicyState",
+    "holding",
+    "kernel_options",
+    "loading",
+    "probed",
+]
 
 # `name: true`, and `uprobe_multi true` as 1.4.1 writes it
 _PROBED = re.compile(r"^(\w+):?\s+(true|false)\s*$", re.MULTILINE)
@@ -26,29 +50,25 @@ _OPTION_OF = {
     "override_return": ("CONFIG_BPF_KPROBE_OVERRIDE", "CONFIG_FUNCTION_ERROR_INJECTION"),
     "lsm": ("CONFIG_BPF_LSM",),
 }
-# How an agent says that kernel or agent lack something, rather than that something went wrong …
-_LACKS = re.compile(
-    r"unknown func bpf_\w+|bpf_\w+ helper not available|helper,? (?:bpf_\w+|which is not available)|CONFIG_[A-Z_]+"
-    r"|kernel (?:is )?too old|does your kernel support|kernel (?:lacks|does(?:n't| not) (?:have|support))"
-    r"|does not you support|not supported (?:on|by) (?:this|the|your|running) kernel"
-    r"|(?:action|hook|event|events|fmod_ret|program|programs|feature)s? (?:is |are )?not (?:yet )?"
-    r"(?:supported|available)|not modifiable|can't override \S+ function with kprobe_multi"
-    r"|(?:function|call|symbol|event) .{0,80}not found|not found in (?:BTF|kernel)",
-    re.IGNORECASE,
-)
-# … or that the policy itself is not understood.
-_MISTAKES = re.compile(r"(?:operator|argument|selector|value|type) \S+ (?:is )?not supported", re.IGNORECASE)
-_REMEDY = re.compile(r",? \b(use --[\w-]+(?: option)?)\b")
-_PREAMBLE = re.compile(r"^policy handler '\w+' failed loading policy '[^']*': (?:override )?(?:validation failed: )?")
+#: Why a hook was left out, as a clause.
+_LEFT_OUT = {
+    "digest_rejected": "its program has another digest than the policy asks for",
+    "call_not_found": "its function was not found",
+    "partial_call_not_found": "some of its functions were not found",
+}
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What is known of one node: features by `tetra probe`, kernel options, and the agent's settings."""
+    """What is known of one node: features by `tetra probe`, kernel options, and the agent's settings.
+
+    `functions` are the names of its kernel's functions (of its BTF, or its /proc/kallsyms) where somebody asked.
+    """
 
     probed: Mapping[str, bool] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    functions: Collection[str] = frozenset()
 
     def has(self, name: str) -> bool | None:
         """Whether the capability is there; nothing where nobody said."""
@@ -88,38 +108,6 @@ def kernel_options(text: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Counters:
-    """How often a policy posted, enforced, and only monitored, by the agent's own count."""
-
-    post: int = 0
-    enforce: int = 0
-    monitor: int = 0
-
-
-@dataclass(frozen=True)
-class PolicyState:
-    """The agent's word on one policy on one node. `state` as it prints it (`enabled`, `load_error`, …)."""
-
-    node: str
-    name: str
-    namespace: str
-    state: str
-    error: str = ""
-    mode: str = ""
-    counters: Counters | None = None
-
-    @property
-    def enabled(self) -> bool:
-        """Whether the policy is in force: enabled, and no error."""
-        return self.state == "enabled" and not self.error
-
-    @property
-    def word(self) -> str:
-        """The agent's own words, without the part that repeats the policy's name."""
-        return _PREAMBLE.sub("", self.error) or f"the state is {self.state}"
-
-
-@dataclass(frozen=True)
 class Loading:
     """What became of applying a policy: conforms when it is in force on every node."""
 
@@ -129,40 +117,147 @@ class Loading:
 
 def loading(policy: Policy, states: Sequence[PolicyState], capabilities: Mapping[str, Capabilities]) -> Loading:
     """Judge that `policy` is in force, from its state on every node and what each node can do."""
+    if policy.hooks_nothing:
+        return Loading(Verdict.VIOLATES, "the policy hooks nothing, so nothing becomes of it wherever it is applied")
     if not states:
         return Loading(Verdict.INCONCLUSIVE, "no agent says anything of the policy's state")
     judged = [_on_node(policy, state, capabilities.get(state.node, Capabilities())) for state in states]
-    if len(states) > 1:
-        judged = [
-            replace(one, reason=f"on {state.node}: {one.reason}")
-            if one.reason and state.node not in one.reason
-            else one
-            for one, state in zip(judged, states, strict=True)
-        ]
-    silent = sorted(capabilities.keys() - {state.node for state in states})
-    judged += [
-        Loading(Verdict.INCONCLUSIVE, f"the agent of node {node} says nothing of the policy's state") for node in silent
-    ]
+    judged = _named(judged, states) if len(states) > 1 else judged
+    judged += _silent(capabilities.keys() - {state.node for state in states})
     return min(judged, key=lambda loading: loading.verdict)
 
 
+def holding(
+    policy: Policy,
+    before: Sequence[PolicyState],
+    after: Sequence[PolicyState],
+    capabilities: Mapping[str, Capabilities],
+    answered: Collection[str] | None = None,
+) -> Loading:
+    """Judge that `policy`, in force by the states `before` the acts, was the same policy in force `after` them.
+
+    `answered` are the nodes whose agents listed their policies after the acts, where that is known: one of these that
+    does not list this policy has lost it. A node that nobody heard of is inconclusive.
+    """
+    later = {state.node: state for state in after}
+    judged = [_still(policy, state, later.get(state.node), capabilities, answered) for state in before]
+    judged = _named(judged, before) if len(before) > 1 else judged
+    return min(judged, key=lambda loading: loading.verdict, default=Loading(Verdict.CONFORMS))
+
+
+def _still(
+    policy: Policy,
+    before: PolicyState,
+    after: PolicyState | None,
+    capabilities: Mapping[str, Capabilities],
+    answered: Collection[str] | None,
+) -> Loading:
+    node = before.node or "the node"
+    if after is None and before.node in (answered or ()):
+        return Loading(Verdict.VIOLATES, f"after the acts the agent of {node} has no such policy any more")
+    if after is None:
+        return Loading(Verdict.INCONCLUSIVE, f"after the acts the agent of {node} says nothing of the policy's state")
+    if before.id and after.id and before.id != after.id:
+        words = f"the policy was loaded anew on {node} during the acts: its id was {before.id}, and is {after.id}"
+        return Loading(Verdict.VIOLATES, words)
+    judged = _on_node(policy, after, capabilities.get(after.node, Capabilities()))
+    if judged.verdict is not Verdict.CONFORMS:
+        # a lack that shows only now is no lack of before: the policy was in force, and is not any more
+        lost = before.enabled and judged.verdict is Verdict.UNSUPPORTED
+        return Loading(Verdict.VIOLATES if lost else judged.verdict, f"after the acts: {judged.reason}")
+    if before.mode and after.mode and before.mode != after.mode:
+        return Loading(Verdict.VIOLATES, f"on {node} the mode was {before.mode}, and is {after.mode} after the acts")
+    return judged
+
+
+def _named(judged: Sequence[Loading], states: Sequence[PolicyState]) -> list[Loading]:
+    """The judgements, each reason with the node that it is about."""
+    return [
+        replace(one, reason=f"on {state.node}: {one.reason}") if one.reason and state.node not in one.reason else one
+        for one, state in zip(judged, states, strict=True)
+    ]
+
+
+def _silent(nodes: Collection[str]) -> list[Loading]:
+    words = "the agent of node {} says nothing of the policy's state"
+    return [Loading(Verdict.INCONCLUSIVE, words.format(node)) for node in sorted(nodes)]
+
+
 def _on_node(policy: Policy, state: PolicyState, here: Capabilities) -> Loading:
-    lacking = [need for need in requirements(policy) if all(here.has(name) is False for name in need.any_of)]
-    if state.enabled:
-        if lacking:
-            return Loading(Verdict.CONFORMS, f"enabled, though {_explained(lacking[0], here)}")
-        return Loading(Verdict.CONFORMS)
-    if state.state == "loading" and not state.error:
-        return Loading(Verdict.INCONCLUSIVE, f"the agent of {state.node or 'the node'} was still loading it")
-    if not _LACKS.search(state.error) or _MISTAKES.search(state.error):
-        return Loading(Verdict.VIOLATES, f"applied, but not in force on {state.node or 'the node'}: {state.word}")
-    reason = f"the agent refuses: {_REMEDY.sub('', state.word)}"
+    node = state.node or "the node"
+    if state.enabled or (state.state == "partially_enabled" and not state.error):
+        return _enabled(policy, state, here)
+    if state.error:
+        return _refused(policy, state, here)
+    if state.state == "skipped" and policy.spec.get("nodeSelector"):
+        return Loading(Verdict.UNSUPPORTED, f"the policy's own nodeSelector leaves {node} out")
+    if state.state in {"disabled", "load_error", "error", "unloading"}:
+        return Loading(Verdict.VIOLATES, _not_in_force(node, state))
+    words = "was still loading it" if state.state == "loading" else f"says {state.state}, which tells nothing of it"
+    return Loading(Verdict.INCONCLUSIVE, f"the agent of {node} {words}")
+
+
+def _enabled(policy: Policy, state: PolicyState, here: Capabilities) -> Loading:
+    demanded, node = demanded_mode(policy), state.node or "the node"
+    if demanded and state.mode and demanded != state.mode.removesuffix("_only"):
+        words = f"the policy demands mode {demanded}, and the agent of {node} has it in mode {state.mode}"
+        return Loading(Verdict.VIOLATES, words)
+    left_out = [hook for hook in state.hooks if hook.state != "loaded"]
+    if left_out:
+        return min((_left_out(policy, hook, left_out) for hook in left_out), key=lambda loading: loading.verdict)
+    if state.state == "partially_enabled":
+        return Loading(Verdict.INCONCLUSIVE, f"some hooks were not loaded on {node}, and the agent does not say which")
+    lacking = _lacking(policy, here)
+    return Loading(Verdict.CONFORMS, f"enabled, though {_explained(lacking[0], here)}" if lacking else "")
+
+
+def _left_out(policy: Policy, hook: HookState, every: Sequence[HookState]) -> Loading:
+    """What it means that a hook was left out: nothing bad where the policy allows it, and has others."""
+    why = _LEFT_OUT.get(hook.state)
+    if why is None:
+        return Loading(Verdict.INCONCLUSIVE, f"the agent says {hook.state} of {_place(hook)}")
+    if not allowed_to_lack(policy, hook.kind, hook.at):
+        return Loading(Verdict.VIOLATES, f"{_place(hook)} is not in force: {why}")
+    if len([one for one in every if one.state != "partial_call_not_found"]) >= hook_count(policy):
+        return Loading(
+            Verdict.UNSUPPORTED, f"no hook of the policy is in force here, as it allows: {_place(hook)}, {why}"
+        )
+    return Loading(Verdict.CONFORMS, f"enabled without {_place(hook)}, as the policy allows: {why}")
+
+
+def _refused(policy: Policy, state: PolicyState, here: Capabilities) -> Loading:
+    """Whose fault a refusal is: by the agent's words; where these do not tell, by what is known to be lacking."""
+    node = state.node or "the node"
+    lacking = _lacking(policy, here)
+    reading = refusal.read(state.error, policy, here.functions)
+    mistake = misplaced(policy)
+    said = f"the agent refuses: {refusal.REMEDY.sub('', state.word)}"
+    if reading is not None and reading.fault is Fault.POLICY:
+        return Loading(Verdict.VIOLATES, "; ".join(filter(None, (_not_in_force(node, state), reading.why))))
+    if reading is not None and mistake and "verride" in state.error:
+        return Loading(Verdict.VIOLATES, f"{_not_in_force(node, state)}; {mistake}")
+    if reading is not None and reading.fault is Fault.LACK:
+        reason = f"{said}; {reading.why}" if reading.why else said
+    elif lacking:
+        reason = said
+    elif reading is not None:
+        return Loading(Verdict.INCONCLUSIVE, f"{_not_in_force(node, state)}; this says nothing of the policy")
+    else:
+        return Loading(Verdict.VIOLATES, _not_in_force(node, state))
     if lacking:
         reason = f"{_explained(lacking[0], here)}; {reason}"
     elif (need := _doubted(policy, here)) is not None:
         reason = f"{reason} (by derivation it could: {here.source(need)})"
-    remedy = _REMEDY.search(state.error)
+    remedy = refusal.REMEDY.search(state.error)
     return Loading(Verdict.UNSUPPORTED, f"{reason}; its remedy: {remedy[1]}" if remedy else reason)
+
+
+def _not_in_force(node: str, state: PolicyState) -> str:
+    return f"applied, but not in force on {node}: {state.word}"
+
+
+def _lacking(policy: Policy, here: Capabilities) -> list[Requirement]:
+    return [need for need in requirements(policy) if all(here.has(name) is False for name in need.any_of)]
 
 
 def _explained(need: Requirement, here: Capabilities) -> str:
@@ -173,5 +268,9 @@ def _doubted(policy: Policy, here: Capabilities) -> str | None:
     """A capability that is there and should have been enough, where nothing else explains the refusal."""
     if not (multi_is_off(policy) or here.multi_is_off):
         return None  # with kprobe-multi on, fmod_ret is no help
-    names = (name for need in requirements(policy) for name in need.any_of if need.any_of[0] == "override_return")
-    return next((name for name in names if here.has(name)), None)
+    names = {name for need in requirements(policy) for name in need.any_of}
+    return next((name for name in ("override_return", "fmodret") if name in names and here.has(name)), None)
+
+
+def _place(hook: HookState) -> str:
+    return f"{hook.kind}[{hook.at}]" + (f" ({safe(hook.name)})" if hook.name else "")
