@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.builders import MANIFESTS, POLICY
+from tests.builders import MANIFESTS, POLICY, ROOT
 from tetraproof.confinement import (
     Scope,
     by_version,
@@ -152,10 +152,14 @@ def test_every_part_of_every_agent_is_confined_or_not(part: str, agent: str, sco
     assert by_version(of(**{part: PARTS[part]}), scope) == (scope is PODS and part in {"uprobes", "usdts"})
 
 
-def test_every_hook_that_a_policy_may_have_is_known() -> None:
-    """And each field of the CRD: a new one is looked at before anything of it is applied."""
-    schema = json.loads((Path(__file__).parents[1] / "tetraproof/schemas/tracingpolicy.spec.json").read_text("utf-8"))
-    assert set(HOOKS) | set(schema["properties"]) <= set(PARTS)
+SCHEMAS = sorted((ROOT / "tetraproof/schemas").glob("tracingpolicy.spec*.json"))
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.stem)
+def test_every_part_that_a_policy_may_have_is_known(path: Path) -> None:
+    """A field that a CRD brings is looked at before anything of it is applied."""
+    fields = {name for name, told in json.loads(path.read_text("utf-8")).get("properties", {}).items() if told}
+    assert set(HOOKS) | fields <= set(PARTS)
 
 
 @pytest.mark.parametrize("value", [{}, [], True, "all", [{"call": "x"}], None])
@@ -188,17 +192,22 @@ def test_a_part_that_says_nothing_is_no_hindrance(off: dict[str, Any]) -> None:
     assert why_not(of(kprobes=[KPROBE], **off), ["1.4.1"], PODS) == ""
 
 
-def enforced(action: str = "matchActions", **hook: Any) -> Policy:
+FIELDS = [{"index": 4, "type": "syscall64"}]
+
+
+def enforced(action: str = "matchActions", at: Any = 0, **hook: Any) -> Policy:
     """The form of Tetragon's own example: the entry of these calls is noted, and the enforcer acts on them."""
-    entry = {"index": 4, "operator": "InMap", "values": ["list:dups"]}
+    place = {"args": at} if isinstance(at, list) else {"index": at}
+    entry = {**place, "operator": "InMap", "values": ["list:dups"]}
     selector = {"matchArgs": [entry], action: [{"action": "NotifyEnforcer", "argSig": 9}]}
-    raw = {"subsystem": "raw_syscalls", "event": "sys_enter", "selectors": [selector], **hook}
+    raw = {"subsystem": "raw_syscalls", "event": "sys_enter", "args": FIELDS, "selectors": [selector], **hook}
     return of(tracepoints=[raw], enforcers=[{"calls": ["list:dups"]}], lists=[{"name": "dups"}])
 
 
 def test_an_enforcer_is_confined_by_what_notifies_it() -> None:
     """It acts on the thread that a hook of ours has just noted, in the same call."""
-    assert why_not(enforced(), ["1.7.0"], PODS) == why_not(enforced(), ["1.7.0"], CONTAINERS) == ""
+    for at in (0, 4, [0]):
+        assert why_not(enforced(at=at), ["1.7.0"], PODS) == why_not(enforced(at=at), ["1.7.0"], CONTAINERS) == ""
     assert why_not(of(kprobes=[KPROBE], enforcers=PARTS["enforcers"]), ["1.7.0"], PODS) == ""
 
 
@@ -207,6 +216,9 @@ ELSEWHERE = {
     "on the way out": enforced(event="sys_exit"),
     "after the return": enforced("matchReturnActions"),
     "for every call": enforced(selectors=[{"matchActions": [{"action": "NotifyEnforcer"}]}]),
+    "by another field": enforced(args=[{"index": 0, "type": "int64"}, *FIELDS]),
+    "by another place": enforced(at=[1], args=[*FIELDS, {"index": 0, "type": "int64"}]),
+    "by a field that is not read": enforced(args=[]),
     "for other calls": replace(
         enforced(), spec={**enforced().spec, "enforcers": [{"calls": ["sys_dup"]}], "lists": []}
     ),

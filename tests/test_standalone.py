@@ -26,7 +26,7 @@ from tetraproof.machine import Completed, MachineLost
 from tetraproof.plan import Plan
 from tetraproof.policy import Policy, parse
 from tetraproof.rootfs import Rootfs
-from tetraproof.targets import standalone
+from tetraproof.targets import Unanswerable, standalone
 from tetraproof.targets.standalone import Standalone, open_standalone
 from tetraproof.workload import load
 
@@ -237,6 +237,8 @@ def test_on_this_machine_itself_a_policy_is_confined(machines: Machines, tmp_pat
     told = site.unsupported(policy(loader=True))
     assert "cannot be confined to the run's containers, and is not applied" in told
     assert "KERNEL=debian:6.12" in told
+    with pytest.raises(Unanswerable, match="loader hooks every process"):
+        site.fitted(policy(loader=True))
     assert "nothing is known here of rawprobes" in site.unsupported(policy(rawprobes={}))
     assert site.unsupported(policy()) == ""
 

@@ -185,7 +185,7 @@ def _stray_note(spec: Mapping[str, Any]) -> str:
         notes = any(_notifies(one, "matchActions") for one in used)
         late = any(_notifies(one, "matchReturnActions") for one in used)
         at_entry = kind == "tracepoints" and (hook.get("subsystem"), hook.get("event")) == ("raw_syscalls", "sys_enter")
-        if late or (notes and not (at_entry and any(_only(one, calls) for one in used))):
+        if late or (notes and not (at_entry and any(_only(hook, one, calls) for one in used))):
             return (
                 f"its enforcer acts on threads by their numbers, and its {kind} note them elsewhere than at the entry "
                 "(raw_syscalls/sys_enter) of the enforcer's own calls: a number could be another's by then"
@@ -197,12 +197,25 @@ def _notifies(selector: Mapping[str, Any], actions: str) -> bool:
     return any(action.get("action") == "NotifyEnforcer" for action in selector.get(actions) or ())
 
 
-def _only(selector: Mapping[str, Any], calls: set[str]) -> bool:
+def _only(hook: Mapping[str, Any], selector: Mapping[str, Any], calls: set[str]) -> bool:
     """Whether a selector of raw_syscalls/sys_enter asks for nothing but these calls."""
     return any(
-        one.get("index") == _CALL and one.get("operator") == "InMap" and calls.issuperset(one.get("values") or [""])
+        _of_call(hook, one) and one.get("operator") == "InMap" and calls.issuperset(one.get("values") or [""])
         for one in selector.get("matchArgs") or ()
     )
+
+
+def _of_call(hook: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether what is asked of is the call's number: by its field, or by its place among the hook's arguments.
+
+    As InitKernelSelectors in pkg/sensors/tracing/generictracepoint.go reads it, where the field goes first.
+    """
+    fields = [one.get("index") for one in hook.get("args") or ()]
+    places = asked.get("args")
+    at = places[0] if places else asked.get("index")
+    if not places and at in fields:
+        return bool(at == _CALL)
+    return isinstance(at, int) and at < len(fields) and fields[at] == _CALL
 
 
 def _crowded(spec: Mapping[str, Any]) -> str:

@@ -110,8 +110,10 @@ class Kubernetes:
     def unsupported(self, policy: Policy) -> str:
         """A policy that would meet what is not ours, and cannot be kept from it."""
         one = policy.kind == "TracingPolicyNamespaced"
+        if one and not policy.namespace:
+            return "it names no namespace, and the run has several of its own: metadata.namespace says which is meant"
         if one and policy.namespace not in self.workspace.namespaces.values():
-            return f"no workload of the run is in namespace {policy.namespace or 'that nobody named'}"
+            return f"no workload of the run is in namespace {policy.namespace}"
         if self._plan.cluster_wide:
             return ""
         if self.installation.settings().get("enable-policy-filter") != "true":
@@ -186,7 +188,12 @@ class Kubernetes:
         return Outcome(done.exit_code, done.output, done.stderr.decode("utf-8", "replace"), done.broken)
 
     def fitted(self, policy: Policy) -> Policy:
-        """A policy of the whole cluster is confined to the run's pods; one of a namespace is by that, which is ours."""
+        """A policy of the whole cluster is confined to the run's pods; one of a namespace is by that, which is ours.
+
+        Whoever applies one comes by here, so what cannot be confined goes no further. Raises `Unanswerable`.
+        """
+        if refused := self.unsupported(policy):
+            raise Unanswerable(refused, Verdict.UNSUPPORTED)
         if policy.kind == "TracingPolicyNamespaced" or self._plan.cluster_wide:
             return policy
         return dataclasses.replace(policy, spec=to_pods(policy.spec, {RUN: self._plan.token}))

@@ -30,7 +30,9 @@ from tetraproof.policy import Policy
 from tetraproof.recorder import Recorder
 from tetraproof.recording import Index
 from tetraproof.stream import whole_lines
+from tetraproof.targets import Unanswerable
 from tetraproof.targets.live import Live
+from tetraproof.verdict import Verdict
 from tetraproof.waiting import Overdue, until
 
 Answer = TypeVar("Answer")
@@ -221,7 +223,12 @@ class Standalone:
         return self._guarded(lambda: self._containers.perform(act, pod, argv))
 
     def fitted(self, policy: Policy) -> Policy:
-        """A guest is all ours; on this machine itself a policy is confined to the run's containers."""
+        """A guest is all ours; on this machine itself a policy is confined to the run's containers.
+
+        Whoever applies one comes by here, so what cannot be confined goes no further. Raises `Unanswerable`.
+        """
+        if refused := self.unsupported(policy):
+            raise Unanswerable(refused, Verdict.UNSUPPORTED)
         return policy if self._plan.kernel else dataclasses.replace(policy, spec=confined(policy.spec, self._shared))
 
     def apply(self, policy: Policy, manifest: str) -> str:
