@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.builders import RECORDINGS, ROOT
-from tetraproof.errors import TetraproofError
-from tetraproof.pin import hold
+from tetraproof.errors import RecordingError, TetraproofError
+from tetraproof.pin import entries_of, hold
 from tetraproof.result import ClaimResult, LimitResult, PolicyResult
 from tetraproof.verdict import Verdict
 
@@ -182,6 +182,35 @@ def test_an_entry_of_another_shape_is_told(pinned: Any) -> None:
     except TetraproofError as error:
         found = (error.sentence,)
     assert found
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ({"verdict": "conform"}, "expected.json: guard: verdict is 'conform', and there are violates, inconclusive"),
+        ({"verdict": ""}, "guard: verdict is ''"),
+        ({"verdict": "passes"}, "guard: verdict is 'passes'"),
+        ({"verdict": "\x1b[31m"}, "guard: verdict is '\\x1b[31m'"),
+        (entry("fine"), "guard: promises: test_a is 'fine', and there are"),
+        (entry("stops"), "guard: promises: test_a is 'stops'"),
+        (entry(cited("Violates", "x")), "guard: promises: test_a is 'Violates'"),
+        (
+            entry("conforms", rename="stop"),
+            "guard: limits: rename is 'stop', and there are stops, passes, inconclusive",
+        ),
+        (entry("conforms", rename="conforms"), "guard: limits: rename is 'conforms'"),
+        (entry("conforms", rename=cited("violates", "x")), "guard: limits: rename is 'violates'"),
+        ({"verdict": "conforms", "\x1b[31m": 1}, "guard: Object contains unknown field"),
+        (None, "guard: Expected `object`, got `null`"),
+    ],
+)
+def test_a_verdict_that_there_is_not_is_refused(written: Any, told: str) -> None:
+    """It could never be held against anything: a slip of the pen would be a difference for ever, or never one."""
+    with pytest.raises(RecordingError) as refused:
+        entries_of({"guard": written})
+    assert told in refused.value.sentence
+    assert refused.value.sentence.isprintable()
+    assert "mend the entry" in refused.value.remedy
 
 
 # the shipped tables

@@ -49,7 +49,8 @@ def test_a_recording_is_written_and_opened_again(tmp_path: Path) -> None:
     assert opened.files == whole()
     assert [act.id for act in opened.acts("guard")] == ["sentinel-start-0", "bash -c x", "sentinel-end-0"]
     assert opened.states("guard")["tetra-node"][0]["name"] == "guard"
-    assert opened.states("guard", after=True) == {}
+    after = lacking("scenarios/guard/state-after.json")(whole())
+    assert from_files(NAME, after).states("guard", after=True) == {}
     assert opened.text("scenarios/guard/policy.yaml")
     assert opened.text("nothing") is None
     assert opened.in_scenario("guard", "nothing") is None
@@ -89,6 +90,22 @@ def act_without(field: str) -> Change:
     return change
 
 
+def doubled(path: str, once: bytes, twice: bytes) -> Change:
+    def change(files: Files) -> Files:
+        assert once in files[path]
+        return sealed({**files, path: files[path].replace(once, twice, 1)})
+
+    return change
+
+
+def sums(edit: Callable[[list[str]], list[str]]) -> Change:
+    """The sums with their lines edited."""
+    return lambda files: {
+        **files,
+        SUMS: "".join(f"{one}\n" for one in edit(files[SUMS].decode().splitlines())).encode(),
+    }
+
+
 def tampered(files: Files) -> Files:
     return {**files, ACTS: files[ACTS].replace(b'"exit_code": 0', b'"exit_code": 1')}
 
@@ -115,8 +132,74 @@ COPY, CONVERT = "copy the recording again", "convert"
             f"format is {FORMAT + 1}, and this tetraproof reads up to {FORMAT}",
             "newer tetraproof",
         ),
-        (lambda files: reindexed(files, format="1"), "format is 1", "newer tetraproof"),
-        (lambda files: reindexed(files, format=None), "format is None", "newer tetraproof"),
+        *(
+            (lambda files, one=one: reindexed(files, format=one), f"format is {told}, and there is none but 1", CONVERT)
+            for one, told in (
+                ("1", '"1"'),
+                (None, "null"),
+                (0, "0"),
+                (-1, "-1"),
+                (True, "true"),
+                (1.0, "1.0"),
+                ([], "[]"),
+            )
+        ),
+        (
+            lambda files: resealed(INDEX, files[INDEX].replace(b'"format":1', b'"form":1'))(files),
+            "format is null",
+            CONVERT,
+        ),
+        (lambda files: reindexed(files, format=10**15), "format is 1000000000000000, and this", "newer tetraproof"),
+        (resealed(INDEX, b"null"), f"{INDEX}: Expected `object`, got `null`", CONVERT),
+        (resealed(INDEX, b"[" * 100_000 + b"]" * 100_000), f"{INDEX}: Expected `object`", CONVERT),
+        (resealed(INDEX, b'{"format":' + b"[" * 100_000), f"{INDEX} is nested too deeply", CONVERT),
+        (resealed(INDEX, b'{"format": 1, "x": ' + b"9" * 5000 + b"}"), f"{INDEX}: ", CONVERT),
+        (resealed(INDEX, b'{"format": NaN}'), f"{INDEX}: JSON is malformed", CONVERT),
+        (resealed(INDEX, b'{"format": 1e999}'), f"{INDEX}: ", CONVERT),
+        (doubled(INDEX, b'"format":1', b'"format":1,"format":1'), "'format' stands twice in an object", CONVERT),
+        (doubled(ACTS, b'"tty": false', b'"tty": false, "tty": true'), "'tty' stands twice in an object", CONVERT),
+        (
+            doubled("scenarios/guard/state.json", b'"name": "guard"', b'"name": "guard", "name": "other"'),
+            "'name' stands twice in an object",
+            CONVERT,
+        ),
+        (lambda files: reindexed(files, nodes=None), "got `null` - at `$.nodes`", CONVERT),
+        (
+            lambda files: reindexed(files, nodes=[]),
+            f"{ACTS}: acts were performed, and the index names no nodes",
+            CONVERT,
+        ),
+        (lambda files: reindexed(files, nodes=[{"name": "n", "cpus": 0}]), "at `$.nodes[0].cpus`", CONVERT),
+        (lambda files: reindexed(files, nodes=[{"name": "n", "cpus": -1}]), "at `$.nodes[0].cpus`", CONVERT),
+        (lambda files: reindexed(files, nodes=[{"name": "n", "rings": -2}]), "at `$.nodes[0].rings`", CONVERT),
+        (lambda files: reindexed(files, scenarios=[{"name": "x", "settled_after": -1}]), "settled_after`", CONVERT),
+        (act_with(exit_code=256), "at `$[1].exit_code`", CONVERT),
+        (act_with(exit_code=-1), "at `$[1].exit_code`", CONVERT),
+        (act_with(argv=[]), "at `$[1].argv`", CONVERT),
+        (act_with(cpu=-1), "at `$[1].cpu`", CONVERT),
+        (act_with(**{"\x1b[31mred": 1}), "unknown field", CONVERT),
+        (resealed(ACTS, b"null"), f"{ACTS}: Expected `array`, got `null`", CONVERT),
+        (resealed(ACTS, b"[" * 100_000), f"{ACTS}: ", CONVERT),
+        (
+            resealed("scenarios/guard/state.json", b'{"tetra-node": [{"x": ' + b"[" * 100_000),
+            "scenarios/guard/state.json is nested too deeply",
+            CONVERT,
+        ),
+        (resealed("scenarios/guard/state.json", b"null"), "Expected `object`, got `null`", CONVERT),
+        (resealed("scenarios/guard/state.json", b'{"tetra-node": [null]}'), "Expected `object`, got `null`", CONVERT),
+        (resealed("../outside", b"x"), "../outside is no path of a recording's file: it leads to another", "remove"),
+        (resealed("/etc/passwd", b"x"), "it is absolute", "remove"),
+        (resealed("scenarios/\x1b[31m/x", b"x"), "scenarios/\\e[31m/x is no path", "remove"),
+        (sums(lambda lines: [*lines, lines[0]]), "is listed twice", COPY),
+        (sums(lambda lines: [*lines, f"{'0' * 64}  {ACTS}"]), "is listed twice", COPY),
+        (sums(lambda lines: [*lines, ""]), "is no checksum and path: ''", COPY),
+        (sums(lambda lines: [*lines, "0123  x"]), "is no checksum and path: '0123  x'", COPY),
+        (sums(lambda lines: [line.replace("  ", " ") for line in lines]), f"{SUMS}, line 1 is no checksum", COPY),
+        (sums(lambda lines: [line.upper() for line in lines]), f"{SUMS}, line 1 is no checksum", COPY),
+        (sums(lambda lines: [f"{line}\r" for line in lines]), "line 1", COPY),
+        (sums(lambda lines: [*lines, f"{'0' * 64}  ../x"]), "it leads to another folder", COPY),
+        (sums(lambda lines: [*lines, f"{'0' * 64}  {SUMS}"]), f"{SUMS} is not among what is sealed", COPY),
+        (sums(lambda lines: [*lines, f"{'0' * 64}  x\x1b[31m"]), "it holds characters that cannot be printed", COPY),
         (lambda files: reindexed(files, nodes={}), f"{INDEX}: Expected `array`, got `object` - at `$.nodes`", CONVERT),
         (lambda files: reindexed(files, surprise=1), "unknown field `surprise`", CONVERT),
         (lambda files: reindexed(files, nodes=[{"name": "n", "rings": "two"}]), "$.nodes[0].rings", CONVERT),
@@ -141,7 +224,7 @@ def test_what_is_not_whole_is_refused(change: Change, sentence: str, remedy: str
     assert NAME in error.sentence
     assert sentence in error.sentence
     assert error.sentence.endswith(".")
-    assert "\n" not in error.sentence
+    assert error.sentence.isprintable()
     assert remedy in error.remedy
 
 
@@ -149,6 +232,46 @@ def test_what_is_not_whole_is_refused(change: Change, sentence: str, remedy: str
 def test_what_an_act_may_leave_out(field: str) -> None:
     """An older or simpler record is read all the same."""
     assert from_files(NAME, act_without(field)(whole())).acts("guard")
+
+
+def test_a_file_that_is_decoded_whole_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its records take many times as much memory."""
+    files = whole()
+    monkeypatch.setattr("tetraproof.recording.MOST_JSON", len(files[INDEX]) - 1)
+    with pytest.raises(RecordingError, match=f"{INDEX} is larger than"):
+        from_files(NAME, files)
+    monkeypatch.setattr("tetraproof.recording.MOST_JSON", max(len(content) for content in files.values()))
+    assert from_files(NAME, files)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [b"null", b"[]", b'{"guard": 1, "guard": 2}', b'{"guard": ' + b"[" * 100_000, b"\xff", b'{"x": 9' + b"9" * 5000],
+)
+def test_a_table_of_expected_verdicts_that_cannot_be_read_is_told(tmp_path: Path, written: bytes) -> None:
+    """In a sentence that names it, with what to do."""
+    write(whole(), tmp_path / "made")
+    (tmp_path / "made" / EXPECTED).write_bytes(written)
+    with pytest.raises(RecordingError, match=EXPECTED) as refused:
+        open_recording(tmp_path / "made")
+    assert "mend it" in refused.value.remedy
+
+
+def test_a_folder_with_an_escape_in_its_name_is_told_without_it(tmp_path: Path) -> None:
+    """Nothing of a name reaches the terminal raw."""
+    with pytest.raises(RecordingError) as refused:
+        open_recording(tmp_path / "\x1b[31mred")
+    assert str(refused.value).replace("\n", "").isprintable()
+    write(whole(), tmp_path / "\x1b[31mred")
+    assert open_recording(tmp_path / "\x1b[31mred").name == "\\e[31mred"
+
+
+@pytest.mark.parametrize("path", ["../outside", "/outside", "a//b", "a/./b", "a\\b"])
+def test_nothing_is_written_outside_of_the_folder(tmp_path: Path, path: str) -> None:
+    """Whatever the files are called."""
+    with pytest.raises(RecordingError, match="is no path"):
+        write({**whole(), path: b"x"}, tmp_path / "made")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_scenario_without_a_policy_needs_no_state() -> None:

@@ -20,8 +20,14 @@ from msgspec import Struct
 
 from tetraproof.errors import RecordingError
 from tetraproof.result import ClaimResult, LimitResult, PinResult, PolicyResult
+from tetraproof.text import safe, shorten
+from tetraproof.verdict import Verdict
 
 T = TypeVar("T")
+#: What may be expected of a policy and of a promise, and what of a limit.
+VERDICTS = tuple(str(verdict) for verdict in Verdict)
+LIMITS = ("stops", "passes", *(str(one) for one in (Verdict.INCONCLUSIVE, Verdict.UNSUPPORTED, Verdict.UNRECORDED)))
+_REMEDY = "mend the entry; docs/recordings.md tells its form"
 
 
 class Cited(Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,12 +133,26 @@ def _cited(cites: str, reason: str) -> bool:
 
 
 def entries_of(expected: Mapping[str, Any]) -> dict[str, Entry]:
-    """The table as typed entries. Raises `RecordingError` naming the field."""
+    """The table as typed entries. Raises `RecordingError` naming the field, also where a verdict is none."""
     entries = {}
     for name, written in expected.items():
         try:
-            entries[name] = msgspec.convert(written, Entry)
+            entry = msgspec.convert(written, Entry)
         except msgspec.ValidationError as error:
-            remedy = "mend the entry; docs/recordings.md tells its form"
-            raise RecordingError(f"expected.json: {name}: {error}.", remedy=remedy) from error
+            raise RecordingError(f"{_file(name)}: {safe(error)}.", remedy=_REMEDY) from error
+        _check(_file(name, "verdict"), entry.verdict, VERDICTS)
+        for field, pinned, words in (("promises", entry.promises, VERDICTS), ("limits", entry.limits, LIMITS)):
+            for key, one in pinned.items():
+                _check(_file(name, field, key), _told(one)[0], words)
+        entries[name] = entry
     return entries
+
+
+def _file(*fields: str) -> str:
+    return f"expected.json: {': '.join(shorten(field, 60) for field in fields)}"
+
+
+def _check(where: str, word: str, words: Sequence[str]) -> None:
+    if word not in words:
+        said = shorten(repr(word), 60)
+        raise RecordingError(f"{where} is {said}, and there are {', '.join(words)}.", remedy=_REMEDY)

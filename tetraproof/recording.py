@@ -8,128 +8,60 @@ index, environment and scenarios as the agent and Kubernetes told them, and
 from __future__ import annotations
 
 import hashlib
+import json
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from tetraproof.binding import Bindings
+from tetraproof import admission, folder
 from tetraproof.errors import RecordingError
 from tetraproof.gap import Continuity
+from tetraproof.record import (
+    ActRecord,
+    Cell,
+    Index,
+    NodeRecord,
+    Provenance,
+    ScenarioRecord,
+    Unanswered,
+    rings_to_hear,
+)
+from tetraproof.text import safe, shorten
+
+__all__ = [
+    "EXPECTED",
+    "FORMAT",
+    "INDEX",
+    "SUMS",
+    "ActRecord",
+    "Cell",
+    "Index",
+    "NodeRecord",
+    "Provenance",
+    "Recording",
+    "ScenarioRecord",
+    "Unanswered",
+    "decode",
+    "from_files",
+    "open_recording",
+    "rings_to_hear",
+    "sealed",
+    "write",
+]
 
 FORMAT = 1
 INDEX, SUMS, EXPECTED = "recording.json", "SHA256SUMS", "expected.json"
-
-
-class ActRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """One act as it was performed. `role` is `act`, `prepare`, `sentinel-start` or `sentinel-end`; times in RFC 3339.
-
-    `exit_code` is null where no answer came, and `broken` then says why; `lacks` says what was missing there of one
-    that was not tried.
-    """
-
-    id: str
-    namespace: str
-    pod: str
-    argv: tuple[str, ...]
-    exit_code: int | None
-    node: str = ""
-    stdin: str | None = None
-    tty: bool = False
-    stdout: str = ""
-    stderr: str = ""
-    broken: str = ""
-    lacks: str = ""
-    role: str = "act"
-    cpu: int | None = None
-    started: str = ""
-    ended: str = ""
-
-
-class NodeRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """One node: its kernel, how many CPUs it has, and how many rings its agent reads."""
-
-    name: str
-    kernel: str = ""
-    cpus: int = 1
-    rings: int = 1
-    system: str = ""
-    architecture: str = ""
-    runtime: str = ""
-
-
-class Unanswered(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why nothing was performed: `verdict` is `unsupported` or `inconclusive`, `reason` a clause."""
-
-    verdict: str
-    reason: str
-
-
-class ScenarioRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """One scenario of a recording. `settings` are what differs from the cell's, `notes` sentences for the report.
-
-    `change` is what was changed of the installation while one act was repeated; empty where acts were performed once.
-    `unanswered` says why a live target could not even begin with it; `nodes` are those that it speaks of, all of the
-    recording's where none is named.
-    """
-
-    name: str
-    policy: bool = True
-    heard_to_the_end: bool | None = None
-    settled_after: float | None = None
-    started: str = ""
-    settings: dict[str, str] = {}
-    bindings: Bindings = Bindings()
-    notes: tuple[str, ...] = ()
-    unanswered: Unanswered | None = None
-    change: str = ""
-    nodes: tuple[str, ...] = ()
-
-
-class Cell(Struct, frozen=True, forbid_unknown_fields=True):
-    """One point of the matrix.
-
-    `differs` is what of the agent's settings differs from the defaults, `target` what it was recorded on.
-    """
-
-    tetragon: str
-    kubernetes: str
-    kernel: str
-    target: str
-    label: str = "defaults"
-    digest: str = ""
-    differs: dict[str, str] = {}
-    cli: str = ""
-
-    @property
-    def title(self) -> str:
-        """The cell in one line."""
-        place = f"Kubernetes {self.kubernetes}" if self.kubernetes else "no Kubernetes"
-        return f"Tetragon {self.tetragon} ({self.label}) · kernel {self.kernel} · {place}"
-
-
-class Provenance(Struct, frozen=True, forbid_unknown_fields=True):
-    """When and where the run was recorded, by what, and what was left out of it."""
-
-    recorded: str
-    where: str
-    made_by: str
-    left_out: tuple[str, ...] = ()
-
-
-class Index(Struct, frozen=True, forbid_unknown_fields=True):
-    """`recording.json`."""
-
-    format: int
-    cell: Cell
-    provenance: Provenance
-    nodes: tuple[NodeRecord, ...]
-    bindings: Bindings
-    settings: dict[str, str]
-    scenarios: tuple[ScenarioRecord, ...]
+#: Bytes of a file that is decoded whole: the records of it take many times as much memory.
+MOST_JSON = 16 * 1024 * 1024
+_WIDTH = 60
+_SUM = re.compile(r"([0-9a-f]{64})  (.+)")
+_COPY = "copy the recording again, whole"
+_CONVERT = "convert the raw records again"
 
 
 @dataclass(frozen=True)
@@ -170,39 +102,43 @@ class Recording:
         return decode(self.files[path], kind, f"{self.name}/{path}")
 
 
-def decode(content: bytes, kind: Any, source: str) -> Any:
+def decode(content: bytes, kind: Any, source: str, remedy: str = _CONVERT) -> Any:
     """JSON as a typed record. Raises `RecordingError` naming file and field."""
+    if len(content) > MOST_JSON:
+        raise RecordingError(f"{source} is larger than {MOST_JSON // (1024 * 1024)} MiB.", remedy=remedy)
     try:
         return msgspec.json.decode(content, type=kind)
-    except msgspec.MsgspecError as error:
-        raise RecordingError(f"{source}: {error}.", remedy="convert the raw records again") from error
+    except RecursionError as error:
+        raise RecordingError(f"{source} is nested too deeply.", remedy=remedy) from error
+    # a number of thousands of digits is a ValueError of Python's own
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise RecordingError(f"{source}: {safe(error)}.", remedy=remedy) from error
 
 
 def open_recording(path: Path) -> Recording:
     """The recording in the directory `path`, verified. Raises `RecordingError`."""
     if not path.is_dir():
-        raise RecordingError(f"There is no recording {path}.", remedy="name a directory that holds a recording.json")
-    files = {
-        file.relative_to(path).as_posix(): file.read_bytes()
-        for file in sorted(path.rglob("*"))
-        if file.is_file() and file != path / EXPECTED
-    }
-    expected = path / EXPECTED
-    kept = decode(expected.read_bytes(), dict[str, Any], str(expected)) if expected.is_file() else None
-    return from_files(path.name, files, kept)
+        raise RecordingError(f"There is no recording {safe(path)}.", remedy=f"name a directory that holds a {INDEX}")
+    files = folder.read(path)
+    written = files.pop(EXPECTED, None)
+    kept = None
+    if written is not None:
+        shown, remedy = safe(path / EXPECTED), "mend it; docs/recordings.md tells its form"
+        kept = decode(written, dict[str, Any], shown, remedy)
+        _refuse_doubles(written, shown, remedy)
+    return from_files(safe(path.name), files, kept)
 
 
 def from_files(name: str, files: Mapping[str, bytes], expected: Mapping[str, Any] | None = None) -> Recording:
-    """A recording from its files in memory, verified: format, checksums, and every file that it must have."""
+    """A recording from its files in memory, verified: format, names, checksums, and every file that it must have."""
     if INDEX not in files:
         raise RecordingError(f"{name} is no recording: {INDEX} is missing.", remedy="make one: tetraproof convert")
-    found = decode(files[INDEX], dict[str, Any], f"{name}/{INDEX}").get("format")
-    if not isinstance(found, int) or found > FORMAT:
-        raise RecordingError(
-            f"{name}/{INDEX}: format is {found}, and this tetraproof reads up to {FORMAT}.",
-            remedy="use a newer tetraproof",
-        )
-    index = decode(files[INDEX], Index, f"{name}/{INDEX}")
+    source = f"{name}/{INDEX}"
+    _check_format(decode(files[INDEX], dict[str, Any], source).get("format"), source)
+    index = decode(files[INDEX], Index, source)
+    _refuse_doubles(files[INDEX], source)
+    admission.check_index(index, source)
+    admission.check_paths(name, files)
     _check_sums(name, files)
     for scenario in index.scenarios:
         needed = ["acts.json", "events.jsonl", *(["policy.yaml", "state.json"] if scenario.policy else [])]
@@ -212,17 +148,64 @@ def from_files(name: str, files: Mapping[str, bytes], expected: Mapping[str, Any
             if f"scenarios/{scenario.name}/{file}" not in files:
                 raise RecordingError(
                     f"{name}: scenarios/{scenario.name}/{file} is missing.",
-                    remedy="copy the recording again, whole, or convert the raw records again",
+                    remedy=f"{_COPY}, or {_CONVERT}",
                 )
     recording = Recording(name, index, files, expected)
     for scenario in index.scenarios:  # read once now, so that a bad field is told before anything is judged
-        if scenario.change:
-            recording.continuity(scenario.name)
-            continue
-        recording.acts(scenario.name)
-        recording.states(scenario.name)
-        recording.states(scenario.name, after=True)
+        _check_scenario(recording, scenario)
     return recording
+
+
+def _check_format(found: object, source: str) -> None:
+    # neither true nor 1.0 is the number 1
+    if type(found) is int and found > FORMAT:
+        raise RecordingError(
+            f"{source}: format is {shorten(found, _WIDTH)}, and this tetraproof reads up to {FORMAT}.",
+            remedy="use a newer tetraproof",
+        )
+    if type(found) is not int or found != FORMAT:
+        raise RecordingError(
+            f"{source}: format is {shorten(json.dumps(found), _WIDTH)}, and there is none but {FORMAT}.",
+            remedy=f"{_CONVERT}, or use the tetraproof that made it",
+        )
+
+
+def _check_scenario(recording: Recording, scenario: ScenarioRecord) -> None:
+    inside = f"scenarios/{scenario.name}"
+    nodes = [node.name for node in recording.index.nodes]
+    for file in ("acts.json", "continuity.json", "state.json", "state-after.json"):
+        path = f"{inside}/{file}"
+        content = recording.files.get(path)
+        if content is None:
+            continue
+        source = f"{recording.name}/{path}"
+        if file == "continuity.json":
+            if scenario.change:
+                admission.check_continuity(recording.continuity(scenario.name), scenario.change, nodes, source)
+        elif file == "acts.json":
+            admission.check_acts(recording.acts(scenario.name), nodes, source)
+        else:
+            states = recording.states(scenario.name, after=file == "state-after.json")
+            admission.check_states(states, nodes, source)
+        _refuse_doubles(content, source)
+
+
+def _refuse_doubles(content: bytes, source: str, remedy: str = _CONVERT) -> None:
+    """Refuse JSON in which a name stands twice in one object: which of the two counts, each reader decides."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        told = dict(pairs)
+        if len(told) < len(pairs):
+            twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+            raise RecordingError(f"{source}: {shorten(repr(twice), _WIDTH)} stands twice in an object.", remedy=remedy)
+        return told
+
+    try:
+        json.loads(content, object_pairs_hook=once)
+    except RecursionError as error:
+        raise RecordingError(f"{source} is nested too deeply.", remedy=remedy) from error
+    except ValueError as error:
+        raise RecordingError(f"{source}: {safe(error)}.", remedy=remedy) from error
 
 
 def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -234,8 +217,11 @@ def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def write(files: Mapping[str, bytes], destination: Path) -> None:
     """Write a sealed recording into `destination`, which must not exist or be empty."""
+    admission.check_paths(safe(destination.name), files)
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
-        raise RecordingError(f"{destination} is there already, and is no empty folder.", remedy="name a new folder")
+        raise RecordingError(
+            f"{safe(destination)} is there already, and is no empty folder.", remedy="name a new folder"
+        )
     for path, content in sealed(files).items():
         target = destination / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -244,12 +230,11 @@ def write(files: Mapping[str, bytes], destination: Path) -> None:
 
 def _check_sums(name: str, files: Mapping[str, bytes]) -> None:
     if SUMS not in files:
-        raise RecordingError(f"{name}: {SUMS} is missing.", remedy="copy the recording again, whole")
-    pairs = (line.partition("  ") for line in files[SUMS].decode("utf-8", "replace").splitlines())
-    listed = {path: digest for digest, _, path in pairs if path}
+        raise RecordingError(f"{name}: {SUMS} is missing.", remedy=_COPY)
+    listed = _listed(name, files[SUMS])
     present = set(files) - {SUMS}
     for path in sorted(listed.keys() - present):
-        raise RecordingError(f"{name}: {path} is missing.", remedy="copy the recording again, whole")
+        raise RecordingError(f"{name}: {path} is missing.", remedy=_COPY)
     for path in sorted(present - listed.keys()):
         raise RecordingError(f"{name}: {path} is not listed in {SUMS}.", remedy="remove the file that does not belong")
     for path, content in files.items():
@@ -258,3 +243,23 @@ def _check_sums(name: str, files: Mapping[str, bytes]) -> None:
                 f"{name}: {path} has another checksum than {SUMS} says.",
                 remedy="copy the recording again; a recording is never edited",
             )
+
+
+def _listed(name: str, content: bytes) -> dict[str, str]:
+    """The sums by path, from lines as `sha256sum` writes them."""
+    listed: dict[str, str] = {}
+    lines = content.decode("utf-8", "replace").split("\n")
+    for number, line in enumerate(lines if lines[-1] else lines[:-1], 1):
+        where = f"{name}/{SUMS}, line {number}"
+        told = _SUM.fullmatch(line)
+        if told is None:
+            raise RecordingError(f"{where} is no checksum and path: {shorten(repr(line), _WIDTH)}.", remedy=_COPY)
+        path = told[2]
+        if fault := folder.fault_of_path(path):
+            raise RecordingError(f"{where}: {shorten(path, _WIDTH)} is no path: {fault}.", remedy=_COPY)
+        if path in {SUMS, EXPECTED}:
+            raise RecordingError(f"{where}: {path} is not among what is sealed.", remedy=_COPY)
+        if path in listed:
+            raise RecordingError(f"{where}: {shorten(path, _WIDTH)} is listed twice.", remedy=_COPY)
+        listed[path] = told[1]
+    return listed
