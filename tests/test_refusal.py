@@ -64,6 +64,8 @@ TABLE = [
     ("1.7.1", Fault.LACK, "containerSelector not allowed in non-k8s environment"),
     ("1.7.1", Fault.LACK, "failed to configure uprobe, GetUrl and DnsLookup actions not supported"),
     ("main", Fault.LACK, "can't use SubStringIgnCase operator, no kernel support"),
+    ("1.4.1", Fault.LACK, "BTF load failed: open /sys/kernel/btf/vmlinux: no such file or directory"),
+    ("1.7.0", Fault.LACK, "lsm validation failed: error in spec.lsmHooks[0]: failed to load BTF: not found"),
     # what no agent takes
     ("1.4.1", Fault.POLICY, "validation failed: Error override action can be used only with syscalls and security_ hooks"),
     ("1.4.1", Fault.POLICY, "Error list 'list:dups' not found"),
@@ -114,7 +116,12 @@ TABLE = [
     ("1.7.0", Fault.POLICY, "TracingPolicyNamespaced cannot match host workloads so spec.hostSelector should be null"),
     ("1.7.0", Fault.POLICY, "data argument missing 'resolve' setup"),
     ("main", Fault.POLICY, "spec.uprobes[0]: uprobe needs exactly one of either Symbols, Offsets or Addrs defined"),
+    ("1.7.0", Fault.POLICY, 'compileCall: call "size" (size(x)) not supported'),
+    ("1.4.1", Fault.POLICY, "failed to get symbols from list 'mine': ftrace: 'tcp_qq*' not found"),
     # what says nothing of the policy
+    ("1.4.1", Fault.UNTOLD, "matchNamespace reading host 'Pid' namespace failed: no such process"),
+    ("1.7.0", Fault.UNTOLD, "failed to get enforcer handler for 'guard'"),
+    ("1.7.0", Fault.UNTOLD, "program generic_fmodret_override not found"),
     ("1.4.1", Fault.UNTOLD, "failed to add tracing policy guard, a sensor collection with the key already exists"),
     ("1.7.0", Fault.UNTOLD, "sensor generic_kprobe from collection guard failed to load: failed to create map 'filter_map': cannot allocate memory"),
     ("1.7.0", Fault.UNTOLD, "validateKprobeSpec: ksyms.KernelSymbols: function foo reported at address 0, insufficient permissions? kptr_restrict: 1"),

@@ -70,6 +70,8 @@ _LACKS = (
     r"Resolving attributes for Uprobes is not supported",
     r"CGo binaries not supported",
     r"LSM hooks are not supported",
+    r"failed to load BTF|BTF load failed|failed to find BTF:|specified BTF does not exist",
+    r"unsupported arch(?:itecture)?:? ",
     # the kernel's own words, by way of the BPF library
     r"unknown func bpf_\w+",
     r"helper,? (?:bpf_\w+|which is not available)|bpf_\w+ helper not available",
@@ -128,6 +130,8 @@ _MISTAKES = (
     r"TracingPolicyNamespaced cannot match host workloads",
     r"yaml does not include spec|failed to validate TracingPolicy|failed to parse (?:register|assignment|options)",
     r"wrong ArgSelector|wrong (?:symbol|offset) ",
+    r"unsupported CEL expr|compile(?:Call|Literal): |inequality .{1,40}not supported|arg\d+ has unsupported type",
+    r"ftrace: '[^']*' not found|symbol not found ",
 )
 _UNTOLD = (
     r"a sensor collection with the key already exists|already exists: not adding|sensor already loaded",
@@ -135,6 +139,9 @@ _UNTOLD = (
     r"resource temporarily unavailable",
     r"device or resource busy|deadline exceeded|context canceled|timed out|connection re(?:fused|set)|broken pipe",
     r"operation not permitted|open(?:ing)? \S+: permission denied|insufficient permissions|Insuffcient permissions",
+    r"(?:namespace|kernel config|kernel version) (?:lookup )?failed",
+    r"program \S+ not found|map '[^']*' (?:was )?not found|sensor program .{1,80}can not be found",
+    r"failed to (?:add|get) enforcer|failed to (?:load|open) (?:bpf |enforcer )?map",
     r"kernel symbols (?:addresses are not available|uninitialized)|KernelSymbols",
 )
 #: What an agent says, as patterns, with whose fault it is; tried in this order.
