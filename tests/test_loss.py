@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.builders import RECORDINGS
-from tetraproof.loss import keep, lost, posted, samples
+from tetraproof.errors import RecordingError
+from tetraproof.loss import keep, lost, posted, samples, unread
 
 LOST = "tetragon_observer_ringbuf_events_lost_total"
 RECEIVED, HANDED_ON = (
@@ -15,8 +16,25 @@ RECEIVED, HANDED_ON = (
 EVENTS = 'tetragon_policy_events_total{binary="%s",hook="kprobe:f",policy="%s"}'
 
 
-def metrics(**values: float) -> str:
+QUEUE_LOST = "tetragon_observer_ringbuf_queue_events_lost_total"
+#: What every agent counts from its start on.
+ALL = {LOST: 0, QUEUE_LOST: 0, RECEIVED: 0, HANDED_ON: 0}
+OLDER = {
+    "tetragon_ringbuf_perf_event_lost_total": 0,
+    "tetragon_ringbuf_queue_lost_total": 0,
+    "tetragon_ringbuf_perf_event_received_total": 0,
+    "tetragon_ringbuf_queue_received_total": 0,
+}
+STARTED = "process_start_time_seconds"
+
+
+def metrics(**values: float | str) -> str:
     return "".join(f"{name} {value}\n" for name, value in values.items())
+
+
+def whole(**values: float | str) -> str:
+    """A reading of all that an agent counts, some of it with another value."""
+    return metrics(**{**ALL, **values})
 
 
 @pytest.mark.parametrize(
@@ -24,15 +42,21 @@ def metrics(**values: float) -> str:
     [
         ({LOST: 0}, {LOST: 0}, ""),
         ({LOST: 7}, {LOST: 7}, ""),
-        ({LOST: 7}, {LOST: 2}, "the agent restarted meanwhile"),
+        (
+            {LOST: 7},
+            {LOST: 2},
+            "the agent restarted meanwhile: its counters fell (tetragon_observer_ringbuf_events_lost)",
+        ),
         ({RECEIVED: 900, HANDED_ON: 900}, {RECEIVED: 5, HANDED_ON: 5}, "the agent restarted meanwhile"),
+        ({STARTED: 1.7e9}, {STARTED: 1.7e9}, ""),
+        ({STARTED: 1.7e9}, {STARTED: 1.7e9 + 1}, "the agent restarted meanwhile: its process is another"),
         ({"go_goroutines": 100}, {"go_goroutines": 7}, ""),
+        ({"go_goroutines": 100}, {}, ""),
         ({LOST: 7}, {LOST: 9}, "the agent lost 2 (tetragon_observer_ringbuf_events_lost)"),
         ({}, {LOST: 2}, "the agent lost 2"),
-        ({}, {"tetragon_observer_ringbuf_queue_events_lost_total": 1}, "the agent lost 1"),
+        ({}, {QUEUE_LOST: 1}, "the agent lost 1"),
         ({}, {"tetragon_missed_prog_probes_total": 1}, "the agent lost 1"),
-        # older names
-        ({}, {"tetragon_ringbuf_perf_event_lost_total": 3}, "the agent lost 3"),
+        ({}, {"tetragon_missed_events_total": 1}, "the agent lost 1"),
         # the export's own rate limit is not the stream's loss
         ({}, {"tetragon_export_ratelimit_events_dropped_total": 9}, ""),
         ({}, {"go_goroutines": 100}, ""),
@@ -47,24 +71,90 @@ def metrics(**values: float) -> str:
         ({RECEIVED: 0, HANDED_ON: 0}, {RECEIVED: 10000, HANDED_ON: 9501}, ""),
         ({RECEIVED: 0, HANDED_ON: 0}, {RECEIVED: 10000, HANDED_ON: 9499}, "the agent fell behind"),
         ({RECEIVED: 9000, HANDED_ON: 1000}, {RECEIVED: 9100, HANDED_ON: 1100}, ""),
-        (
-            {},
-            {"tetragon_ringbuf_perf_event_received_total": 900, "tetragon_ringbuf_queue_received_total": 1},
-            "fell behind",
-        ),
+        # no count at all
+        ({LOST: "NaN"}, {LOST: 0}, "before the acts the agent's tetragon_observer_ringbuf_events_lost is nan, and no"),
+        ({LOST: 0}, {LOST: "NaN"}, "after them the agent's tetragon_observer_ringbuf_events_lost is nan, and no count"),
+        ({}, {LOST: "+Inf"}, "is inf, and no count"),
+        ({}, {HANDED_ON: "+Inf"}, "is inf, and no count"),
+        ({LOST: -3}, {LOST: 0}, "is -3, and no count"),
+        # what can be read is read, and what cannot says so
+        ({}, {LOST: "lots"}, "after them the agent's metrics cannot be read"),
+        ({LOST: ""}, {}, "before the acts the agent's metrics cannot be read"),
     ],
 )
-def test_what_was_lost_between_two_readings(before: dict[str, float], after: dict[str, float], word: str) -> None:
+def test_what_was_lost_between_two_readings(
+    before: dict[str, float | str], after: dict[str, float | str], word: str
+) -> None:
     """Told in a clause with the counter's name; nothing where nothing was."""
-    told = lost(metrics(**before), metrics(**after))
+    told = lost(whole(**before), whole(**after))
     assert word in told
     assert bool(told) == bool(word)
+
+
+def test_older_names_are_known() -> None:
+    """Tetragon 1.1 and before called them otherwise."""
+    before = metrics(**OLDER)
+    assert lost(before, before) == ""
+    worse = {**OLDER, "tetragon_ringbuf_perf_event_lost_total": 3}
+    assert lost(before, metrics(**worse)) == "the agent lost 3 (tetragon_ringbuf_perf_event_lost)"
+    behind = {**OLDER, "tetragon_ringbuf_perf_event_received_total": 900}
+    assert "fell behind" in lost(before, metrics(**behind))
+
+
+BASE = 'tetragon_missed_prog_probes_total{attach="a",policy="__base__"}'
+
+
+@pytest.mark.parametrize("missing", [*ALL, BASE])
+def test_a_counter_that_is_gone_excludes_no_loss(missing: str) -> None:
+    """After the acts, or on both sides where every agent has it."""
+    there = {**ALL, BASE: 0}
+    less = metrics(**{name: value for name, value in there.items() if name != missing})
+    name = missing.partition("{")[0].removesuffix("_total")
+    told = lost(metrics(**there), less)
+    assert name in told
+    assert "a loss of events would not be seen" in told
+    assert told == unread(metrics(**there), less)
+    assert bool(lost(less, less)) == (missing in ALL)
+    assert bool(lost(less, metrics(**there))) == (missing in ALL)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("", "", "no metrics were read before the acts"),
+        ("", whole(), "no metrics were read before the acts"),
+        (whole(), "", "no metrics were read after them"),
+        (whole(), "\n \n", "no metrics were read after them"),
+        (
+            whole(),
+            "# HELP x\n# TYPE x counter\n",
+            "after them the agent's metrics lack tetragon_observer_ringbuf_events",
+        ),
+        (whole(), metrics(go_goroutines=7), "after them the agent's metrics lack"),
+        (whole(), "<html>no such page</html>", "after them the agent's metrics cannot be read: invalid metric name"),
+        (whole(), "HTTP/1.0 503 Unavailable\r\n\r\n", "after them the agent's metrics cannot be read"),
+        (whole(), whole()[:-5], "after them the agent's metrics"),
+        (whole(), whole() + f"{LOST} 3\n", "tetragon_observer_ringbuf_events_lost is told twice, as 0 and as 3"),
+        (whole(), '\x1b[31m{a="\n', "after them the agent's metrics cannot be read"),
+    ],
+)
+def test_a_reading_that_is_none_excludes_no_loss(before: str, after: str, told: str) -> None:
+    """No scrape, an empty one, a page of something else, one that was cut: nobody can say that nothing was lost."""
+    for clause in (unread(before, after), lost(before, after)):
+        assert told in clause
+        assert clause.isprintable()
+
+
+def test_readings_that_can_be_read_leave_nothing_open() -> None:
+    """Whether something was lost is another question."""
+    assert unread(whole(), whole()) == ""
+    assert unread(whole(), whole(**{LOST: 5})) == ""
 
 
 def test_each_label_is_counted_for_itself() -> None:
     """A probe missed on one hook is told with the hook's name, and an old loss of another is none."""
     one, other = (f'tetragon_missed_prog_probes_total{{attach="{name}",policy="guard"}}' for name in "ab")
-    told = lost(f"{one} 1\n{other} 5\n", f"{one} 4\n{other} 5\n")
+    told = lost(f"{whole()}{one} 1\n{other} 5\n", f"{whole()}{one} 4\n{other} 5\n")
     assert told == "the agent lost 3 (tetragon_missed_prog_probes attach=a, policy=guard)"
 
 
@@ -78,9 +168,19 @@ def test_the_policies_events_are_counted_by_program() -> None:
     assert posted(before, after, "nobody") == {}
 
 
+@pytest.mark.parametrize("value", ["NaN", "+Inf"])
+def test_a_policy_s_count_that_is_none_is_refused(value: str) -> None:
+    """It is neither 0 nor anything else."""
+    name = EVENTS % ("/bin/a", "guard")
+    for before, after in (("1", value), (value, "1")):
+        with pytest.raises(RecordingError, match="is no count"):
+            posted(f"{name} {before}\n", f"{name} {after}\n", "guard")
+    assert posted(f"{name} {value}\n", f"{name} {value}\n", "other") == {}
+
+
 def test_what_is_kept_of_a_reading_is_what_is_read() -> None:
     """A trimmed exposition says the same as the whole one."""
-    whole = [
+    told = [
         f"# TYPE {LOST} counter",
         f"{LOST} 2",
         f"{RECEIVED} 10",
@@ -91,10 +191,12 @@ def test_what_is_kept_of_a_reading_is_what_is_read() -> None:
         'tetragon_missed_prog_probes_total{attach="a",policy="__base__"} 1',
         'tetragon_missed_prog_probes_total{attach="a",policy="other"} 1',
         "go_goroutines 100",
+        f"{STARTED} 1.7e9",
+        "process_open_fds 7",
     ]
-    kept = [line for line in whole if keep(line, "guard")]
-    assert kept == [*whole[1:5], whole[7]]
-    assert posted("", "\n".join(kept) + "\n", "guard") == posted("", "\n".join(whole) + "\n", "guard")
+    kept = [line for line in told if keep(line, "guard")]
+    assert kept == [*told[1:5], told[7], told[10]]
+    assert posted("", "\n".join(kept) + "\n", "guard") == posted("", "\n".join(told) + "\n", "guard")
 
 
 def test_a_counter_with_and_without_its_suffix_is_one() -> None:
@@ -110,4 +212,5 @@ def test_recorded_metrics_are_read(path: object) -> None:
     after = path.read_text(encoding="utf-8")  # type: ignore[attr-defined]
     before = path.with_name("metrics-before.txt").read_text(encoding="utf-8")  # type: ignore[attr-defined]
     assert samples(after)
+    assert unread(before, after) == ""
     assert bool(lost(before, after)) == ("unfiltered" in str(path))
