@@ -29,6 +29,8 @@ SUITES ?=
 POLICIES ?=
 WORKLOADS ?=
 ACKNOWLEDGED ?=
+PROTO ?=
+VERSION ?=
 YES ?=
 RECORD ?=
 SLOWNESS ?=
@@ -54,7 +56,7 @@ RUN = $(BIN)/python -m pytest $(if $(SUITES),-c pyproject.toml -p conftest "$(SU
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help test check guest matrix prove bench clean clean-cluster
+.PHONY: help test check guest matrix prove types bench clean clean-cluster
 
 help: ## this list
 	@echo "tetraproof proves that Tetragon policies do what they say."
@@ -131,6 +133,10 @@ matrix: $(VENV)/run ## replay every shipped recording, and merge the results int
 
 prove: $(VENV)/run ## damage the recordings in every way, and see that the suites notice
 	@$(BIN)/tetraproof prove $(if $(RECORDING),--recording "$(RECORDING)")
+
+types: $(VENV)/check ## make the types of events anew from Tetragon's protobuf (PROTO= a checkout's api/v1, VERSION=)
+	$(BIN)/python tools/api_types.py "$(PROTO)" "$(VERSION)"
+	$(BIN)/ruff format tetraproof/api.py
 
 bench: $(VENV)/check ## how fast events are parsed and matched (benchmarks/README.md)
 	$(BIN)/python benchmarks/parse_events.py

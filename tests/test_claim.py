@@ -94,5 +94,62 @@ def test_loading_is_the_one_promise_that_is_judged_all_the_same() -> None:
     judged = Claim("a", loads, about_loading=True).judge(run("load_error", "invalid argument"))
     assert judged.word == "violates"
     assert "invalid argument" in judged.judgement.reason
-    excused = Claim("a", loads, known=(known(),), about_loading=True).judge(run("load_error", "invalid argument"))
+    refused = Known(WORKERS, lambda run: run.refused_with("invalid argument"))
+    excused = Claim("a", loads, known=(refused,), about_loading=True).judge(run("load_error", "invalid argument"))
     assert excused.word == "known workers"
+
+
+def test_what_only_explains_excuses_nothing() -> None:
+    """A policy that is not in force is the worst news there is, until somebody has acknowledged it of this policy."""
+    refused = Known(WORKERS, lambda run: run.refused_with("invalid argument"))
+    claim = Claim("a", loads, about_loading=True, explaining=(refused,))
+    judged = claim.judge(run("load_error", "invalid argument"))
+    assert (judged.word, judged.explained) == ("violates", refused)
+    assert claim.judge(run("load_error", "no such file")).explained is None
+
+
+def asks(*questions: tuple[str, str, bool]) -> Body:
+    """A body that asserts several questions: of which act, about what, with which answer."""
+
+    def body(_: Run) -> None:
+        for act, about, answer in questions:
+            assert ask(act, f"{act} {about}", answer, str, about)
+
+    return body
+
+
+def of(*sides: tuple[str, str]) -> Known:
+    """A finding whose evidence asks about these sides of acts, and is there."""
+    return Known(WORKERS, lambda _: all(ask(act, f"{act} {about} is so", True, str, about) for act, about in sides))
+
+
+@pytest.mark.parametrize(
+    ("body", "evidence", "word"),
+    [
+        (asks(("it", "outcome", False)), of(("it", "outcome")), "known workers"),
+        (asks(("it", "outcome", True), ("it", "own", False)), of(("it", "own")), "known workers"),
+        # two refutations, and the evidence speaks of both
+        (asks(("it", "outcome", False), ("it", "own", False)), of(("it", "outcome"), ("it", "own")), "known workers"),
+        # a second one that it does not speak of, before or after: another side, another act
+        (asks(("it", "outcome", False), ("it", "own", False)), of(("it", "outcome")), "violates"),
+        (asks(("it", "own", False), ("it", "outcome", False)), of(("it", "outcome")), "violates"),
+        (asks(("it", "outcome", False), ("that", "outcome", False)), of(("it", "outcome")), "violates"),
+        (asks(("it", "outcome", False)), of(("that", "outcome")), "violates"),
+        (asks(("it", "outcome", False)), of(), "violates"),
+    ],
+)
+def test_a_finding_excuses_just_the_refutations_that_its_evidence_speaks_of(
+    body: Body, evidence: Known, word: str
+) -> None:
+    """A second refutation in the same body, or another cause, is new."""
+    assert Claim("a", body, known=(evidence,)).judge(run()).word == word
+
+
+def test_an_assertion_that_asks_nothing_is_no_known_refutation() -> None:
+    """Nobody can tell what it was about."""
+
+    def body(_: Run) -> None:
+        assert ask("it", "outcome", False, str, "outcome") or True
+        assert False, "a slip"  # noqa: B011, PT015 - a suite's own
+
+    assert Claim("a", body, known=(of(("it", "outcome")),)).judge(run()).word == "violates"

@@ -286,7 +286,7 @@ def test_metrics_are_read_where_both_readings_are_there() -> None:
     """What the policy posted, and what the agent lost."""
     both = made(ACT, extra={"metrics-before.txt": metrics(1), "metrics-after.txt": metrics(3)})
     assert observed(both, IT).posted == {"/usr/bin/bash": 2}
-    one = observed(made(ACT, extra={"metrics-after.txt": metrics(3)}), IT).posted
+    one = observed(made(ACT, extra={"metrics-before.txt": b"", "metrics-after.txt": metrics(3)}), IT).posted
     assert isinstance(one, Unknown)
     lossy = b"tetragon_observer_ringbuf_events_lost_total 5\n"
     lost = made(ACT, events=KILLED, extra={"metrics-before.txt": metrics(1), "metrics-after.txt": metrics(1) + lossy})
@@ -301,7 +301,8 @@ def test_metrics_are_read_where_both_readings_are_there() -> None:
         ({"state": "TP_STATE_ENABLED", "mode": "TP_MODE_ENFORCE"}, "enabled", "enforce", None),
         ({"state": "TP_STATE_LOAD_ERROR", "error": "EINVAL"}, "load_error", "", None),
         ({"enabled": True}, "enabled", "", None),
-        ({}, "disabled", "", None),
+        ({"enabled": False}, "disabled", "", None),
+        ({}, "unknown", "", None),
         (
             {"state": "TP_STATE_ENABLED", "stats": {"action_counters": {"post": "8", "signal": "3", "override": 2}}},
             "enabled",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,7 +29,8 @@ from tetraproof.act import Act, shell
 from tetraproof.answer import Judgement, Undecided, Unknown, judge
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.capability import Counters
-from tetraproof.event import Event
+from tetraproof.errors import UsageError
+from tetraproof.event import Event, parse
 from tetraproof.expectation import Exactly, Exec, Exit, Kprobe
 from tetraproof.observation import Done, Observed
 from tetraproof.scenario import Run
@@ -54,6 +57,32 @@ WRAPPED = (
 )
 
 Question = Callable[[Run], bool]
+
+
+def changed(event: Event, change: Callable[[dict[str, Any]], object]) -> Event:
+    """The event with its JSON changed."""
+    told = event.json()
+    change(told)
+    made = parse(json.dumps(told).encode())
+    assert isinstance(made, Event)
+    return made
+
+
+def anonymous(event: Event, node: str = NODE) -> Event:
+    """The event, without its process."""
+    return changed(event, lambda told: (told["process_kprobe"].pop("process"), told.update(node_name=node)))
+
+
+def unread(event: Event) -> Event:
+    """The event, with an action that nobody here knows by its number."""
+    return changed(event, lambda told: told["process_kprobe"].update(action=77))
+
+
+def unknown_kind(process: Any, action: str) -> Event:
+    """An event of a kind that a newer agent may have."""
+    return changed(
+        hooked(process), lambda told: told.update(process_new={**told.pop("process_kprobe"), "action": action})
+    )
 
 
 def seen(events: list[Event], exit_code: int | None = 0, *, heard: bool = True, **said: str) -> Run:
@@ -359,7 +388,7 @@ def test_a_mode_that_nobody_told_is_not_refuted(states: tuple[Any, ...]) -> None
 )
 def test_loaded_is_in_force(states: tuple[Any, ...], expected: Verdict) -> None:
     """By the agent's word; the policy gives the run its title."""
-    run = Run(Observed("made", policy(), {}, states=states))
+    run = Run(Observed("made", policy(), {}, states=states, states_after=states))
     assert verdict(run, lambda run: run.loaded) is expected
     assert run.loading.verdict is expected
 
@@ -455,3 +484,255 @@ def test_a_failure_by_a_yes_tells_the_yes() -> None:
     assert reason.startswith("made: act it was killed: exit 137; the agent tells SIGKILL.\n")
     reason = judged(run, lambda run: Kprobe() in run.it.timeline, negated=True).reason
     assert reason.startswith("made: seen, where none should be: ")
+
+
+# what a word means
+
+
+GREP = child(SHELL, 102, "/usr/bin/grep", "x")
+FREE, FOLLOWED = (lambda run: run.it.free), (lambda run: run.it.succeeded)
+
+
+@pytest.mark.parametrize(
+    ("events", "exit_code", "free", "succeeded"),
+    [
+        (WELL, 0, C, C),
+        ([execs(SHELL), exits(SHELL, 7)], 7, C, V),
+        # a child that failed, and one whose reader went away
+        ([execs(SHELL), execs(GREP), exits(GREP, 1), exits(SHELL)], 0, C, V),
+        ([execs(SHELL), execs(GREP), exits(GREP, signal="SIGPIPE"), exits(SHELL)], 0, C, C),
+        ([execs(SHELL), execs(GREP), exits(GREP, signal="SIGTERM"), exits(SHELL)], 0, V, V),
+        ([execs(SHELL), execs(GREP), exits(GREP, signal="SIGKILL"), exits(SHELL)], 0, V, V),
+        # the policy tells of an enforcement, by whichever of its hooks, whatever became of it
+        ([execs(SHELL), OPENED, exits(SHELL)], 0, V, V),
+        ([execs(SHELL), hooked(SHELL, function="tcp_connect", action="OVERRIDE"), exits(SHELL)], 0, V, V),
+        ([execs(SHELL), hooked(SHELL, action="NOTIFYENFORCER"), exits(SHELL)], 0, V, V),
+        ([execs(SHELL), hooked(SHELL, action="POST", return_action="KPROBE_ACTION_SIGKILL"), exits(SHELL)], 0, V, V),
+        ([execs(SHELL), hooked(SHELL, action="POST"), exits(SHELL)], 0, C, C),
+        # an action that cannot be read, or that nobody knows here
+        ([execs(SHELL), hooked(SHELL, action="VAPORIZE"), exits(SHELL)], 0, I, I),
+        ([execs(SHELL), unread(hooked(SHELL)), exits(SHELL)], 0, I, I),
+        # whose it is, nobody can tell
+        ([execs(SHELL), anonymous(hooked(SHELL)), exits(SHELL)], 0, I, I),
+        ([execs(SHELL), anonymous(hooked(SHELL, action="POST")), exits(SHELL)], 0, C, C),
+        # of a kind that is not known here
+        ([execs(SHELL), unknown_kind(SHELL, "KPROBE_ACTION_SIGKILL"), exits(SHELL)], 0, V, V),
+        ([execs(SHELL), unknown_kind(SHELL, "KPROBE_ACTION_POST"), exits(SHELL)], 0, C, C),
+    ],
+)
+def test_what_is_free_was_left_alone_and_ended_by_itself(
+    events: list[Event], exit_code: int, free: Verdict, succeeded: Verdict
+) -> None:
+    """Whatever it printed: an enforcement that is told, or a signal, is none that was left alone."""
+    run = seen(events, exit_code)
+    assert (verdict(run, FREE), verdict(run, FOLLOWED)) == (free, succeeded)
+    unheard = seen(events, exit_code, heard=False)
+    assert verdict(unheard, FREE) is (V if free is V else I)
+
+
+def test_in_monitor_mode_nothing_is_enforced() -> None:
+    """An action in an event tells what would have been done, where every agent says that it only monitors."""
+    monitored, enforcing = (state(mode=mode) for mode in ("monitor", "enforce"))
+    act = performed(*ACT.argv)
+    for states, expected in (((monitored,), C), ((enforcing,), V), ((monitored, enforcing), V)):
+        run = run_of({"it": (ACT, act)}, [execs(SHELL), OPENED, exits(SHELL)], states=states)
+        assert verdict(run, FREE) is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "stdout", "expected"),
+    [
+        (lambda run: run.it.killed, "", C),
+        (lambda run: run.it.killed, "the page\n", V),
+        (lambda run: run.it.killed_after("the page\n"), "the page\n", C),
+        (lambda run: run.it.killed_after("the page\n"), "the page\nand more\n", V),
+        (lambda run: run.it.killed_after("the page\n"), "", V),
+        (lambda run: run.it.stopped, "", C),
+        (lambda run: run.it.stopped, "moved\n", V),
+        (lambda run: run.it.printed("the page\n"), "the page\n", V),
+        (lambda run: run.it.said("the page"), "the page\n", V),
+        (lambda run: run.it.exited(137), "", V),
+    ],
+)
+def test_what_is_killed_was_killed_before_anything_got_out(question: Question, stdout: str, expected: Verdict) -> None:
+    """A page that was printed and whose reader was killed then has been read."""
+    assert verdict(seen(BY_SIGKILL, 137, stdout=stdout), question) is expected
+
+
+def test_through_a_terminal_more_is_shown_than_was_printed() -> None:
+    """It echoes what is typed, so there the text is found among the rest."""
+    act = Act(("bash",), stdin="echo a\n", tty=True)
+    process = started(100, BASH, "")
+    events = [execs(process), exits(process, signal="SIGKILL")]
+    run = run_of({"it": (act, performed("bash", exit_code=137, stdout="# echo a\r\na\r\n", tty=True))}, events)
+    assert verdict(run, lambda run: run.it.killed_after("a\n")) is C
+    assert verdict(run, lambda run: run.it.killed_after("b\n")) is V
+
+
+@pytest.mark.parametrize(
+    ("stderr", "error", "expected"),
+    [
+        ("cat: x: Operation not permitted\n", "EPERM", C),
+        ("cat: x: Permission denied\n", "EPERM", V),
+        ("cat: x: Permission denied\n", "EACCES", C),
+        ("cat: x: No such file or directory\n", "EACCES", V),
+    ],
+)
+def test_denied_names_the_error(stderr: str, error: str, expected: Verdict) -> None:
+    """Another errno is another refusal, and what was read before is no refusal."""
+    events = [execs(SHELL), exits(SHELL, 1)]
+    assert verdict(seen(events, 1, stderr=stderr), lambda run: run.it.denied_with(error)) is expected
+    assert verdict(seen(events, 1, stderr=stderr, stdout="the page\n"), lambda run: run.it.denied_with(error)) is V
+    killed = [execs(SHELL), exits(SHELL, signal="SIGSEGV")]
+    assert verdict(seen(killed, 139, stderr=stderr), lambda run: run.it.denied_with(error)) is V
+    with pytest.raises(UsageError, match="EPERM"):
+        _ = seen(events, 1).it.denied_with("EPERN")
+
+
+def test_printed_may_be_one_of_several_and_what_another_printed() -> None:
+    """Exactly one of them, with exit code 0."""
+    one, other = performed("x", stdout="a\n"), performed("x", stdout="b\n")
+    first, second = started(100, "/usr/bin/x", ""), started(101, "/usr/bin/x", "")
+    events = [execs(first), exits(first), execs(second), exits(second)]
+    run = run_of({"it": (Act(("x",)), one), "that": (Act(("x",)), other)}, events)
+    assert verdict(run, lambda run: run.it.printed("b\n", "a\n")) is C
+    assert verdict(run, lambda run: run.it.printed("b\n", "c\n")) is V
+    assert verdict(run, lambda run: run.it.printed_as(run.that)) is V
+    assert verdict(run, lambda run: run.it.printed_as(run.it)) is C
+    nothing = run_of({"it": (Act(("x",)), performed("x"))}, events[:2])
+    assert verdict(nothing, lambda run: run.it.printed_as(run.it)) is V
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line", "expected"),
+    [
+        ("-c *****", "", C),
+        ("-c x", "", V),
+        ("-c *****", '"/tmp/x-secret"', V),
+    ],
+)
+def test_masked_is_masked_everywhere(arguments: str, line: str, expected: Verdict) -> None:
+    """`*****` stands where the secret stood, and no event holds it, whoever's it is."""
+    masked = started(100, BASH, arguments.replace("x", "x-secret"))
+    stranger = hooked(NGINX, file="/tmp/x-secret" if line else "/tmp/y", action="POST")
+    act = shell("x-secret")
+    run = run_of({"it": (act, performed(*act.argv))}, [execs(masked), stranger, exits(masked)])
+    assert verdict(run, lambda run: run.it.masked("x-secret")) is expected
+    with pytest.raises(UsageError, match="no argument"):
+        _ = run.it.masked("another")
+
+
+@pytest.mark.parametrize(("exit_code", "expected"), [(0, C), (1, I), (None, I)])
+def test_what_follows_a_failed_preparation_is_undecided(exit_code: int | None, expected: Verdict) -> None:
+    """By its name: nobody knows in which world the act was made."""
+    clean, later = started(99, "/usr/bin/rm", "-f /tmp/x"), SHELL
+    preparing = Act(("rm", "-f", "/tmp/x"), prepare=True)
+    acts = {
+        "clean": (preparing, performed("rm", "-f", "/tmp/x", exit_code=exit_code, broken="" if exit_code else "cut")),
+        "it": (ACT, performed(*ACT.argv)),
+    }
+    run = run_of(acts, [execs(clean), exits(clean, exit_code or 0), execs(later), exits(later)])
+    found = judged(run, SUCCEEDED)
+    assert found.verdict is expected
+    assert ("preparation clean failed" in found.reason) is (expected is I)
+
+
+def test_a_look_that_nobody_recorded_leaves_what_was_seen() -> None:
+    """A recording older than the look has none; a look that was made counts like any act."""
+    lack = Unknown(Verdict.UNRECORDED, "act it was not recorded")
+    for act, expected in ((Act(("x",), name="it", look=True), C), (Act(("x",), name="it"), Verdict.UNRECORDED)):
+        run = Run(Observed("made", None, {"it": lack}), (act,))
+        assert verdict(run, lambda run: run.it.printed("a")) is expected
+    broken = Run(Observed("made", None, {"it": Unknown(I, "the pod is gone")}), (Act(("x",), name="it", look=True),))
+    assert verdict(broken, lambda run: run.it.printed("a")) is I
+
+
+def test_an_expectation_of_what_the_policy_does_not_hook_is_refused() -> None:
+    """It could never come, so its absence would always hold."""
+    act = performed(*ACT.argv)
+    run = run_of({"it": (ACT, act)}, WELL)
+    run = Run(replace(run.observed, policy=policy()), run.declared)
+    for pattern in (Kprobe("fd_instal"), Exactly(0, Kprobe("fd_instal"))):
+        with pytest.raises(UsageError, match="did you mean fd_install"):
+            _ = pattern in run.it.timeline
+    with pytest.raises(UsageError, match="did you mean fd_install"):
+        run.reported(Kprobe("fd_instal"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (Counters(), Counters(post=2, enforce=2), C),
+        # they stand where they stood, though two were enforced
+        (Counters(post=2, enforce=2), Counters(post=2, enforce=2), V),
+        (Counters(post=5, enforce=5), Counters(post=7, enforce=7), C),
+        (Counters(post=5, enforce=5), Counters(post=2, enforce=2), I),
+        (None, Counters(post=2, enforce=2), I),
+        (Counters(), None, I),
+    ],
+)
+def test_counters_are_judged_by_what_they_moved(
+    before: Counters | None, after: Counters | None, expected: Verdict
+) -> None:
+    """Two readings, of the same loading of the policy."""
+    told = {"states": (state(counters=before),), "states_after": (state(counters=after),)}
+    run = run_of({"it": (ACT, performed(*ACT.argv, exit_code=137))}, BY_SIGKILL, **told)
+    assert verdict(run, lambda run: run.counts(enforce=2)) is expected
+
+
+def test_counting_nothing_of_nothing_proves_nothing() -> None:
+    """No act was performed, so that nothing was counted says nothing of the policy."""
+    lack = Unknown(I, "the pod is gone")
+    told = {"states": (state(counters=Counters()),), "states_after": (state(counters=Counters()),)}
+    run = Run(Observed("made", None, {"it": lack}, **told), (Act(("x",), name="it"),))
+    assert verdict(run, lambda run: run.counts(enforce=0)) is I
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ((state(),), C),
+        ((state(told="load_error", error="invalid argument"),), V),
+        ((state(told="disabled"),), V),
+        ((), I),
+        ((state(mode="monitor"),), V),
+    ],
+)
+def test_a_policy_holds_to_the_end(after: tuple[Any, ...], expected: Verdict) -> None:
+    """What was in force when the acts began and is not when they have ended was not in force for all of them."""
+    run = Run(
+        Observed(
+            "made", policy(), {}, states=(state(mode="enforce" if after != (state(),) else ""),), states_after=after
+        )
+    )
+    assert verdict(run, lambda run: run.loaded) is expected
+
+
+def test_an_absence_is_undecided_while_an_event_may_be_the_one() -> None:
+    """An event of nobody known, on the act's node and in its window, may be the act's own."""
+    kill = Kprobe("fd_install", action="SIGKILL")
+    for made, expected in (
+        (anonymous(OPENED), I),
+        (anonymous(hooked(SHELL, action="POST")), C),
+        (anonymous(hooked(SHELL, function="tcp_connect")), C),
+        (unread(OPENED), I),
+        (anonymous(OPENED, node="another-node"), C),
+    ):
+        run = seen([execs(SHELL), made, exits(SHELL)])
+        assert verdict(run, lambda run: kill not in run.it.timeline) is expected
+        assert verdict(run, lambda run: Exactly(0, kill) in run.it.timeline) is expected
+    beside = seen([execs(SHELL), OPENED, anonymous(OPENED), exits(SHELL)])
+    assert verdict(beside, lambda run: Exactly(1, kill) in run.it.timeline) is I
+    assert verdict(beside, lambda run: kill in run.it.timeline) is C
+
+
+@pytest.mark.parametrize(
+    ("set_to", "expected"), [("false", Verdict.UNSUPPORTED), ("", Verdict.UNSUPPORTED), ("true", V)]
+)
+def test_what_a_setting_hides_is_unsupported(set_to: str, expected: Verdict) -> None:
+    """An agent that is not set to tell credentials says nothing of them; one that is, and does not, refutes."""
+    act = performed(*ACT.argv)
+    run = run_of({"it": (ACT, act)}, WELL, configuration={"enable-process-cred": set_to})
+    wanted = Exec(BASH, credentials={"euid": 0})
+    assert verdict(run, lambda run: wanted in run.it.timeline) is expected
+    assert verdict(run, lambda run: wanted not in run.it.timeline) is (C if expected is V else expected)

@@ -151,7 +151,7 @@ class ActRun:
 
         137 alone proves nothing. What it changed before is asked of an act that looks, after it.
         """
-        return self._ask("was killed", "was not killed in time", lambda outcome: self._killed(outcome, got_out=""))
+        return self._ask("was killed", self._in_time("killed"), lambda outcome: self._killed(outcome, got_out=""))
 
     def killed_after(self, text: str) -> bool:
         """SIGKILL ended it when just this had got out; through a terminal, which echoes, when this was among it."""
@@ -183,9 +183,8 @@ class ActRun:
                 return False
             return True if outcome.refused else self._by_itself()
 
-        # the two commonest words are those of every report
         named = "" if error == "EPERM" else f" with {error}"
-        return self._ask(f"was denied{named}", f"was not denied{named} in time", decide)
+        return self._ask(f"was denied{named}", self._in_time("denied", named), decide)
 
     @property
     def stopped(self) -> bool:
@@ -235,6 +234,13 @@ class ActRun:
     def _known(self) -> Done:
         assert isinstance(self._done, Done)
         return self._done
+
+    def _in_time(self, what: str, named: str = "") -> str:
+        """How it is said that an act was not stopped: it was not, or only after something had got out."""
+        outcome = self._done.performed.outcome if isinstance(self._done, Done) else None
+        if outcome is not None and outcome.exit_code and _plain(outcome):
+            return f"was not {what}{named} before something got out"
+        return f"was not {what}{named}"
 
     def _killed(self, outcome: Outcome, *, got_out: str) -> bool | Unknown:
         if outcome.exit_code != KILLED or _plain(outcome) != got_out:

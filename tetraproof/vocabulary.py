@@ -208,7 +208,7 @@ def _of_process() -> dict[str, Word]:
     )
     found["capabilities"] = Word(_capabilities, ("process.cap",), "enable-process-cred")
     found["credentials"] = found["process_credentials"] = Word(
-        found["process_credentials"].read,
+        lambda event: Read((event.process.process_credentials,)),
         ("process.process_credentials",),
         "enable-process-cred",
         api.ProcessCredentials,
