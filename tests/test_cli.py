@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,27 +50,127 @@ def test_events_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--namespace", "other"], 1.0),
         (["--namespace", "galaxy,elsewhere"], 0.0),
+        (["-n", "galaxy", "-n", "other"], 1.0),
+        (["--namespace-regex", "^o"], 1.0),
         (["--pods", "^probe$,x"], 1.0),
         (["--pods", "^prob$"], 0.0),
+        (["--pod", '"pro{1,2}",b{2,3}'], 1.0),
+        (["--pods", ""], 1.0),
+        (["--host"], 0.0),
+        (["--containers", "."], 1.0),
+        (["--process", "^/"], 1.0),
+        (["--policy-names", "nobody"], 0.0),
+        (["-e", "rate-limit"], 0.0),
+        (["--event-types", "PROCESS_EXEC,exit", "--event-types", "PROCESS_KPROBE"], 1.0),
     ],
 )
 def test_events_are_filtered_as_tetra_filters(
     options: list[str], share: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By namespaces and by pods."""
-    _, lines, _ = said(["events", str(STREAM), *options], capsys)
-    assert len(lines) == share * len(COMPACT)
+    """By namespaces, pods and all else that tetra filters by."""
+    code, lines, _ = said(["events", str(STREAM), *options], capsys)
+    assert (code, len(lines)) == (0, share * len(COMPACT))
+
+
+def test_events_of_a_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those and no others."""
+    _, lines, _ = said(["events", str(STREAM), "-e", "exec"], capsys)
+    assert lines == [line for line in COMPACT if line.startswith("🚀")]
+    assert lines
+
+
+def piped(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
 def test_events_are_read_from_standard_input(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line that is no event is told on standard error, and costs none of the others."""
-    content = STREAM.read_bytes() + b"tail: x has been replaced\n"
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    code, lines, told = said(["events", "-"], capsys)
+    piped(STREAM.read_bytes() + b"tail: x has been replaced\n", monkeypatch)
+    code, lines, told = said(["events", "-", "--tetragon", "1.7.0"], capsys)
     assert (code, lines) == (0, COMPACT)
-    assert told.startswith("tetraproof: a line is no event: ")
+    first, second = told.splitlines()
+    assert first == "tetraproof: a line is no event: a notice of the export container: the log file was rotated"
+    assert second == "tetraproof: Told as Tetragon 1.7.0 tells it."
+
+
+def test_a_stream_that_names_no_version_is_told_as_what_it_is_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it matters: in compact lines."""
+    piped(STREAM.read_bytes(), monkeypatch)
+    _, lines, told = said(["events", "-"], capsys)
+    assert len(lines) == len(COMPACT)
+    assert "the stream does not say which version made it" in told
+    piped(STREAM.read_bytes(), monkeypatch)
+    assert said(["events", "-", "-o", "table"], capsys)[2] == ""
+
+
+ODD = {"process_exec": {"process": {"pid": 7, "binary": "/x", "pod": {"namespace": 5, "name": "cart-7"}}}}
+STARTED = {"jsonPayload": {"message": "started"}}
+
+
+@pytest.mark.parametrize("output", ["compact", "json", "table"])
+def test_each_kind_of_what_is_no_event_is_told_once(
+    output: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With how many there are of it, and what shows what they hold; and never as an event."""
+    lines = [json.dumps(STARTED)] * 3 + ["level=info", "{", "level=warn", json.dumps({"a": 1}), json.dumps(ODD)]
+    piped("\n".join(lines).encode(), monkeypatch)
+    code, shown, told = said(["events", "-", "-o", output, "--namespace", "shop"], capsys)
+    entry, unread = "an entry of Cloud Logging that holds no event", "process.pod.namespace"
+    assert (code, len(shown)) == (0, int(output == "table"))
+    assert told.splitlines()[:5] == [
+        f"tetraproof: 3 lines are no events: {entry}; to unwrap: jq -c .jsonPayload",
+        "tetraproof: 2 lines are no events: not JSON",
+        "tetraproof: a line is no event: JSON over several lines that does not end",
+        "tetraproof: a line is no event: a JSON object that names no event",
+        f"tetraproof: an event is not shown, and may be meant: {unread} could not be read, which the filter asks for",
+    ]
+    assert len(told.splitlines()) == 5 + (output == "compact")
+
+
+def test_kinds_of_what_is_no_event_are_bounded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that is hostile fills neither the memory nor the terminal."""
+    lines = [json.dumps({f"k{number}": {"process_exec": {"process": {"pid": 1}}}}) for number in range(500)]
+    piped("\n".join(lines).encode(), monkeypatch)
+    _, shown, told = said(["events", "-", "-o", "json"], capsys)
+    assert shown == []
+    assert len(told.splitlines()) == 51
+    assert told.splitlines()[-1] == "tetraproof: 450 lines are no events: of other kinds"
+
+
+def test_wrapped_events_are_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As what they are, in every output."""
+    lines = STREAM.read_bytes().splitlines()
+    piped(b"\n".join(b'{"kubernetes": {"pod_name": "x"}, "log": %s}' % line for line in lines), monkeypatch)
+    assert said(["events", "-", "--tetragon", "1.7.0"], capsys)[1] == COMPACT
+    piped(json.dumps([{"jsonPayload": json.loads(line)} for line in lines], indent=2).encode(), monkeypatch)
+    _, shown, told = said(["events", "-", "-o", "json"], capsys)
+    assert [json.loads(line) for line in shown] == [json.loads(line) for line in lines]
+    assert told == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('{"process_exec": {"process": {"pid": 1, "binary": "\u009b\u202e\x7f😀"}}}',
+         '{"process_exec": {"process": {"pid": 1, "binary": "\\u009b\\u202e\\u007f\\ud83d\\ude00"}}}'),
+        ('{"process_exec":\t{"process": {"pid": 1.0}}, "new": 1e999}',
+         '{"process_exec": {"process": {"pid": 1.0}}, "new": 1e999}'),
+        ('{"process_exec": {"process": {"pid": 1}}, "new": ' + "9" * 5000 + "}",
+         '{"process_exec": {"process": {"pid": 1}}, "new": ' + "9" * 5000 + "}"),
+    ],
+)  # fmt: skip
+def test_json_is_what_came_and_harmless(
+    line: str, shown: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In ASCII, numbers as they were, whatever they are."""
+    piped(line.encode(), monkeypatch)
+    assert said(["events", "-", "-o", "json"], capsys) == (0, [shown], "")
 
 
 def whole(tmp_path: Path, name: str = "run") -> Path:
@@ -113,6 +214,9 @@ def test_verify_tells_what_a_recording_holds(tmp_path: Path, capsys: pytest.Capt
         (["events", "nowhere.jsonl"], "nowhere.jsonl cannot be read: No such file"),
         (["events", "."], ". cannot be read: Is a directory"),
         (["events", str(STREAM), "--pods", "("], "--pods: '(' is no regular expression"),
+        (["events", str(STREAM), "--pods", "(?=cart)"], "--pods: '(?=cart)' is no regular expression"),
+        (["events", str(STREAM), "--process", 'a"b'], "--process: a quote stands within a value"),
+        (["events", str(STREAM), "-e", "tracepiont"], "perhaps PROCESS_TRACEPOINT is meant"),
         (["verify", "nowhere"], "There is no recording nowhere."),
         (["report", "nowhere"], "There is no result"),
         (["convert", "nowhere", "made"], "There is no folder nowhere."),
@@ -149,3 +253,43 @@ def test_the_command_is_the_module() -> None:
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == COMPACT[:1]
     assert done.stderr == ""
+
+
+def test_standard_input_that_is_closed_is_told() -> None:
+    """Not with a traceback."""
+    command = f"{sys.executable} -m tetraproof events - <&-"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("tetraproof: Standard input is closed")
+
+
+def test_a_pipe_that_is_closed_ends_the_command_quietly() -> None:
+    """With the exit code of a program that nobody reads any more."""
+    command = f"set -o pipefail; {sys.executable} -m tetraproof events <(cat {STREAM} {STREAM} {STREAM}) | head -1"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.count("\n")) == (141, 1)
+    assert "Error" not in done.stderr
+
+
+def test_an_interrupt_ends_the_command_quietly() -> None:
+    """With the exit code of a program that was interrupted, and what is to be said of the stream so far."""
+    command = [sys.executable, "-m", "tetraproof", "events", "-"]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PYTHONUNBUFFERED": "1"},
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdin.write(b"level=info\n" + STREAM.read_bytes().splitlines()[0] + b"\n")
+        running.stdin.flush()
+        assert running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        told = running.stderr.read().decode()
+        assert running.wait(30) == 130
+    assert told.startswith("tetraproof: a line is no event: not JSON\n")
+    assert "Traceback" not in told

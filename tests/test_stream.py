@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tetraproof import stream
+from tetraproof.errors import UsageError
 from tetraproof.event import Event, Malformed, parse
 from tetraproof.stream import events, matching, read, whole_lines
 
@@ -72,10 +74,14 @@ def test_a_rotation_is_named_and_costs_no_event() -> None:
 
 @given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line)), st.sampled_from([b"", b"\n"]))
 @example([b"", b" \t", b"\r", LINE % 1], b"\n")
+@example([b"{", b" 1", b"["], b"\n")
+@example([b"[{", b"x"], b"")
 def test_any_bytes_are_told_line_by_line(lines: list[bytes], end: bytes) -> None:
     """Whatever a stream holds, each line but the blank ones is told once and in order."""
     told = list(read(io.BytesIO(b"\n".join(lines) + end)))
-    assert [line.line for line in told] == [line.strip() for line in lines if line.strip()]
+    # of JSON over several lines that comes to nothing the lines are told together
+    split = [part.strip() for line in told for part in line.line.split(b"\n")]
+    assert split == [line.strip() for line in lines if line.strip()]
 
 
 @given(
@@ -101,27 +107,65 @@ def test_a_huge_line_is_never_held_whole() -> None:
     asked: list[int | None] = []
 
     class Endless(io.BytesIO):
-        def readline(self, size: int | None = -1, /) -> bytes:
+        def read1(self, size: int | None = -1, /) -> bytes:
             asked.append(size)
-            return super().readline(size)
+            return super().read1(size)
 
     with patch.object(stream, "LONGEST_LINE", LIMIT):
         (line,) = read(Endless(b"x" * 50 * LIMIT))
     assert isinstance(line, Malformed)
-    assert all(size is not None and 0 < size <= LIMIT + 1 for size in asked)
+    assert asked
+    assert all(size is not None and 0 < size <= LIMIT for size in asked)
 
 
 def test_reading_does_not_wait_for_more_than_a_line() -> None:
     """An event is told as soon as its line is complete, before the next one is there."""
 
     class Live(io.BytesIO):
-        def readline(self, size: int | None = -1, /) -> bytes:
-            line = super().readline(size)
-            assert line, "asked for more than the test had sent"
-            return line
+        def read1(self, size: int | None = -1, /) -> bytes:
+            there = super().read1(size)
+            assert there, "asked for more than the test had sent"
+            return there
 
-    lines: Iterator[Event | Malformed] = read(Live(LINE % 1 + b"\n"))
+    lines: Iterator[Event | Malformed] = read(Live(LINE % 1 + b"\n" + LINE % 2 + b"\n" + LINE % 3))
     assert isinstance(next(lines), Event)
+    assert isinstance(next(lines), Event)
+
+
+def test_a_pipe_is_read_as_it_is_written() -> None:
+    """A real one, which gives what is there: half a line is waited for, a whole one is told."""
+    behind, before = os.pipe()
+    with os.fdopen(behind, "rb") as source, os.fdopen(before, "wb", buffering=0) as writer:
+        lines = read(source)
+        for number in range(3):
+            writer.write(LINE % number + b"\n" + (LINE % (number + 1))[:9])
+            event = next(lines)
+            assert isinstance(event, Event)
+            assert event.process.pid == number
+            writer.write((LINE % (number + 1))[9:] + b"\n")
+            assert isinstance(next(lines), Event)
+
+
+@given(st.lists(st.integers(1, 300), min_size=1), st.integers(1, 200))
+def test_where_the_blocks_end_makes_no_difference(sizes: list[int], block: int) -> None:
+    """A line is the same line however it comes in."""
+    content = b"".join(LINE % number + b" " * size + b"\n" for number, size in enumerate(sizes))
+
+    class Slow(io.BytesIO):
+        def read1(self, size: int | None = -1, /) -> bytes:
+            return super().read1(block)
+
+    assert [line.process.pid for line in events(read(Slow(content)))] == list(range(len(sizes)))
+
+
+def test_a_source_that_gives_lines_only_will_do() -> None:
+    """Whatever has `readline`."""
+
+    class Lines:
+        def __init__(self) -> None:
+            self.readline = io.BytesIO(LINE % 1 + b"\n" + LINE % 2).readline
+
+    assert len(list(read(Lines()))) == 2  # type: ignore[arg-type]
 
 
 @given(
@@ -172,7 +216,7 @@ def test_a_filter_may_be_asked_again() -> None:
 
 def test_a_broken_expression_is_told_at_once() -> None:
     """An expression that is none is refused before a stream is read."""
-    with pytest.raises(re.error):
+    with pytest.raises(UsageError, match=r"^--pods: "):
         matching(pods=["("])
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
+from tetraproof.assembly import Assembly
 from tetraproof.event import Container, Event, Malformed, Pod, Process, parse
+from tetraproof.selection import Condition, Selection
+
+__all__ = ["LONGEST_LINE", "Condition", "events", "in_pods", "matching", "read", "whole_lines"]
 
 #: A container's id is cut by the agent (to 31 characters, of 64), and never to fewer than this.
 _SHORTEST_ID = 12
@@ -17,23 +21,47 @@ LONGEST_LINE = 16 * 1024 * 1024
 _BLOCK = 64 * 1024
 
 
-class Condition(Protocol):
-    """Anything that says of an event whether it passes."""
-
-    def __call__(self, event: Event, /) -> bool:
-        """Whether `event` passes."""
-        ...
-
-
 def read(source: BinaryIO) -> Iterator[Event | Malformed]:
-    """Every line of `source` in order, as an event or as what it is instead; blank lines are passed over."""
-    while line := source.readline(LONGEST_LINE + 1):
-        if len(line) > LONGEST_LINE and not line.endswith(b"\n"):
-            yield Malformed(line[:200], f"a line longer than {LONGEST_LINE} bytes")
-            while (rest := source.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
-                pass
-        elif not line.isspace():
-            yield parse(line)
+    """Every line of `source` in order, as an event or as what it is instead; blank lines are passed over.
+
+    What a log collector wrapped, or a printer wrote over several lines, is an event like any other where it is sure
+    which (`tetraproof.wrapping`, `tetraproof.assembly`).
+    """
+    assembly = Assembly(LONGEST_LINE)
+    for lines, cut in _lines(source):
+        if cut:
+            yield from assembly.end()
+            yield Malformed(lines[0], f"a line longer than {LONGEST_LINE} bytes")
+            continue
+        for line in lines:
+            told = parse(line)
+            if isinstance(told, Event) and not assembly.pending:
+                yield told
+            elif told.line:
+                yield from assembly.take(line, told)
+    yield from assembly.end()
+
+
+def _lines(source: BinaryIO) -> Iterator[tuple[list[bytes], bool]]:
+    """The lines of `source`, as many as are there at a time; or the begin of one that is too long, and is cut."""
+    # what is there is taken: a live stream is told line by line, a file is read in blocks
+    take = partial(getattr(source, "read1", source.readline), min(_BLOCK, LONGEST_LINE))
+    begun, skipping = bytearray(), False
+    while block := take():
+        first, *lines = block.split(b"\n")
+        if not skipping:
+            begun += first
+            if len(begun) > LONGEST_LINE:
+                yield [bytes(begun[:200])], True
+                begun.clear()
+                skipping = True
+        if not lines:
+            continue
+        rest = lines.pop()
+        yield (lines if skipping else [bytes(begun), *lines]), False
+        begun, skipping = bytearray(rest), False
+    if begun:
+        yield [bytes(begun)], False
 
 
 def whole_lines(path: Path) -> int:
@@ -73,21 +101,5 @@ def in_pods(stream: Iterable[Event], containers: Mapping[str, tuple[str, str]]) 
 
 
 def matching(namespaces: Iterable[str] = (), pods: Iterable[str] = ()) -> Condition:
-    """A filter with the meaning of `tetra getevents --namespace … --pods …`.
-
-    A namespace matches as a whole (what has no pod has the empty one), a pod when
-    one of the regular expressions is found in its name; an empty choice lets
-    everything through. Raises `re.error` for an expression that is none.
-    """
-    wanted_namespaces = frozenset(namespaces)
-    wanted_pods = [re.compile(pattern) for pattern in pods]
-
-    def passes(event: Event) -> bool:
-        pod = event.process.pod
-        if wanted_namespaces and (pod.namespace if pod else "") not in wanted_namespaces:
-            return False
-        if wanted_namespaces and pod is None and event.process == Process():
-            return False
-        return not wanted_pods or (pod is not None and any(want.search(pod.name) for want in wanted_pods))
-
-    return passes
+    """A filter with the meaning of `tetra getevents --namespace … --pods …` (`tetraproof.selection`)."""
+    return Selection(namespaces=tuple(namespaces), pods=tuple(pods)).condition()
