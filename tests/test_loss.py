@@ -76,7 +76,7 @@ def whole(**values: float | str) -> str:
         ({LOST: 0}, {LOST: "NaN"}, "after them the agent's tetragon_observer_ringbuf_events_lost is nan, and no count"),
         ({}, {LOST: "+Inf"}, "is inf, and no count"),
         ({}, {HANDED_ON: "+Inf"}, "is inf, and no count"),
-        ({LOST: -3}, {LOST: 0}, "is -3, and no count"),
+        ({LOST: -3}, {LOST: -3}, "is -3, and no count"),
         # what can be read is read, and what cannot says so
         ({}, {LOST: "lots"}, "after them the agent's metrics cannot be read"),
         ({LOST: ""}, {}, "before the acts the agent's metrics cannot be read"),
@@ -141,8 +141,15 @@ def test_a_counter_that_is_gone_excludes_no_loss(missing: str) -> None:
 def test_a_reading_that_is_none_excludes_no_loss(before: str, after: str, told: str) -> None:
     """No scrape, an empty one, a page of something else, one that was cut: nobody can say that nothing was lost."""
     for clause in (unread(before, after), lost(before, after)):
+        assert clause
         assert told in clause
         assert clause.isprintable()
+
+
+def test_what_is_known_to_be_lost_is_told_before_what_may_be() -> None:
+    """Also where not every counter is there."""
+    assert lost(metrics(go_goroutines=1), metrics(**{LOST: 5})).startswith("the agent lost 5")
+    assert lost(whole(), whole(**{LOST: 5, QUEUE_LOST: "NaN"})).startswith("the agent lost 5")
 
 
 def test_readings_that_can_be_read_leave_nothing_open() -> None:

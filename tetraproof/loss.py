@@ -79,7 +79,11 @@ def samples(text: str) -> dict[Sample, float]:
 
 def lost(before: str, after: str) -> str:
     """What was lost between two readings, or why that cannot be said, in a clause; nothing where nothing was."""
-    return unread(before, after) or "; ".join(_lost(samples(before), samples(after)))
+    why = unread(before, after)
+    if why.startswith(_RESTARTED):
+        return why  # what fell in between counts for nothing
+    earlier, later = _readable(before), _readable(after)
+    return "; ".join(_lost(earlier, later) if earlier and later else ()) or why
 
 
 def unread(before: str, after: str) -> str:
@@ -129,11 +133,18 @@ def keep(line: str, policy: str) -> bool:
 def _lost(before: Mapping[Sample, float], after: Mapping[Sample, float]) -> Iterator[str]:
     for sample, value in after.items():
         grown = value - before.get(sample, 0.0)
-        if sample[0] in LOSSES and grown > 0:
+        if sample[0] in LOSSES and 0 < grown < math.inf:
             yield f"the agent lost {grown:.0f} ({_shown(sample)})"
     received, handed_on = (_grown(names, before, after) for names in (_RECEIVED, _HANDED_ON))
-    if received - handed_on > max(_BACKLOG_EVENTS, _BACKLOG_SHARE * received):
+    if math.inf > received - handed_on > max(_BACKLOG_EVENTS, _BACKLOG_SHARE * received):
         yield f"the agent fell behind: of {received:.0f} events from the ring {handed_on:.0f} were handed on"
+
+
+def _readable(text: str) -> Mapping[Sample, float]:
+    try:
+        return samples(text)
+    except RecordingError:
+        return {}
 
 
 def _fault(told: Mapping[Sample, float]) -> str:
