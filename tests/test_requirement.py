@@ -8,7 +8,7 @@ import pytest
 
 from tests.builders import MANIFESTS, POLICY, RECORDINGS, policy
 from tetraproof.capability import probed
-from tetraproof.policy import Policy, load
+from tetraproof.policy import Policy, load, parse
 from tetraproof.requirement import NEEDED_BY_NONE, calls, demanded_mode, misplaced, multi_is_off, requirements
 
 HEAD = POLICY.split("spec:")[0]
@@ -176,6 +176,13 @@ def test_the_mode_that_a_policy_demands(spec: str, mode: str) -> None:
 def test_override_elsewhere_is_refused_by_every_agent(spec: str, *, wrong: bool) -> None:
     """On a function that is neither a system call nor the kernel's own question to LSM."""
     assert bool(misplaced(policy(f"{HEAD}spec:\n{spec}"))) is wrong
+
+
+def test_what_only_a_newer_crd_has_is_derived_as_well() -> None:
+    """Selectors of workloads, of the branch of 1.8."""
+    spec = hooked("kprobes", selector="matchWorkloads: {podSelector: {matchLabels: {a: b}}}")
+    newer = parse(f"{HEAD}spec:\n{spec}", "made.yaml", crd="main")
+    assert "policy_filter" in names(newer)
 
 
 def test_the_functions_that_a_policy_names() -> None:

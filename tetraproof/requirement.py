@@ -152,6 +152,8 @@ def _needs_of_filters(kind: str, hook: Part, selector: Part) -> Iterator[Require
             yield Requirement(("large",), f"prefixes in {name} need large programs")
     if selector.get("matchNamespaceChanges"):
         yield Requirement(("large",), "matchNamespaceChanges needs large programs")
+    if selector.get("matchWorkloads"):
+        yield Requirement(("policy_filter",), "matchWorkloads needs the agent's policy filter")
     small = {argument.get("index") for argument in hook.get("args") or () if argument.get("type") in _SMALL_TYPES}
     for filtered in [*(selector.get("matchArgs") or ()), *(selector.get("matchData") or ())]:
         operator = filtered.get("operator")
