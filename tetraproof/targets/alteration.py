@@ -245,7 +245,7 @@ def _beating(going: _Changing, seconds: float) -> Iterator[dict[str, _Beats]]:
     """
     site = going.site
     beats: dict[str, _Beats] = {}
-    places: list[Place] = []
+    places: dict[str, Place] = {}
     try:
         for place in site.places:
             where = _probe(site.bindings(place))
@@ -257,15 +257,16 @@ def _beating(going: _Changing, seconds: float) -> Iterator[dict[str, _Beats]]:
                 beats[place] = _Beats(file, site.cluster.executor.start(where, words, file))
             except ApiException as error:
                 raise ClusterError(f"The act cannot be repeated on {place}: {reason(error)}.") from error
-            places.append(where)
+            places[place] = where
         yield beats
     finally:
-        for where in places:
+        # one after the other, so that each node's end is noted when it is there
+        for place, where in places.items():
             site.cluster.executor.run(where, ["touch", _STOP], seconds=seconds)
-        for place, one in beats.items():
+            following = beats[place].following
             with suppress(Overdue):
-                until("the end of the beats", lambda one=one: one.following.runs, lambda runs: not runs, seconds)  # type: ignore[misc]
-            one.following.stop()
+                until("the end of the beats", lambda one=following: one.runs, lambda runs: not runs, seconds)  # type: ignore[misc]
+            following.stop()
             going.note(gap.ACTS_ENDED, node=place)
 
 
