@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tetraproof import api
 from tetraproof.event import Event, Exec, Exit, Kprobe, Malformed, Process, RateLimit, Throttle, parse
 
 SCENARIOS = Path(__file__).parents[1] / "recordings"
 RECORDED = sorted(path for name in ("events", "export") for path in SCENARIOS.glob(f"*/scenarios/*/{name}.jsonl"))
+
+ISO = re.compile(r"\d{4}-\d\d-\d\dT")
 
 Json = Any
 
@@ -103,8 +107,7 @@ def at(value: Json, path: tuple[str | int, ...]) -> Json:
     return value
 
 
-# what a process's credentials hold is not typed, and a size may be a number or a text
-TYPED = [path for path in places(KPROBE) if path and "process_credentials" not in path[:-1] and path[-1] != "size_arg"]
+TYPED = [path for path in places(KPROBE) if path]
 
 
 def use(event: Event | Malformed) -> None:
@@ -126,6 +129,10 @@ def agrees(typed: object, raw: object) -> bool:
         return all(agrees(typed[key], raw[key]) for key in typed.keys() & raw.keys())
     if isinstance(typed, list | tuple) and isinstance(raw, list):
         return len(typed) == len(raw) and all(map(agrees, typed, raw))
+    if isinstance(typed, int) and isinstance(raw, str):
+        return str(typed) == raw  # protojson writes long integers as texts
+    if isinstance(typed, str) and isinstance(raw, str) and ISO.match(raw):
+        return abs(datetime.fromisoformat(typed) - datetime.fromisoformat(raw)).total_seconds() < 1e-5
     return typed == raw
 
 
@@ -145,6 +152,7 @@ def test_a_recorded_line_is_an_event_of_a_known_kind(path: Path) -> None:
         raw = json.loads(line)
         assert event.json() == raw
         assert event.typed
+        assert event.unread == ()
         field = {"exec": "process_exec", "exit": "process_exit", "kprobe": "process_kprobe"}[event.kind]
         assert agrees(msgspec.to_builtins(event.detail), raw[field])
         assert event.node == raw["node_name"]
@@ -160,15 +168,12 @@ def test_every_typed_field_is_told() -> None:
     told = msgspec.to_builtins(event.detail)
     assert agrees(told, KPROBE)
     # agreement passes over what is missing, so a misspelt field would go unseen without these
-    assert told.keys() == KPROBE.keys()
-    assert told["process"].keys() == PROCESS.keys()
-    assert told["process"]["pod"].keys() == at(PROCESS, ("pod",)).keys()
-    assert told["process"]["cap"].keys() == at(PROCESS, ("cap",)).keys()
-    assert told["args"][1]["file_arg"].keys() == FILE.keys()
-    assert told["args"][2]["sock_arg"].keys() == SOCK.keys()
+    for path in places(KPROBE):
+        assert at(told, path) is not None
     assert [argument.int_arg for argument in event.detail.args] == [3, None, None, None]
+    assert event.detail.args[3].size_arg == 2**64 - 1
     assert event.parent == Process(pid=1, binary="/usr/bin/bash")
-    assert (event.kind, event.node, event.pod) == ("kprobe", "tetra-node", "other/probe-7d4f")
+    assert (event.kind, event.node, event.pod, event.unread) == ("kprobe", "tetra-node", "other/probe-7d4f", ())
     assert event.time == datetime(2026, 11, 23, 7, 49, 48, 14006, tzinfo=UTC)
 
 
@@ -179,7 +184,7 @@ def test_every_typed_field_is_told() -> None:
         ("process_exit", {"process": {}, "status": 3}, "exit", Exit(Process(), status=3)),
         ("process_exit", {"process": {}, "signal": "SIGKILL"}, "exit", Exit(Process(), signal="SIGKILL")),
         ("process_throttle", {"type": "THROTTLE_START", "cgroup": "c"}, "throttle", Throttle("THROTTLE_START", "c")),
-        ("rate_limit_info", {"number_of_dropped_process_events": "9"}, "rate-limit", RateLimit("9")),
+        ("rate_limit_info", {"number_of_dropped_process_events": "9"}, "rate-limit", RateLimit(9)),
     ],
 )
 def test_a_known_kind_is_typed(field: str, detail: dict[str, Any], kind: str, told: object) -> None:
@@ -200,7 +205,7 @@ def test_no_bytes_raise(line: bytes) -> None:
     use(parse(line))
 
 
-@given(st.sampled_from(["process_exec", "process_exit", "process_kprobe", "process_lsm", "x"]), objects, objects)
+@given(st.sampled_from([*api.KINDS, "process_new"]), objects, objects)
 def test_no_json_object_raises(field: str, detail: dict[str, Any], around: dict[str, Any]) -> None:
     """An object of any shape, under a known kind or not, is told in full."""
     whole = {**around, field: detail}
@@ -208,6 +213,19 @@ def test_no_json_object_raises(field: str, detail: dict[str, Any], around: dict[
     use(event)
     assert isinstance(event, Event)
     assert event.json() == whole
+
+
+@given(objects.filter(lambda value: not any(key.startswith("process") or key in api.KINDS for key in value)))
+@example({"kubernetes": {"pod_name": "tetragon-abc"}, "log": {"process_exec": {"process": {}}}})
+@example({"insertId": "x", "jsonPayload": {"process_exec": {"process": {}}}})
+@example({"level": "info", "msg": "Starting tetragon"})
+@example({"process_exec": None, "node_name": "n"})
+@example({"process_new": "x"})
+def test_an_object_that_names_no_event_is_none(value: dict[str, Any]) -> None:
+    """Whatever else it holds: an event of no kind would be a lie."""
+    event = parse(json.dumps(value).encode())
+    assert isinstance(event, Malformed)
+    assert "names no event" in event.reason
 
 
 @given(st.integers(0, len(LINE) - 1))
@@ -255,52 +273,79 @@ def test_deep_nesting_does_not_raise(line: bytes, depth: int) -> None:
 
 
 @given(st.data(), st.sampled_from(TYPED))
-def test_a_wrong_type_falls_back_to_the_generic_form(data: st.DataObject, path: tuple[str | int, ...]) -> None:
-    """A known kind with a field of another type keeps its kind and all of its fields, untyped."""
+def test_a_wrong_type_costs_only_itself(data: st.DataObject, path: tuple[str | int, ...]) -> None:
+    """A known kind with a field of another type keeps its kind, all else that it says, and its JSON."""
     whole = json.loads(LINE)
     *way, last = path
     at(whole["process_kprobe"], tuple(way))[last] = data.draw(WRONG[type(at(KPROBE, path))])
     event = parse(json.dumps(whole).encode())
     use(event)
     assert isinstance(event, Event)
-    assert at(event.json(), ("process_kprobe", *path)) == at(whole["process_kprobe"], path)
-    assert not event.typed
+    here = ".".join(map(str, path))
+    assert all(unread == here or unread.startswith(f"{here}.") for unread in event.unread)
+    assert event.typed
     assert event.kind == "kprobe"
-    assert event.detail == whole["process_kprobe"]
     assert event.json() == whole
     assert event.node == "tetra-node"
     assert event.time is not None
+    assert (event.process.binary == "/usr/bin/cat") or path in {("process",), ("process", "binary")}
+    assert (event.detail.function_name == "fd_install") or path == ("function_name",)
 
 
-@pytest.mark.parametrize(("field", "value"), [("time", 5), ("time", "yesterday"), ("node_name", ["n"])])
-def test_a_wrong_envelope_keeps_the_event(field: str, value: object) -> None:
-    """A time that is none, or a node without a name, does not cost the event."""
+@pytest.mark.parametrize(
+    ("field", "value", "lost"),
+    [
+        ("time", 5, True),
+        ("time", "5", True),
+        ("time", "yesterday", True),
+        ("time", "2026-11-23T07:49:48", True),
+        ("time", None, True),
+        ("node_name", ["n"], True),
+        ("node_name", None, True),
+        ("node_labels", 5, False),
+        ("aggregation_info", {"count": "x"}, False),
+    ],
+)
+def test_a_wrong_envelope_keeps_the_event(field: str, value: object, *, lost: bool) -> None:
+    """A time that is none, or a node without a name, does not cost the event; that it was there is told."""
     event = parse(json.dumps({"process_kprobe": KPROBE, **ENVELOPE, field: value}).encode())
     use(event)
     assert isinstance(event, Event)
     assert event.kind == "kprobe"
     assert event.process.binary == "/usr/bin/cat"
-    assert (event.time is None, event.node == "") == (field == "time", field == "node_name")
+    assert (event.time is None) == (lost and field == "time")
+    assert (event.node == "") == (lost and field == "node_name")
+    if lost:
+        assert event.unread == (() if value is None else (field,))
 
 
 @pytest.mark.parametrize(
-    ("whole", "kind"),
+    ("whole", "kind", "unread"),
     [
-        ({"new": "word", "process_exec": {"process": 5}}, "exec"),
-        ({"node_labels": {"a": "b"}, "process_throttle": {"type": 5}}, "throttle"),
-        ({"rate_limit_info": {"number_of_dropped_process_events": []}}, "rate-limit"),
+        ({"new": "word", "process_exec": {"process": 5}}, "exec", ("process",)),
+        ({"process_exec": 5}, "exec", ("",)),
+        ({"process_exec": []}, "exec", ("",)),
+        ({"node_labels": {"a": "b"}, "process_throttle": {"type": 5}}, "throttle", ("type",)),
+        (
+            {"rate_limit_info": {"number_of_dropped_process_events": []}},
+            "rate-limit",
+            ("number_of_dropped_process_events",),
+        ),
+        ({"process_tracepoint": {"subsys": 1, "event": "e"}}, "tracepoint", ("subsys",)),
     ],
 )
-def test_a_known_kind_in_a_wrong_shape_keeps_its_name(whole: dict[str, Any], kind: str) -> None:
+def test_a_known_kind_in_a_wrong_shape_keeps_its_name(
+    whole: dict[str, Any], kind: str, unread: tuple[str, ...]
+) -> None:
     """What surrounds an event does not name it, and its own name stays the one that it is known by."""
     event = parse(json.dumps(whole).encode())
     assert isinstance(event, Event)
-    assert (event.kind, event.typed) == (kind, False)
+    assert (event.kind, event.typed, event.unread) == (kind, True, unread)
 
 
-@given(names, objects)
-@example("lsm", {"process": PROCESS, "function_name": "file_open"})
+@given(st.text("abcxyz0123456789", max_size=12), objects)
 @example("loader", {"process": {"pid": "?"}})
+@example("gadget", {"process": PROCESS, "function_name": "file_open"})
 def test_an_unknown_kind_keeps_all_of_its_fields(name: str, detail: dict[str, Any]) -> None:
     """What is not typed keeps its name and its fields, and its process where it has one."""
     name += "-new"
@@ -312,6 +357,72 @@ def test_an_unknown_kind_keeps_all_of_its_fields(name: str, detail: dict[str, An
     if detail.get("process") == PROCESS:
         assert event.process.binary == "/usr/bin/cat"
         assert event.pod == "other/probe-7d4f"
+
+
+@pytest.mark.parametrize(
+    ("line", "anonymous"),
+    [
+        ({"process_kprobe": {"function_name": "f"}}, True),
+        ({"process_kprobe": {"process": None}}, True),
+        ({"process_exec": {"process": {"pid": 7, "binary": "/x"}}}, True),
+        ({"process_exec": {"process": {"exec_id": 7}}}, True),
+        ({"process_exec": {"process": {"exec_id": "a"}}}, False),
+        ({"process_new": {"process": {"exec_id": "a"}}}, False),
+        ({"process_new": {}}, True),
+        # no process does these
+        ({"process_throttle": {}}, False),
+        ({"rate_limit_info": {}}, False),
+    ],
+)
+def test_an_event_of_nobody_is_told_apart(line: dict[str, Any], *, anonymous: bool) -> None:
+    """A process did it, and nobody can say which."""
+    event = parse(json.dumps(line).encode())
+    assert isinstance(event, Event)
+    assert event.anonymous is anonymous
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("process.pid",), "process.pid"),
+        (("process",), "process.pid"),
+        (("process.pid.x",), "process.pid"),
+        (("process.pi",), ""),
+        (("process.binary",), ""),
+        (("args.1.int_arg", "process.pid"), "process.pid"),
+        (("args",), "args.1"),
+        (("args.1.file_arg.path",), "args.1"),
+        (("args.10",), ""),
+        ((), ""),
+    ],
+)
+def test_what_could_not_be_read_is_found_by_where_it_lies(asked: tuple[str, ...], told: str) -> None:
+    """At, below or above what is asked for."""
+    event = parse(json.dumps({"process_kprobe": {"process": {"pid": "x"}, "args": [{}, 5]}, **ENVELOPE}).encode())
+    assert isinstance(event, Event)
+    assert set(event.unread) == {"process.pid", "args.1"}
+    assert event.could_not_read(*asked) == told
+
+
+def test_where_nothing_could_be_read_everything_is_unread() -> None:
+    """It is told by the kind, for there is no path."""
+    event = parse(b'{"process_exec": 5}')
+    assert isinstance(event, Event)
+    assert event.could_not_read("process.binary") == "exec"
+
+
+@pytest.mark.parametrize("missing", ["node_name", "time", "exec_id", "binary"])
+def test_what_stands_under_another_name_is_found(missing: str) -> None:
+    """Whatever an agent always tells, and is not there under its name, is looked for under the other."""
+    camel = {"node_name": "nodeName", "exec_id": "execId"}.get(missing, missing)
+    whole = json.loads(LINE)
+    for level in (whole, whole["process_kprobe"]["process"]):
+        if missing in level:
+            level[camel] = level.pop(missing)
+    event, expected = parse(json.dumps(whole).encode()), parse(LINE)
+    assert isinstance(event, Event)
+    assert isinstance(expected, Event)
+    assert (event.node, event.time, event.detail) == (expected.node, expected.time, expected.detail)
 
 
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=4))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -25,6 +26,8 @@ from tetraproof.api import NUMBERS
 _BITS = 64
 #: Text of more digits than this is no integer of any field.
 _LONGEST = 24
+#: A JSON number: Python's own readers take more for one (`7_0`, other alphabets' digits).
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 class _UnreadableError(Exception):
@@ -151,7 +154,7 @@ def _enum(content: Any, names: Mapping[int, str]) -> str:
 
 def _integer(content: Any) -> int:
     try:
-        if isinstance(content, str) and len(content) <= _LONGEST:
+        if isinstance(content, str) and len(content) <= _LONGEST and _NUMBER.fullmatch(content):
             content = int(content) if content.lstrip("-").isdecimal() else float(content)
         if isinstance(content, bool) or not isinstance(content, int | float) or int(content) != content:
             raise _UnreadableError
