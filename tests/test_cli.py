@@ -8,8 +8,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.builders import NEWEST, ROOT, read_tree, write_tree
 from tests.test_result import WHOLE
@@ -171,6 +174,32 @@ def test_json_is_what_came_and_harmless(
     """In ASCII, numbers as they were, whatever they are."""
     piped(line.encode(), monkeypatch)
     assert said(["events", "-", "-o", "json"], capsys) == (0, [shown], "")
+
+
+LINES = STREAM.read_bytes().splitlines()
+PIECES = st.sampled_from(
+    [b"{", b"}", b"[", b"]", b'"', b"\\", b",", b"null", b"\xff", b"1e999", b"9" * 5000, b"\n", b"NaN", b"\x00"]
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(LINES), st.integers(0, 3000), st.integers(0, 30), PIECES), max_size=4),
+    st.sampled_from(["compact", "json", "table"]),
+    st.sampled_from([[], ["--pods", "^p"], ["--host"], ["-e", "exec"], ["--process", "."], ["--policy-names", "x"]]),
+)
+@settings(deadline=None, max_examples=60)
+def test_no_stream_crashes_the_command(
+    edits: list[tuple[bytes, int, int, bytes]], output: str, options: list[str]
+) -> None:
+    """Lines that are damaged anywhere are shown or told."""
+    content = b"\n".join(line[:at] + piece + line[at + length :] for line, at, length, piece in edits)
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with (
+        patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(content))),
+        patch.object(sys, "stdout", out),
+        patch.object(sys, "stderr", io.StringIO()),
+    ):
+        assert main(["events", "-", "-o", output, *options]) == 0
 
 
 def whole(tmp_path: Path, name: str = "run") -> Path:

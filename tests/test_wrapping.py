@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -81,6 +82,7 @@ PREFIXES = {
     "compose": "tetragon-1  | ",
     "syslog": "<14>Nov 26 14:46:13 node tetragon[123]: ",
     "journalctl": "2026-11-26T14:46:13+0000 node tetragon[123]: ",
+    "fluentd": "2026-11-26 14:46:13.000000000 +0000 kube.var.log.containers: ",
     "logcli": '2026-11-26T14:46:13Z {app="tetragon", pod="a\\"b"} ',
     "a text sequence": "\x1e",
     "server-sent": "data: ",
@@ -150,6 +152,18 @@ def test_a_wrapped_notice_is_a_notice(line: str) -> None:
     assert isinstance(one, Malformed)
     assert one.notice
     assert "rotated" in one.reason
+
+
+def test_several_lines_in_one_text_are_told() -> None:
+    """Where each of them is an event, or a notice."""
+    text = f"{TEXT}\n\n{NOTICE}\n{json.dumps(OTHER)}\n"
+    first, notice, last = told(json.dumps({"log": text}))
+    assert isinstance(first, Event)
+    assert isinstance(notice, Malformed)
+    assert notice.notice
+    assert isinstance(last, Event)
+    (one,) = told(json.dumps({"log": f"{TEXT}\nlevel=info"}))
+    assert isinstance(one, Malformed)
 
 
 def test_elements_of_an_array_that_are_no_events_are_told_between_them() -> None:
@@ -229,6 +243,29 @@ def test_deep_nesting_does_not_raise(opening: bytes) -> None:
         told_ = parse(line)
         assert isinstance(told_, Malformed)
         assert unwrapped(told_)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" + b"a " * 2000 + b"{",
+        b"a-" * 2000 + b" {",
+        b"a." * 2000 + b"-a a tetragon {",
+        b'{a="' + b"\\\\" * 2000 + b'{"',
+        b"{" + b'a="",' * 800,
+        b"2026-11-26T14:46:13Z " + b"a.a" * 1300,
+        b'{"a":' * 400 + b'"' + b"x" * 4_000_000 + b'"' + b"}" * 400,
+        b"[" + b"{}," * 1_000_000 + b"{}]",
+    ],
+    ids=range(8),
+)
+def test_hostile_lines_take_no_time(line: bytes) -> None:
+    """Nothing is looked through again and again."""
+    one = parse(line)
+    assert isinstance(one, Malformed)
+    begin = time.process_time()
+    assert unwrapped(one)
+    assert time.process_time() - begin < 5
 
 
 KEYS = sorted({step for wrapper in WRAPPERS for step in (*wrapper.keys, *wrapper.place)} | {"process_exec", "x"})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
@@ -21,9 +22,9 @@ Told = Event | Malformed
 
 #: A wrapper may lie in another (an entry of Loki around one of docker), but not in many.
 _DEEPEST = 5
-#: So many values of one line are looked through for an event that is not at a known place.
-_MOST_VALUES = 2000
-_PREFIX_AT_MOST = 1024
+#: So many values, and bytes of them, are looked through for an event that is not at a known place.
+_MOST_VALUES, _MOST_BYTES = 2000, 32 * 1024 * 1024
+_PREFIX_AT_MOST = 4096
 
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
 _array = msgspec.json.Decoder(list[Raw]).decode
@@ -94,7 +95,7 @@ _PREFIX = re.compile(
     rb"(?P<stern>(?=[^{]*(?:tetragon|export))(?:[a-z0-9.-]+ )?[a-z0-9.]+-[a-z0-9.-]+ [a-z0-9-]+ )|"
     rb"(?P<syslog>(?:<\d+>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]+ [\w./-]+(?:\[\d+\])?: )"
     rb")?"
-    rb"(?:" + _TIME + rb"[ \t]+(?P<journal>[\w.-]+ [\w./-]+(?:\[\d+\])?: )?)?"
+    rb"(?:" + _TIME + rb"[ \t]+(?:(?P<journal>[\w.-]+ [\w./-]+(?:\[\d+\])?: )|(?P<fluentd>[\w-]+(?:\.[\w-]+)+: ))?)?"
     rb"(?P<cri>(?P<stream>stdout|stderr) (?P<part>[FP]) )?"
     rb'(?P<labels>\{(?:\w+="(?:[^"\\]|\\.)*"(?:, ?)?)*\}\s+)?',
 )
@@ -102,6 +103,7 @@ _WRITERS = {
     "cri": "a line of a container runtime's log (CRI)",
     "labels": "a line of logcli",
     "journal": "a line of journalctl",
+    "fluentd": "a line of fluentd",
     "kubectl": "a line of kubectl logs --prefix",
     "compose": "a line of docker compose",
     "kail": "a line of kail",
@@ -187,38 +189,50 @@ def _content(line: bytes, depth: int) -> list[Told]:
 
 
 def _in_text(text: str, depth: int) -> list[Told]:
-    return _content(text.encode(errors="replace"), depth - 1)
+    content = text.encode(errors="replace")
+    lines = [line for line in content.split(b"\n") if line.strip()]
+    found = _content(content, depth - 1)
+    if found or len(lines) < 2:  # noqa: PLR2004 - it is one line, and was looked at
+        return found
+    held = [_content(line, depth - 1) for line in lines]
+    return [one for inside in held for one in inside] if all(held) else []
 
 
 def _in_object(fields: dict[str, Raw], depth: int) -> list[Told]:
     found: list[list[Told]] = []
     for wrapper in WRAPPERS:
         if wrapper.keys <= fields.keys():
-            held = [_value(value, depth - 1) for value in _at(fields, wrapper.place)]
-            if any(held):
-                found.append(_all_told(held, fields, wrapper))
+            values = _at(fields, wrapper.place)
+            if held := _held(values, depth - 1):
+                found.append(_all_told(values, held, f"{wrapper.name} that holds no event", wrapper.name))
     if len(found) > 1 and any(_said(one) != _said(found[0]) for one in found):
         return []  # two that differ: which of them is meant, is not sure
     return found[0] if found else []
 
 
-def _all_told(held: list[list[Told]], fields: dict[str, Raw], wrapper: Wrapper) -> list[Told]:
-    values = _at(fields, wrapper.place)
-    return [
-        one
-        for value, inside in zip(values, held, strict=True)
-        for one in inside or [Malformed(bytes(value), f"{wrapper.name} that holds no event", wrapper.name)]
-    ]
-
-
 def _several(values: list[Raw], depth: int) -> list[Told]:
-    held = [_value(value, depth - 1) for value in values]
+    held = _held(values, depth - 1)
     if not any(isinstance(one, Event) for inside in held for one in inside):
         return []
+    return _all_told(values, held, "an element of a JSON array that is no event")
+
+
+def _held(values: list[Raw], depth: int) -> list[list[Told]]:
+    """What each value holds; nothing where none holds anything, of a great many not the first ones."""
+    held: list[list[Told]] = []
+    for value in values:
+        held.append(_value(value, depth))
+        if len(held) == _MOST_VALUES and not any(held):
+            break
+    return held if any(held) else []
+
+
+def _all_told(values: list[Raw], held: list[list[Told]], reason: str, wrapper: str = "") -> list[Told]:
+    """What the values hold, and each that holds nothing as what it is."""
     return [
         one
         for value, inside in zip(values, held, strict=True)
-        for one in inside or [Malformed(bytes(value), "an element of a JSON array that is no event")]
+        for one in inside or [Malformed(bytes(value), reason, wrapper)]
     ]
 
 
@@ -303,10 +317,11 @@ def _wrapper_of(line: bytes) -> Wrapper | None:
 
 def _elsewhere(line: bytes) -> str:
     """The program for jq that comes to the first event, anywhere in a line of JSON; nothing where there is none."""
-    budget = iter(range(_MOST_VALUES))
-    waiting: list[tuple[str, bytes]] = [("", line)]
-    while waiting and next(budget, None) is not None:
-        place, raw = waiting.pop(0)
+    values = size = 0
+    waiting = deque([("", line)])
+    while waiting and values < _MOST_VALUES and size < _MOST_BYTES:
+        place, raw = waiting.popleft()
+        values, size = values + 1, size + len(raw)
         if place and isinstance(parse(raw), Event):
             return place
         try:
