@@ -382,6 +382,7 @@ class Lab:
             f"tetragon_observer_ringbuf_events_received_total {events}\n"
             f"tetragon_observer_ringbuf_queue_events_received_total {events}\n"
             f"tetragon_observer_ringbuf_events_lost_total {next(self.lost)}\n"
+            "tetragon_observer_ringbuf_queue_events_lost_total 0\n"
             "go_goroutines 77\n"
         )
 

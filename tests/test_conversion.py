@@ -26,6 +26,9 @@ STRANGER = started(300, "/usr/bin/kubelet", pod="")
 NOTICE = b"tail: '/var/run/tetragon.log' has been replaced;  following new file\n"
 METRICS = """\
 tetragon_observer_ringbuf_events_lost_total 0
+tetragon_observer_ringbuf_queue_events_lost_total 0
+tetragon_observer_ringbuf_events_received_total 3
+tetragon_observer_ringbuf_queue_events_received_total 3
 tetragon_policy_events_total{binary="b",policy="guard"} 1
 go_goroutines 3
 """
@@ -204,7 +207,7 @@ def test_any_optional_file_may_be_missing(tmp_path: Path, without: tuple[str, ..
     made = converted(tmp_path, {}, *without)
     observed = Replay(made).observe(None, {}, (), "guard")
     assert [done.performed.id for done in observed.others] == ["act"]
-    assert (observed.others[0].timeline.open == "") is ("guard/events.jsonl" not in without)
+    assert (observed.others[0].timeline.open == "") is not bool({"guard/events.jsonl", "guard/metrics"} & {*without})
 
 
 def test_a_minimum_is_enough(tmp_path: Path) -> None:
@@ -227,7 +230,7 @@ def test_a_minimum_is_enough(tmp_path: Path) -> None:
         ({"cpu": 1}, lambda act: act.cpu == 1),
         ({"cpu": 0}, lambda act: act.cpu == 0),
         ({"cpu": None}, lambda act: act.cpu is None),
-        ({"node": OTHER}, lambda act: act.node == OTHER),
+        ({"node": NODE}, lambda act: act.node == NODE),
         ({"surprise": 1}, lambda act: act.argv == ("true",)),
     ],
 )

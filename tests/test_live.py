@@ -262,8 +262,9 @@ def test_a_policy_that_is_refused_on_one_node_has_a_verdict_there(
     before = api.snapshot()
     policy = guard()
     if verdict is U:
-        spec = json.loads(json.dumps(policy.spec).replace("Sigkill", "Override"))
-        policy = guard(spec=spec)
+        (hook,) = policy.spec["kprobes"]
+        more = json.dumps(hook).replace("Sigkill", "Override").replace("fd_install", "security_file_permission")
+        policy = guard(spec={**policy.spec, "kprobes": [hook, json.loads(more)]})
     with opened(lab, tmp_path) as (live, _):
         told = judged(live, policy)
         assert told[f"guard@{NODE}"][0] is C

@@ -301,7 +301,7 @@ def test_metrics_are_read_where_both_readings_are_there() -> None:
         ({"state": "TP_STATE_ENABLED", "mode": "TP_MODE_ENFORCE"}, "enabled", "enforce", None),
         ({"state": "TP_STATE_LOAD_ERROR", "error": "EINVAL"}, "load_error", "", None),
         ({"enabled": True}, "enabled", "", None),
-        ({"enabled": False}, "disabled", "", None),
+        ({"enabled": False}, "unknown", "", None),
         ({}, "unknown", "", None),
         (
             {"state": "TP_STATE_ENABLED", "stats": {"action_counters": {"post": "8", "signal": "3", "override": 2}}},

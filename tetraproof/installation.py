@@ -219,6 +219,14 @@ class Installation:
         """What each agent says of every policy. Raises `AgentError` naming the node that does not answer."""
         return {node: _policies(node, done) for node, done in self.ask("tracingpolicy", "list", "-o", "json").items()}
 
+    def answers(self) -> dict[str, list[dict[str, Any]]]:
+        """The same of those agents that answer."""
+        told = {}
+        for node, done in self.ask("tracingpolicy", "list", "-o", "json").items():
+            with suppress(AgentError):
+                told[node] = _policies(node, done)
+        return told
+
     def metrics(self, node: str) -> str:
         """An agent's metrics, by the API server's proxy; nothing where they cannot be had."""
         pod = self.agents[node]

@@ -252,6 +252,10 @@ class Kubernetes:
             self.installation.refresh()
             raise
 
+    def answers(self) -> dict[str, list[dict[str, Any]]]:
+        """What those agents say of every policy that answer at once."""
+        return self.installation.answers()
+
     def disturbed(self) -> dict[str, str]:
         """The nodes whose agent is not the one that it was when the policy was applied, and how."""
         now = self._counted()

@@ -217,9 +217,15 @@ class Live:
 
     def _end(self, scenes: Sequence[Scene], policy: Policy | None) -> None:
         if policy is not None:
-            states = until(
-                "the agents' word afterwards", self.site.states, bool, self._deadlines.command, forgives=AgentError
-            )
+            try:
+                states = until(
+                    "the agents' word afterwards", self.site.states, bool, self._deadlines.command, forgives=AgentError
+                )
+            except Overdue as error:  # one that does not answer leaves the others their say
+                states = self.site.answers()
+                for scene in scenes:
+                    if not states.keys() >= set(self.site.nodes(scene.place)):
+                        scene.notes.append(error.sentence)
             self._told(scenes, "state-after.json", states)
             gone = self.site.disturbed()
             for scene in scenes:

@@ -68,6 +68,10 @@ class Site(Protocol):
         """What the agent of each node says of every policy."""
         ...
 
+    def answers(self) -> States:
+        """What those agents say of every policy that answer at once; nothing of one that does not."""
+        ...
+
     def disturbed(self) -> Mapping[str, str]:
         """The nodes whose agent is not the one that the policy was applied to, and what became of it, in a clause."""
         ...

@@ -256,6 +256,12 @@ class Standalone:
         """What the agent says of every policy."""
         return {self.name: self._guarded(self.agent.states)}
 
+    def answers(self) -> dict[str, list[dict[str, Any]]]:
+        """What the agent says of every policy, if it answers at once."""
+        with suppress(AgentError):
+            return self.states()
+        return {}
+
     def metrics(self, place: str) -> str:
         """The agent's metrics."""
         del place
