@@ -71,6 +71,7 @@ def test_a_lack_is_told_apart_from_a_failure(error: str, expected: Verdict) -> N
     [
         ("enabled", "", Verdict.CONFORMS),
         ("enabled", "half of it failed", Verdict.VIOLATES),
+        ("partially_enabled", "half of it failed", Verdict.VIOLATES),
         ("disabled", "", Verdict.VIOLATES),
         ("load_error", "", Verdict.VIOLATES),
         ("error", "", Verdict.VIOLATES),
@@ -146,6 +147,11 @@ def test_a_refusal_that_derivation_does_not_explain_says_so() -> None:
     assert "(by derivation it could: `tetra probe` says fmodret: true)" in judged.reason
 
 
+def test_what_nobody_probed_leaves_nothing_in_doubt() -> None:
+    """Only a feature that is there should have been enough."""
+    assert "by derivation" not in loading(ALONE, [state(told="load_error", error=NO_HELPER)], {}).reason
+
+
 def test_with_kprobe_multi_on_fmod_ret_is_no_help() -> None:
     """So nothing is in doubt, and the agent's own remedy is told last."""
     judged = loading(OVERRIDES, [state(told="load_error", error=BY_MULTI)], here(override_return=False, fmodret=True))
@@ -186,6 +192,7 @@ def test_what_nobody_said_is_neither_there_nor_lacking(name: str, *, has: bool |
     )
     assert known.has(name) is has
     assert name.replace("policy_filter", "enable-policy-filter") in known.source(name)
+    assert ("the kernel's config says" in known.source(name)) is name.startswith("CONFIG_")
     assert Capabilities().has(name) is None
 
 
@@ -341,6 +348,12 @@ def test_a_policy_holds_to_the_end(after: PolicyState, expected: Verdict, word: 
     judged = holding(KILLS, [BEFORE], [after], {})
     assert judged.verdict is expected
     assert word in judged.reason
+
+
+def test_a_lack_of_before_is_one_after_as_well() -> None:
+    """Only what was in force can be lost."""
+    refused = state(told="load_error", error=NO_HELPER)
+    assert holding(KILLS, [refused], [refused], {}).verdict is Verdict.UNSUPPORTED
 
 
 def test_a_mode_that_changes_is_told_of_any_policy() -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.builders import RECORDINGS
@@ -140,6 +140,7 @@ anything = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*TOLD, "enabled", "error", "hook_statuses", "hookStatuses"]), anything))
 def test_nothing_crashes(told: dict[str, Any]) -> None:
     """Whatever stands where."""

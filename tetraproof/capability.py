@@ -234,7 +234,7 @@ def _refused(policy: Policy, state: PolicyState, here: Capabilities) -> Loading:
     said = f"the agent refuses: {refusal.REMEDY.sub('', state.word)}"
     if reading is not None and reading.fault is Fault.POLICY:
         return Loading(Verdict.VIOLATES, "; ".join(filter(None, (_not_in_force(node, state), reading.why))))
-    if reading is not None and mistake and "verride" in state.error:
+    if mistake and "verride" in state.error:
         return Loading(Verdict.VIOLATES, f"{_not_in_force(node, state)}; {mistake}")
     if reading is not None and reading.fault is Fault.LACK:
         reason = f"{said}; {reading.why}" if reading.why else said
