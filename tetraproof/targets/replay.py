@@ -22,7 +22,7 @@ from tetraproof.capability import Capabilities, PolicyState, kernel_options, pro
 from tetraproof.event import Event, Malformed
 from tetraproof.observation import Done, Observed
 from tetraproof.policy import Likeness, Policy
-from tetraproof.recording import ActRecord, Cell, NodeRecord, Recording, ScenarioRecord
+from tetraproof.recording import ActRecord, Cell, NodeRecord, Recording, ScenarioRecord, rings_to_hear
 from tetraproof.stream import in_pods, read
 from tetraproof.targets import Unanswerable
 from tetraproof.targets import change as changes
@@ -199,7 +199,7 @@ class Replay:
             name: Node(name, lost=f"{name or 'a node without a name'} is no node of the recording")
             for name in sorted(acted - known.keys())
         }
-        return strangers | {node.name: Node(node.name, node.rings, lost) for node in heard}
+        return strangers | {node.name: Node(node.name, rings_to_hear(node, settings), lost) for node in heard}
 
     def _metrics(self, scenario: str) -> tuple[str, str]:
         paths = (f"scenarios/{scenario}/metrics-{moment}.txt" for moment in ("before", "after"))
