@@ -83,6 +83,8 @@ UNBROKEN = story(*BEFORE, *AFTER, done=len(BEFORE))
         (story(*BEFORE, OTHER, *AFTER, done=7), (YES, YES, UNHEARD, YES, UNHEARD)),
         (story(*BEFORE, OK, *AFTER, NONE, done=9), (YES, UNHEARD, NO, YES, YES)),
         (story(*BEFORE, *AFTER), (YES, YES, YES, YES, UNRECORDED)),
+        # the last act counts, whatever the one before it tells
+        (story(*BEFORE, *AFTER, OTHER, K), (YES, YES, UNHEARD, YES, UNRECORDED)),
         # one act that was killed between others may have died of something else
         (story(*BEFORE, OK, K, OK, *AFTER, done=9), (YES, YES, NO, UNHEARD, YES)),
         (story(*BEFORE, OK, K, K, K, K, back=6, done=9), (YES, UNHEARD, NO, UNHEARD, UNHEARD)),
@@ -284,6 +286,24 @@ def test_acts_that_may_all_be_of_one_side_say_nothing_of_the_other(begins, quest
     assert "certain" in found.reason
 
 
+def test_acts_that_end_before_the_agent_came_back_say_nothing_of_afterwards():
+    """Enforced acts from before it called the policy enabled again are no witness of that."""
+    found = judgement("enforced_afterwards", story(*BEFORE, *AFTER, back=10))
+    assert found.verdict is UNHEARD
+    assert found.reason == "on n no act is certain to have been begun after the agent called the policy enabled again"
+
+
+def test_what_is_said_as_the_change_begins_is_of_afterwards():
+    """And not of before."""
+    begun = UNBROKEN.first(gap.CHANGE_BEGINS).at
+    told = replace(UNBROKEN, happenings=(*UNBROKEN.happenings, Happening(begun, gap.STATE, "load_error")))
+    assert judgement("enforced_before", told).verdict is YES
+    silent = with_happenings(UNBROKEN, gap.STATE)
+    said = replace(silent, happenings=(*silent.happenings, Happening(begun, gap.STATE, "enabled")))
+    assert judgement("enforced_afterwards", silent).verdict is UNHEARD
+    assert judgement("enforced_afterwards", said).verdict is YES
+
+
 def test_a_twin_that_died_as_well_makes_a_kill_tell_nothing():
     """Whatever killed both was not the policy."""
     (one,) = UNBROKEN.pulses
@@ -332,6 +352,23 @@ def test_accepted_is_what_came_back_and_was_not_refused(told, verdict):
     found = judgement("accepted", told)
     assert found.verdict is verdict
     assert "\x1b" not in found.reason
+
+
+def test_a_refusal_is_known_by_its_words():
+    refused = ChangeRun(replace(UNBROKEN, happenings=(Happening(1, gap.REFUSED, "a conflict of two"),)), "guard")
+    assert refused.refused_with("conflict")
+    assert not refused.refused_with("nil pointer")
+    assert not ChangeRun(UNBROKEN, "guard").refused_with("")
+
+
+def test_what_is_noted_as_the_change_begins_is_of_before():
+    begun = UNBROKEN.first(gap.CHANGE_BEGINS).at
+    noted = [Happening(begun, gap.SETTING, "a: 1"), Happening(begun + 1, gap.SETTING, "a: 2")]
+
+    def body():
+        assert ChangeRun(replace(UNBROKEN, happenings=(*UNBROKEN.happenings, *noted)), "guard").keeps()
+
+    assert judge(body).verdict is NO
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ class ChangeRun:
             return Unknown(Verdict.INCONCLUSIVE, "no act was enforced, so there is nothing to measure against")
         if not all(one.closed for one in gap.gaps(pulse)):
             return self._as_far_as_told(pulse)
-        alone = min((count for outcome, count in _runs(pulse.beats) if outcome == ENFORCED), default=0)
+        alone = min(count for outcome, count in _runs(pulse.beats) if outcome == ENFORCED)
         steady: Answer = True
         if alone < STEADY:
             steady = Unknown(
