@@ -75,6 +75,7 @@ def test_a_rotation_is_named_and_costs_no_event() -> None:
 @given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line)), st.sampled_from([b"", b"\n"]))
 @example([b"", b" \t", b"\r", LINE % 1], b"\n")
 @example([b"{", b" 1", b"["], b"\n")
+@example([b"{", b" 1", b" 2", b"}"], b"\n")
 @example([b"[{", b"x"], b"")
 def test_any_bytes_are_told_line_by_line(lines: list[bytes], end: bytes) -> None:
     """Whatever a stream holds, each line but the blank ones is told once and in order."""

@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import time
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tetraproof import wrapping
 from tetraproof.event import Event, Malformed, parse
 from tetraproof.stream import read
 from tetraproof.wrapping import WRAPPERS, unwrapped
@@ -145,7 +147,15 @@ def test_each_line_of_a_stream_of_loki_is_told() -> None:
     assert (first.node, last.node) == ("n1", "n2")
 
 
-@pytest.mark.parametrize("line", [f"{MINUTE} stdout F {NOTICE}", json.dumps({"log": NOTICE + "\n"}), f"data: {NOTICE}"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{MINUTE} stdout F {NOTICE}",
+        json.dumps({"log": NOTICE + "\n"}),
+        f"data: {NOTICE}",
+        f"tail: x has been replaced {TEXT}",
+    ],
+)
 def test_a_wrapped_notice_is_a_notice(line: str) -> None:
     """A rotation hides no event, whoever collected the lines."""
     (one,) = told(line)
@@ -243,6 +253,15 @@ def test_deep_nesting_does_not_raise(opening: bytes) -> None:
         told_ = parse(line)
         assert isinstance(told_, Malformed)
         assert unwrapped(told_)
+
+
+@pytest.mark.parametrize(("bound", "found"), [(10_000, True), (300, False)])
+def test_looking_for_an_event_is_bounded(bound: int, *, found: bool) -> None:
+    """By how many bytes are looked through."""
+    with patch.object(wrapping, "_MOST_BYTES", bound):
+        (one,) = told(json.dumps({"a": {"b": {"c": {"d": EVENT}}}}))
+    assert isinstance(one, Malformed)
+    assert (one.remedy == "jq -c .a.b.c.d") is found
 
 
 @pytest.mark.parametrize(
