@@ -196,6 +196,8 @@ class Run:
             return ask("", question, lack, lambda: lack.reason)
         condition = matching({pod.namespace for pod in pods}, [f"^{re.escape(pod.name)}$" for pod in pods])
         parity = compare(observed.stream, observed.export, condition)
+        if any(event.could_not_read("process.pod") for event in (*observed.stream, *observed.export)):
+            raise Undecided(Unknown(Verdict.INCONCLUSIVE, "of an event nobody can read in which pod it was"))
         unheard = self._unheard if parity.heard else "the export log does not cover the stream from end to end"
         if not parity.same and observed.export_notice:
             unheard = unheard or f"the export log may lack events: {observed.export_notice}"
