@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tetraproof.quoting import quoted_if_needed
+from tetraproof.quoting import quoted_if_needed, unquoted
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,25 @@ def test_quoted_text_is_printable_and_read_back_the_same(text: str) -> None:
     assert quoted.isprintable()
     assert (ast.literal_eval(quoted) if quoted != text else quoted) == text
     assert (quoted == text) == (text.isprintable() and " " not in text)
+
+
+@pytest.mark.parametrize(
+    ("line", "plain"),
+    [
+        ('🚀 process p "/opt/my app" "-c \\"x\\" \\\\"', '🚀 process p /opt/my app -c "x" \\'),
+        ('💥 exit    p /b "a b" 0', "💥 exit    p /b a b 0"),
+        ("💥 exit    p /b  0", "💥 exit    p /b  0"),
+        ('❓ syscall p say-"hi" f"x"', '❓ syscall p say-"hi" f"x"'),
+        ('🚀 process p /b "unfinished', '🚀 process p /b "unfinished'),
+        ('🚀 process p /b "\\q \\Uffffffff \\u00a0\\x1b"', "🚀 process p /b \\q \\Uffffffff \u00a0\x1b"),
+    ],
+)
+def test_a_line_without_its_quotes(line: str, plain: str) -> None:
+    """What older tetras print; a quote within a word, or one that is not closed, is no quoting of Go's."""
+    assert unquoted(line) == plain
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters='"'), min_size=1), min_size=1))
+def test_quoting_is_undone(fields: list[str]) -> None:
+    """Whatever was quoted comes back, field by field."""
+    assert unquoted(" ".join(map(quoted_if_needed, fields))) == " ".join(fields)

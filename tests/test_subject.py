@@ -114,12 +114,10 @@ def test_every_form_of_an_argument_is_told(form: str) -> None:
     assert called({form: value}) == words
 
 
-@pytest.mark.parametrize("form", sorted(FORMS))
+@pytest.mark.parametrize("form", sorted(set(FORMS) - {"size_arg", "long_arg", "bpf_cmd_arg"}))  # those say 0 at least
 def test_an_argument_that_says_nothing_is_left_out(form: str) -> None:
     """What is empty does not hide what stands beside it."""
     empty = {str: "", dict: {}}.get(type(FORMS[form][0]), 0)
-    if isinstance(FORMS[form][0], str) and form in {"size_arg", "long_arg", "bpf_cmd_arg"}:
-        pytest.skip("a number, or an enum, is never empty")
     told = called({form: empty}, {"file_arg": {"path": "/f"}})
     assert told == ("0, /f" if form == "syscall_id" else "/f")
 

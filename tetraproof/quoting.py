@@ -8,6 +8,8 @@ one that Python's own tables do not know yet counts as one that cannot be printe
 
 from __future__ import annotations
 
+import re
+
 _NAMED = {
     "\\": "\\\\",
     '"': '\\"',
@@ -19,8 +21,12 @@ _NAMED = {
     "\t": "\\t",
     "\v": "\\v",
 }
+_WRITTEN = {written[1:]: character for character, written in _NAMED.items()}
+_FIELD = re.compile(r'(?<![^ ])"((?:[^"\\]|\\.)*)"(?![^ ])')
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))")
 _DELETE = 0x7F
 _LAST_OF_FOUR_DIGITS = 0xFFFF
+_NO_CHARACTER = 0x110000
 #: What Go puts for a character that stands for no text at all: half of a surrogate pair.
 _NO_TEXT = "\\ufffd"
 
@@ -34,6 +40,22 @@ def quoted_if_needed(text: str) -> str:
     if "\\" in text or '"' in text:
         text = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
+
+
+def unquoted(line: str) -> str:
+    """A compact line with the quotes of its fields undone, as tetra before 1.7.1 prints it: to be held against one.
+
+    Not safe to print: what was escaped in quotes stands there as it is.
+    """
+    return _FIELD.sub(lambda field: _ESCAPE.sub(_escaped, field[1]), line)
+
+
+def _escaped(escape: re.Match[str]) -> str:
+    byte, short, long, named = escape.groups()
+    if named is not None:
+        return _WRITTEN.get(named, escape[0])
+    code = int(byte or short or long, 16)
+    return chr(code) if code < _NO_CHARACTER else escape[0]
 
 
 def _character(character: str) -> str:
