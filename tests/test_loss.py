@@ -135,6 +135,8 @@ def test_a_counter_that_is_gone_excludes_no_loss(missing: str) -> None:
         (whole(), "HTTP/1.0 503 Unavailable\r\n\r\n", "after them the agent's metrics cannot be read"),
         (whole(), whole()[:-5], "after them the agent's metrics"),
         (whole(), whole() + f"{LOST} 3\n", "tetragon_observer_ringbuf_events_lost is told twice, as 0 and as 3"),
+        # what was counted before is not known, so not what was lost since
+        ("<html>", whole(**{LOST: 7}), "before the acts the agent's metrics cannot be read"),
         (whole(), '\x1b[31m{a="\n', "after them the agent's metrics cannot be read"),
     ],
 )
@@ -173,6 +175,7 @@ def test_the_policies_events_are_counted_by_program() -> None:
     after = f"{EVENTS % ('/bin/a', 'guard')} 3\n{elsewhere} 1\n{other}"
     assert posted(before, after, "guard") == {"/bin/a": 3}
     assert posted(before, after, "nobody") == {}
+    assert posted(before, f"{EVENTS % ('/bin/a', 'guard')} 2\n", "guard") == {"/bin/a": 1}
 
 
 @pytest.mark.parametrize("value", ["NaN", "+Inf"])
