@@ -333,6 +333,7 @@ BEFORE = state(mode="enforce", id="7")
         (BEFORE, Verdict.CONFORMS, ""),
         (state(), Verdict.CONFORMS, ""),
         (state(mode="enforce", id="8"), Verdict.VIOLATES, "loaded anew on tetra-node during the acts: its id was 7"),
+        (state(mode="enforce", id=""), Verdict.CONFORMS, ""),
         (state(mode="monitor", id="7"), Verdict.VIOLATES, "mode monitor"),
         (state(told="disabled"), Verdict.VIOLATES, "the state is disabled"),
         (state(told="load_error", error=REFUSED), Verdict.VIOLATES, "invalid argument"),
@@ -348,6 +349,19 @@ def test_a_policy_holds_to_the_end(after: PolicyState, expected: Verdict, word: 
     judged = holding(KILLS, [BEFORE], [after], {})
     assert judged.verdict is expected
     assert word in judged.reason
+
+
+def test_a_number_that_was_not_told_before_says_nothing_after() -> None:
+    """Of an agent that tells none, or told none then."""
+    assert holding(KILLS, [state()], [state(id="8")], {}).verdict is Verdict.CONFORMS
+
+
+def test_the_end_names_the_node_where_there_are_several() -> None:
+    """And does not where there is one."""
+    off = state(OTHER, "load_error", REFUSED)
+    assert OTHER in holding(KILLS, [state(), state(OTHER)], [state(), off], {}).reason
+    alone = holding(KILLS, [state()], [state(told="unknown")], {}).reason
+    assert not alone.startswith("on ")
 
 
 def test_a_lack_of_before_is_one_after_as_well() -> None:

@@ -237,6 +237,7 @@ def test_a_system_call_is_known_by_linuxs_own_list(words: str) -> None:
     assert (verdict, reason.endswith("did you mean sys_symlinkat?")) == (Verdict.VIOLATES, True)
     assert missing(words, "sys_symlinkat")[0] is Verdict.UNSUPPORTED
     assert missing(words, "sys_nothing_at_all")[0] is Verdict.VIOLATES
+    assert missing(words, "symlinkat")[0] is Verdict.UNSUPPORTED
 
 
 def test_an_lsm_hook_is_known_by_its_function() -> None:
