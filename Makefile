@@ -29,6 +29,7 @@ SUITES ?=
 POLICIES ?=
 WORKLOADS ?=
 ACKNOWLEDGED ?=
+CRD ?=
 PROTO ?=
 VERSION ?=
 YES ?=
@@ -44,7 +45,7 @@ each = $(foreach one,$($(1)),--$(2) "$(one)")
 # suites of the user's own lie outside of the checkout, where pytest would not find our wiring by itself
 RUN = $(BIN)/python -m pytest $(if $(SUITES),-c pyproject.toml -p conftest "$(SUITES)",suites) --target "$(TARGET)" \
   $(call given,RECORDING,recording) $(call given,POLICIES,policies) $(call given,WORKLOADS,workloads) \
-  $(call given,ACKNOWLEDGED,acknowledged) \
+  $(call given,ACKNOWLEDGED,acknowledged) $(call given,CRD,crd) \
   $(call given,BUNDLE,bundle) $(call given,AGENT,agent) $(call given,AGENT_ADDRESS,agent-address) \
   $(call given,AGENT_OPTIONS,agent-options) $(call given,SLOWNESS,slowness) $(call given,CONTEXT,context) \
   $(call given,NODES,nodes) $(call given,CHART,chart) $(call given,TETRAGON,tetragon-version) $(call given,UPGRADE,upgrade) $(call given,UPGRADE_VERSION,upgrade-version) $(call each,VALUES,values) \
@@ -67,6 +68,7 @@ help: ## this list
 	@echo "                  kind, kubectl and helm are there, else replay"
 	@echo "  SUITES=         suites of your own, a folder; POLICIES= and WORKLOADS= likewise (default: those shipped)"
 	@echo "  ACKNOWLEDGED=   a YAML file of findings that you know of your policies (docs/findings.md)"
+	@echo "  CRD=            whose CRD policies are judged by: 1.4.1, 1.7.0, 1.7.1, main (default: 1.7.0)"
 	@echo "  K=              only these judgements, a pytest -k expression: K=test_sed_is_killed"
 	@echo "  PYTHON=         the Python to set up with, 3.11 or newer (default: python3)"
 	@echo

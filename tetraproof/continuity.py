@@ -89,12 +89,14 @@ class ChangeRun:
         if refused is None and returned is None:
             answer = Unknown(Verdict.INCONCLUSIVE, "nobody noted what came of the command that was to make the change")
         said = safe(refused.said) if refused else "accepted"
-        return ask("", "accepted", answer, lambda: f"{self.title}: {said}")
+        return ask("", "accepted", answer, lambda: f"{self.title}: {said}", "acceptance")
 
     def refused_with(self, words: str) -> bool:
-        """The change was refused with these words in the refusal. Not a question: it decides nothing."""
+        """The change was refused with these words in the refusal."""
         refused = self.observed.first(gap.REFUSED)
-        return refused is not None and words in refused.said
+        said = safe(refused.said) if refused else "not refused"
+        found = refused is not None and words in refused.said
+        return ask("", f"refused with {words!r}", found, lambda: f"{self.title}: {said}", "acceptance")
 
     def keeps(self, *settings: str) -> bool:
         """The agent's settings are afterwards what they were before; all that were noted, if none is named."""
@@ -115,7 +117,7 @@ class ChangeRun:
             of = "; ".join(f"{safe(name)}: {safe(before[name])} was lost; now {safe(after[name])}" for name in lost)
             return f"{self.title}: {of}."
 
-        return ask("", question, answer, tell)
+        return ask("", question, answer, tell, "settings")
 
     @property
     def done_means_enforced(self) -> bool:
@@ -321,7 +323,7 @@ class ChangeRun:
             more = [f"  {line}" for line in gap.tell(self.observed)]
             return "\n".join((f"{self.title}: {explain(pulse) or question}.", *more))
 
-        return ask("", question, whole, tell)
+        return ask("", question, whole, tell, "acts")
 
 
 def _first_doubt(*answers: Answer) -> Answer:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
+from msgspec.structs import replace
 
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.capability import OPTIONS
 from tetraproof.errors import RawRecordError
-from tetraproof.recording import Cell, NodeRecord
+from tetraproof.recording import Cell, NodeRecord, rings_to_hear
 
 #: The chart's defaults of the settings that change what events say or which there are.
 DEFAULTS = {
@@ -135,17 +136,16 @@ class Environment:
             facts = item.get("status", {}).get("nodeInfo", {})
             quantity = item.get("status", {}).get("capacity", {}).get("cpu", 1)
             cpus = math.ceil(parse_quantity(quantity))  # type: ignore[no-untyped-call]
-            # agents with a shared BPF ring buffer say so in their settings; the older ones read a ring for each CPU
-            shared = self.settings.get("use-perf-ring-buffer") == "false"
-            yield NodeRecord(
+            node = NodeRecord(
                 item["metadata"]["name"],
                 facts.get("kernelVersion", ""),
                 cpus,
-                1 if shared else cpus,
+                1,
                 facts.get("osImage", ""),
                 facts.get("architecture", ""),
                 facts.get("containerRuntimeVersion", ""),
             )
+            yield replace(node, rings=rings_to_hear(node, self.settings))
 
     def _settings(self) -> dict[str, str]:
         self._configured = {str(k): str(v) for k, v in ((self._json("configmap.json") or {}).get("data") or {}).items()}

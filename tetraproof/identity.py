@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 import tetraproof
 from tetraproof.agent import PLACES, Agent, offline
 from tetraproof.binding import Bindings
@@ -18,7 +20,7 @@ from tetraproof.capability import OPTIONS
 from tetraproof.guest import Guest
 from tetraproof.machine import Machine
 from tetraproof.plan import Plan
-from tetraproof.recording import FORMAT, Cell, Index, NodeRecord, Provenance
+from tetraproof.recording import FORMAT, Cell, Index, NodeRecord, Provenance, rings_to_hear
 
 KIND = "standalone"
 
@@ -31,8 +33,9 @@ def identify(plan: Plan, machine: Machine, agent: Agent, runtime: str) -> Index:
 
     settings = {name: value for name, value in agent.settings.items() if name not in PLACES}
     cpus = int(said("nproc") or 1)
-    shared = settings.get("use-perf-ring-buffer") == "false"
     system = next((line for line in said("cat", "/etc/os-release").splitlines() if "PRETTY_NAME" in line), "")
+    name = system.partition("=")[2].strip('"')
+    node = NodeRecord(machine.name, machine.kernel, cpus, 1, name, os.uname().machine, runtime)
     how = "this machine itself" if plan.kernel is None else "a guest"
     if isinstance(machine, Guest):
         how += " with KVM" if machine.accelerated else " in emulation"
@@ -40,17 +43,7 @@ def identify(plan: Plan, machine: Machine, agent: Agent, runtime: str) -> Index:
         FORMAT,
         _cell(plan, machine, agent, settings),
         Provenance(datetime.now(UTC).isoformat(), f"1 node, {how}", f"tetraproof {tetraproof.__version__}, {KIND}"),
-        (
-            NodeRecord(
-                machine.name,
-                machine.kernel,
-                cpus,
-                1 if shared else cpus,
-                system.partition("=")[2].strip('"'),
-                os.uname().machine,
-                runtime,
-            ),
-        ),
+        (replace(node, rings=rings_to_hear(node, settings)),),
         Bindings(),
         settings,
         (),

@@ -234,7 +234,7 @@ class Run:
         return self.moved is not None or not isinstance(self.observed.posted, Unknown)
 
     def in_mode(self, mode: str) -> bool:
-        """Whether every agent says, before the acts and after, that the policy is in this mode: `enforce`, `monitor`."""
+        """Whether every agent says, before the acts and after, that the policy's mode is this: `enforce`, `monitor`."""
         told = {state.mode for state in (*self.observed.states, *self.observed.states_after)}
         said = ", ".join(sorted(told))
         answer: bool | Unknown = told == {mode}

@@ -129,7 +129,7 @@ class Live:
 
     def _everywhere(self, name: str, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act]) -> None:
         site = self.site
-        bound = self._bound(policy)
+        bound = self._bound(policy, acts)
         several = len(site.places) > 1
         scenes = [Scene(f"{name}@{place}" if several else name, place, bound, settings) for place in site.places]
         interrupted = True
@@ -152,12 +152,18 @@ class Live:
             for scene in scenes:
                 self._keep(scene)
 
-    def _bound(self, policy: Policy | None) -> Policy | None:
-        """The policy with its values and its namespace as they are here."""
+    def _bound(self, policy: Policy | None, acts: Sequence[Act]) -> Policy | None:
+        """The policy with its values and its namespace as they are here.
+
+        One that names no namespace is for the namespace that it is applied to: that of the first act's pod.
+        """
         if policy is None:
             return None
         bindings = self.site.bindings(self.site.places[0])
         namespace = bindings.namespaces.get(policy.namespace, policy.namespace)
+        if not namespace and policy.kind == "TracingPolicyNamespaced":
+            pods = (bindings.pod(act.pod) for act in acts)
+            namespace = next((pod.namespace for pod in pods if pod is not None), "")
         return dataclasses.replace(with_values(policy, bindings.ranges), namespace=namespace)
 
     def _perform(self, name: str, scenes: list[Scene], policy: Policy | None, acts: Sequence[Act]) -> None:

@@ -151,7 +151,7 @@ class Replay:
             acts={},
             bindings=self.bindings,
             configuration=recording.index.settings,
-            inventory=inventory.of_files(recording.text, recording.index.nodes[0].name),
+            inventory=inventory.of_files(recording.text, next((node.name for node in recording.index.nodes), "")),
         )
 
     def _likenesses(self, policy: Policy) -> Iterator[tuple[str, Likeness]]:
@@ -261,6 +261,8 @@ def _posted(metrics: tuple[str, str], recorded: Policy | None) -> Mapping[str, i
     before, after = metrics
     if not (before and after and recorded):
         return Unknown(Verdict.UNRECORDED, "no metrics were recorded")
+    if unread := loss.unread(before, after):
+        return Unknown(Verdict.INCONCLUSIVE, unread)
     return loss.posted(before, after, recorded.name)
 
 
