@@ -55,6 +55,9 @@ def test_what_a_version_has(version: str, quotes: bool, truncated_files: bool, u
     [
         ("1.7.0", "Told as Tetragon 1.7.0 tells it."),
         ("v1.7.1", "Told as Tetragon v1.7.1 tells it."),
+        ("1.3.0-pre.0", "Told as Tetragon 1.3.0-pre.0 tells it."),
+        ("1.8.0-pre.1", "Told as Tetragon 1.8.0-pre.1 tells it."),
+        ("1.8.0", "after 1.7.0 and 1.8.0-pre.0) tells it; the stream is of 1.8.0."),
         ("", "known here (main of August 2026, after 1.7.0 and 1.8.0-pre.0) tells it: the stream does not say which"),
         ("nightly\x1b", "tells it: “nightly\\e” is no version of Tetragon."),
         ("1.1.2", "Told as Tetragon 1.3, the oldest that is known here, tells it; the stream is of 1.1.2."),

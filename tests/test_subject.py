@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -131,3 +132,10 @@ def test_what_has_a_name_tells_more_than_numbers() -> None:
 def test_many_bytes_are_cut() -> None:
     """A buffer does not fill the screen."""
     assert called({"bytes_arg": "QUFB" * 40}) == "41" * 32 + "…"
+    assert called({"bytes_arg": base64.b64encode(b"A" * 32).decode()}) == "41" * 32
+
+
+def test_a_connection_with_one_end_is_told() -> None:
+    """A socket that is not connected yet has no other."""
+    assert called({"sock_arg": {"daddr": "203.0.113.9", "dport": 53}}) == ":0 → 203.0.113.9:53"
+    assert called({"sock_arg": {"saddr": "10.0.0.1", "sport": 53}}) == "10.0.0.1:53 → :0"

@@ -20,18 +20,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from msgspec import to_builtins
-
 from tetraproof import api, call, syscall
 from tetraproof.api import Process
 from tetraproof.dialect import Dialect, dialect_of
 from tetraproof.event import Event
+from tetraproof.subject import subject
 from tetraproof.text import safe
 
 NO_LINE = "(tetra shows no line of it)"
-
-# Fields of a kind that tetra does not show, where they tell what it is about.
-_TELLING_FIELDS = ("function_name", "subsys", "event", "path", "provider", "name", "symbol")
 
 _SIGN = "🛑 CAP_SYS_ADMIN"
 # tetra tells CAP_SYS_ADMIN by the number of effective capabilities (its own is 21), not by their names: so says its
@@ -192,16 +188,8 @@ _TELLERS: dict[type, Callable[[Any, Dialect], call.Told | None]] = {
 def _without_line(event: Event) -> str:
     process = event.process
     place = event.pod if process.pod else event.node
-    words = ["❔", event.kind, place, process.binary, *_about(event), NO_LINE]
+    words = ["❔", event.kind, place, process.binary, subject(event), NO_LINE]
     return safe(" ".join(word for word in words if word))
-
-
-def _about(event: Event) -> list[str]:
-    detail = event.detail
-    if isinstance(detail, api.RateLimitInfo):
-        return [f"{detail.number_of_dropped_process_events} events left out"]
-    fields = detail if isinstance(detail, dict) else to_builtins(detail)
-    return [value for field in _TELLING_FIELDS if isinstance(value := fields.get(field), str)]
 
 
 def _unread(event: Event, dialect: Dialect) -> str:

@@ -35,7 +35,7 @@ _QUOTING_ON_A_BRANCH: Mapping[tuple[int, int], _Version] = {
     (1, 7): (1, 7, 0, _PAST_IT),
 }
 _OLDEST: _Version = (1, 3, 0, _FIRST_PREVIEW)
-_NEWEST: _Version = (1, 8, 0, _PAST_IT)
+_NEWEST: _Version = (1, 8, 0, _PREVIEW)
 _NEWEST_TOLD = "the newest Tetragon that is known here (main of August 2026, after 1.7.0 and 1.8.0-pre.0)"
 
 
