@@ -11,6 +11,7 @@ import pytest
 
 from tests.builders import (
     BASH,
+    METRICS,
     NODE,
     POLICY,
     execs,
@@ -279,7 +280,8 @@ def test_a_recorded_act_is_judged_as_it_was() -> None:
 
 
 def metrics(count: int) -> bytes:
-    return f'tetragon_policy_events_total{{binary="/usr/bin/bash",policy="guard"}} {count}\n'.encode()
+    posted = f'tetragon_policy_events_total{{binary="/usr/bin/bash",policy="guard"}} {count}\n'
+    return METRICS + posted.encode()
 
 
 def test_metrics_are_read_where_both_readings_are_there() -> None:
@@ -288,8 +290,8 @@ def test_metrics_are_read_where_both_readings_are_there() -> None:
     assert observed(both, IT).posted == {"/usr/bin/bash": 2}
     one = observed(made(ACT, extra={"metrics-before.txt": b"", "metrics-after.txt": metrics(3)}), IT).posted
     assert isinstance(one, Unknown)
-    lossy = b"tetragon_observer_ringbuf_events_lost_total 5\n"
-    lost = made(ACT, events=KILLED, extra={"metrics-before.txt": metrics(1), "metrics-after.txt": metrics(1) + lossy})
+    lossy = metrics(1).replace(b"ringbuf_events_lost_total 0", b"ringbuf_events_lost_total 5")
+    lost = made(ACT, events=KILLED, extra={"metrics-before.txt": metrics(1), "metrics-after.txt": lossy})
     answer = observed(lost, IT).acts["it"]
     assert isinstance(answer, Done)
     assert "the agent lost 5" in answer.timeline.open

@@ -128,6 +128,41 @@ def a_suite_that_cannot_be_imported(folder: Path) -> list[str]:
     return ["-c", "pyproject.toml", FIRST, str(path)]
 
 
+SLIP = '''"""A suite."""
+from fixtures import Acts, Kprobe, Run, policy, shell
+
+pytestmark = policy("block-fd-install")
+acts = Acts(bar=shell("echo 'foo' > /tmp/bar"))
+NAMED = Kprobe({named})
+
+
+def test_a_slip(run: Run) -> None:
+    """It would hold for ever."""
+    assert Kprobe({within}) not in run.bar.timeline
+'''
+
+
+def a_slip(named: str = "", within: str = "") -> Callable[[Path], list[str]]:
+    """A suite that expects what no event can say: named at its top, or within a body."""
+
+    def make(folder: Path) -> list[str]:
+        (folder / "test_slip.py").write_text(SLIP.format(named=named, within=within), encoding="utf-8")
+        return ["-c", "pyproject.toml", "-p", "conftest", str(folder / "test_slip.py")]
+
+    return make
+
+
+def of_1_4_1(folder: Path, *, acknowledged: str = "") -> list[str]:
+    """A cell in which no policy is in force, and nothing is pinned; with what a user's own file acknowledges."""
+    source = RECORDINGS / "k8s-1.36.2_tetragon-1.4.1_debian-6.12.117"
+    files = {path: body for path, body in read_tree(source).items() if path != EXPECTED}
+    arguments = on(files, folder)
+    if acknowledged:
+        (folder / "known.yaml").write_text(acknowledged, encoding="utf-8")
+        arguments += ["--acknowledged", str(folder / "known.yaml")]
+    return arguments
+
+
 def reports_that_cannot_be_written(folder: Path) -> list[str]:
     (folder / "file").write_text("taken", encoding="utf-8")
     return [FIRST, "--reports", str(folder / "file")]
@@ -190,6 +225,30 @@ RUNS: dict[str, tuple[Callable[[Path], list[str]], int, tuple[str, ...]]] = {
         a_suite_that_cannot_be_imported,
         2,
         ("No module named 'nothing_of_this_name'",),
+    ),
+    "a slip in a suite": (a_slip('"fd_install", fiel="/tmp/x"'), 2, ("test_slip.py:6: ", "did you mean file?")),
+    "a hook that the policy has not": (a_slip('"fd_instal"'), 2, ("hooks no fd_instal", "did you mean fd_install?")),
+    "a hook that no policy can have": (a_slip('"sys_opneat"'), 2, ("did you mean sys_openat?",)),
+    "a slip within a body": (a_slip(within='"fd_instal"'), 2, ("did you mean fd_install?",)),
+    "a policy that is not in force": (
+        of_1_4_1,
+        1,
+        ("1 promise violated by no known finding", "nothing conforms", "explained by tail-calls-refused"),
+    ),
+    "one that its user knows of": (
+        lambda folder: of_1_4_1(folder, acknowledged="block-fd-install: [tail-calls-refused]"),
+        1,
+        ("nothing conforms", "known: "),
+    ),
+    "another that its user knows of": (
+        lambda folder: of_1_4_1(folder, acknowledged="block-nginx-write-index: tail-calls-refused"),
+        1,
+        ("1 promise violated by no known finding",),
+    ),
+    "a slip in what a user knows of": (
+        lambda folder: of_1_4_1(folder, acknowledged="[block-fd-install]"),
+        2,
+        ("known.yaml holds a list", "policy: [finding, …]"),
     ),
     "reports that cannot be written": (reports_that_cannot_be_written, 2, ("file",)),
     "the project's own tests": (given("tests/test_parity.py", "--target", "nowhere"), 0, ("passed",)),

@@ -20,6 +20,9 @@ from tetraproof.progress import Tell, silent
 from tetraproof.text import shorten
 from tetraproof.waiting import Overdue, until
 
+#: What `tetra getevents` is told for one plain line an event.
+COMPACT = ("-o", "compact", "--color", "never", "--stack-traces=false", "--ima-hash=false")
+
 #: Where a running agent of the official package listens.
 DEFAULT_ADDRESS = "unix:///var/run/tetragon/tetragon.sock"
 _METRICS = 22112

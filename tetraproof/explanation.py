@@ -6,14 +6,13 @@ The first line stands alone; whoever reports adds the line that reproduces it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from tetraproof.event import Event
 from tetraproof.expectation import Field, Found
 from tetraproof.lifecycle import exit_of
+from tetraproof.subject import subject
 from tetraproof.text import command_line, safe, shorten
 from tetraproof.timeline import Entry, Performed, Timeline
-from tetraproof.vocabulary import scalar
 
 #: More events than this are cut in the middle: the nearest miss and the ends are what is read.
 MOST_EVENTS = 40
@@ -54,27 +53,7 @@ def what_happened(event: Event) -> str:
         return f"{process.binary} {process.arguments}".rstrip()
     if event.kind == "exit":
         return f"{process.binary}  {detail.signal or detail.status}"
-    if isinstance(detail, dict):
-        return process.binary
-    named = (getattr(detail, name, "") for name in _NAMED)
-    return "  ".join(filter(None, (*named, _target(detail), _action(event), process.binary)))
-
-
-#: What of a kind's own fields says which hook it is of.
-_NAMED = ("subsys", "event", "path", "provider", "name", "symbol", "function_name", "type", "cgroup")
-
-
-def _target(detail: Any) -> str:
-    """The first argument that says what was done to: a file's path, two ends of a connection, a text."""
-    for argument in getattr(detail, "args", ()):
-        if sock := argument.sock_arg or argument.skb_arg:
-            return f"{sock.saddr}:{sock.sport} → {sock.daddr}:{sock.dport}"
-        if address := argument.sockaddr_arg:
-            return f"{address.addr}:{address.port}"
-        value = scalar(argument)
-        if isinstance(value, str) and value:
-            return value
-    return ""
+    return "  ".join(filter(None, (subject(event), _action(event), process.binary)))
 
 
 def _action(event: Event) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from tetraproof.agent import AgentError
+from tetraproof.agent import COMPACT, AgentError
 from tetraproof.cluster import Cluster, ClusterError, Object
 from tetraproof.deadline import Deadlines
 from tetraproof.diagnosis import Answer, Survey, diagnose
@@ -251,7 +251,7 @@ class Installation:
 
     def compact(self, stream: bytes, node: str) -> bytes:
         """A stream as the agent's own `tetra getevents -o compact` prints it; nothing where it cannot."""
-        words = ["tetra", "getevents", "-o", "compact", "--color", "never"]
+        words = ["tetra", "getevents", *COMPACT]
         pod = self.agents[node].place
         done = self.cluster.executor.run(pod, words, seconds=self._deadlines.command, stdin=stream)
         return done.stdout if done.ok else b""

@@ -25,11 +25,12 @@ _NOT_KEPT = Unknown(Verdict.UNRECORDED, "nothing of the kind was kept")
 class Observed:
     """All that a target saw of a scenario. `acts` holds what was performed for each declared act, or why not.
 
+    `answered` are the nodes whose agents were asked after the acts and answered, where that is known.
     `applied` is the name that the policy had there, which its events carry. `compact` is what `tetra getevents
     -o compact` made of the stream, `export` the export log's events, `export_notice` what may have hidden some;
     nothing where the target has none; `ask_compact` has it made, where that is done only when a test wants it.
     `continuity` is what was seen while the installation was changed, `inventory`
-    what is installed. `notes` are sentences for the report.
+    what is installed. `notes` are sentences for the report, `tetra` is the version of the tetra there.
     """
 
     scenario: str
@@ -38,6 +39,7 @@ class Observed:
     applied: str = ""
     states: tuple[PolicyState, ...] = ()
     states_after: tuple[PolicyState, ...] = ()
+    answered: tuple[str, ...] | None = None
     others: tuple[Done, ...] = ()
     bindings: Bindings = field(default_factory=Bindings)
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class Observed:
     continuity: Continuity | None = None
     inventory: Inventory = field(default_factory=Inventory)
     notes: tuple[str, ...] = ()
+    tetra: str = ""
 
     @property
     def monitored(self) -> bool:

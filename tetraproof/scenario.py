@@ -100,7 +100,9 @@ class Run:
         observed = self.observed
         if observed.policy is None or self.loading.verdict is not Verdict.CONFORMS:
             return self.loading
-        after = holding(observed.policy, observed.states, observed.states_after, observed.capabilities)
+        after = holding(
+            observed.policy, observed.states, observed.states_after, observed.capabilities, answered=observed.answered
+        )
         return self.loading if after.verdict is Verdict.CONFORMS else after
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import yaml
 
@@ -12,6 +12,7 @@ from tetraproof.act import Act
 from tetraproof.answer import Unknown
 from tetraproof.capability import Capabilities
 from tetraproof.compact import compact
+from tetraproof.event import Event
 from tetraproof.explanation import what_happened
 from tetraproof.gap import Continuity, Pulse
 from tetraproof.observation import Done
@@ -150,7 +151,7 @@ def _missing(act: Act, role: str, unknown: Unknown) -> ActResult:
     return ActResult(act.name, act.argv, act.pod, role, act.stdin, act.tty, unknown.reason)
 
 
-def _act(name: str, role: str, done: Done, shown: Mapping[int, str]) -> ActResult:
+def _act(name: str, role: str, done: Done, shown: Callable[[Event], str]) -> ActResult:
     performed = done.performed
     return ActResult(
         name=name,
@@ -167,7 +168,7 @@ def _act(name: str, role: str, done: Done, shown: Mapping[int, str]) -> ActResul
     )
 
 
-def _timeline(timeline: Timeline, shown: Mapping[int, str]) -> TimelineResult:
+def _timeline(timeline: Timeline, shown: Callable[[Event], str]) -> TimelineResult:
     return TimelineResult(
         timeline.node,
         round(timeline.seconds, 6),
@@ -178,7 +179,7 @@ def _timeline(timeline: Timeline, shown: Mapping[int, str]) -> TimelineResult:
                 entry.event.kind,
                 entry.own,
                 what_happened(entry.event),
-                shown.get(id(entry.event), compact(entry.event)),
+                shown(entry.event),
                 entry.event.pod,
                 entry.event.json(),
             )
@@ -187,12 +188,11 @@ def _timeline(timeline: Timeline, shown: Mapping[int, str]) -> TimelineResult:
     )
 
 
-def _compact_lines(run: Run) -> dict[int, str]:
-    """What tetra itself printed, where that is known; else our own rendering is shown."""
-    printed = run.observed.compact
-    if isinstance(printed, Unknown):
-        return {}
-    return {id(event): line for event, line in zip(run.observed.stream, printed, strict=True)}
+def _compact_lines(run: Run) -> Callable[[Event], str]:
+    """What tetra itself printed, where that is known; else our own rendering, of the version that is there."""
+    printed, tetra = run.observed.compact, run.observed.tetra
+    lines = {} if isinstance(printed, Unknown) else dict(zip(map(id, run.observed.stream), printed, strict=True))
+    return lambda event: lines.get(id(event)) or compact(event, tetra)
 
 
 def _plain(value: object) -> object:

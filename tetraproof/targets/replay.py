@@ -120,6 +120,7 @@ class Replay:
             applied=recorded.name if recorded else "",
             states=self._states(scenario, recorded),
             states_after=self._states(scenario, recorded, after=True),
+            answered=tuple(self.recording.states(scenario, after=True)) if recorded else None,
             others=tuple(unused),
             bindings=bindings,
             capabilities={node.name: self._capabilities(record, node.name) for node in self._spoken_of(record)},
@@ -129,6 +130,7 @@ class Replay:
             export_notice="; ".join(export_notes),
             posted=_posted(metrics, recorded),
             configuration=settings,
+            tetra=self.cell.cli or self.cell.tetragon,
             notes=(*record.notes, *notes, *_notes_on(record, metrics), *reordered),
         )
 

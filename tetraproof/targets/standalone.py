@@ -16,7 +16,7 @@ from tetraproof import agent as agents
 from tetraproof import guest as guests
 from tetraproof.account import SETTING_UP, Account
 from tetraproof.act import Act, Outcome
-from tetraproof.agent import Agent, AgentError
+from tetraproof.agent import COMPACT, Agent, AgentError
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.confinement import Scope, confined, not_applied, why_not, why_not_in, without_kubernetes
 from tetraproof.container import Containers
@@ -292,8 +292,9 @@ class Standalone:
     def compact(self, place: str, stream: bytes) -> bytes:
         """The same as tetra prints it; asked here, for it needs no agent."""
         del place
-        words = ("getevents", "-o", "compact", "--color", "never")
-        return agents.offline(self._plan.tetra, *words, seconds=self._plan.deadlines.command, stdin=stream)
+        return agents.offline(
+            self._plan.tetra, "getevents", *COMPACT, seconds=self._plan.deadlines.command, stdin=stream
+        )
 
     def log(self, place: str, since: datetime) -> bytes:
         """The agent's log, all of it."""
