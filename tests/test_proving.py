@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from tests.builders import BASH, child, execs, exits, hooked, performed, policy, recording, scenario_files, started
+from tests.builders import (
+    BASH,
+    POLICY,
+    child,
+    execs,
+    exits,
+    hooked,
+    performed,
+    policy,
+    recording,
+    scenario_files,
+    started,
+)
 from tetraproof.act import Acts, shell
 from tetraproof.claim import Claim
 from tetraproof.event import Event
@@ -62,14 +74,25 @@ def outcomes(*claims: Claim, scenario: str = "guard") -> list[Outcome]:
     return list(prove(made(), [Trial("guard", policy(), {}, scenario, ACTS, claims)]))
 
 
+UNREAD = "a value that cannot be read"
+
+
 def test_a_sharp_suite_catches_every_damage() -> None:
     """Whatever is done to an act, a promise about it notices; harmless ones change nothing."""
-    found = outcomes(*SHARP)
-    assert len(found) > 30
+    found = [one for one in outcomes(*SHARP) if one.kind != UNREAD and "cannot be read" not in one.what]
+    assert len(found) > 100
     assert [one for one in found if not one.harmless and not one.caught_by and not one.rule] == []
     assert [one for one in found if one.harmless and one.changed] == []
     _, failed = report(found)
     assert not failed
+
+
+@pytest.mark.xfail(strict=True, reason="a default stands for what cannot be read, and its absence is held against it")
+def test_a_sharp_suite_takes_nothing_that_cannot_be_read_for_said() -> None:
+    """What rests on a value that cannot be read is not judged: it neither conforms nor violates."""
+    found = [one for one in outcomes(*SHARP) if one.kind == UNREAD or "cannot be read" in one.what]
+    assert [one for one in found if not one.caught_by and not one.rule] == []
+    assert [one for one in found if one.accused] == []
 
 
 @pytest.mark.parametrize(
@@ -121,6 +144,8 @@ MISSED = replace(ONE, caught_by=(), changed=())
         ([ONE] * 9 + [replace(MISSED, rule="an equal event beside it")], True),
         ([ONE, replace(MISSED, harmless=True)], False),
         ([ONE, replace(ONE, harmless=True)], True),
+        ([ONE, replace(ONE, accused=("kills",))], True),
+        ([ONE, replace(MISSED, rule="the export unasked")], False),
         ([], True),
     ],
 )
@@ -149,10 +174,11 @@ SOCK = {"saddr": "10.0.0.6", "sport": 40000, "daddr": "203.0.113.10", "dport": 4
 def ruled(events: list[Event], *claims: Claim, exit_code: int = 137, **frame: Any) -> dict[tuple[str, str], set[str]]:
     """By kind and event the rules under which damages to one act survive."""
     act = performed("bash", "-c", "echo x > /tmp/guarded", id="g", exit_code=exit_code)
-    files = scenario_files("guard", [act], events)
+    text = POLICY.replace("fd_install", frame.get("function", "fd_install"))
+    files = scenario_files("guard", [act], events, manifest=text)
     change = frame.get("change")
     made = recording({"guard": change(files) if change else files}, bindings={"ranges": {"ranges.pods": "10.0.0.0/18"}})
-    trial = Trial("guard", policy(), {}, "guard", ACTS[:1], claims)
+    trial = Trial("guard", policy(text), {}, "guard", ACTS[:1], claims)
     found: dict[tuple[str, str], set[str]] = {}
     for one in prove(made, [trial]):
         if not one.harmless and not one.caught_by:
@@ -195,7 +221,7 @@ def test_the_exit_code_of_a_helper_is_no_promise() -> None:
 @pytest.mark.parametrize(("event", "rules"), [(TO, {"a resolved name"}), (TO_A_POD, {""})], ids=["outside", "a pod"])
 def test_which_outside_address_a_name_resolves_to_is_no_promise(event: Event, rules: set[str]) -> None:
     """An address inside the ranges is one."""
-    found = ruled([execs(SHELL), event, ENDS], LOADS, Claim("connects", connects))
+    found = ruled([execs(SHELL), event, ENDS], LOADS, Claim("connects", connects), function="tcp_connect")
     assert found["address altered", "kprobe"] == rules
 
 

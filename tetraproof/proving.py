@@ -1,39 +1,56 @@
 """Proof that the suites can fail: every damage done, one at a time, and what the claims make of it.
 
-Caught means that a claim about the damaged act changes its verdict; a known
-finding, that it is no longer the known refutation. What tells formats apart
-(schema, checksums, compact rendering, the export log) does not count.
+Caught means that a claim about the damaged act no longer conforms; a known finding,
+that it is no longer the known refutation; or that the recording is refused. What tells
+formats apart (schema, checksums, compact rendering) does not count, and the export log
+only where it was damaged itself. Nothing may be caught by calling a violation what
+only hides something: that is an accusation, and fails the proof as a survivor does.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
 
+from tetraproof import (
+    damage_of_additions,
+    damage_of_agents,
+    damage_of_changes,
+    damage_of_events,
+    damage_of_settings,
+    damage_of_worlds,
+    harmless,
+)
 from tetraproof.act import Act
-from tetraproof.binding import within
 from tetraproof.claim import Claim, Judged
-from tetraproof.damage import Damage, damages
-from tetraproof.observation import Done
+from tetraproof.damage import Damage, Scene
+from tetraproof.errors import RecordingError
 from tetraproof.policy import Policy
 from tetraproof.recording import INDEX, Recording, decode, from_files, sealed
+from tetraproof.rule import EXPORTED, NOT_JUDGED, RULES, TOLD, Before, conforms, why
 from tetraproof.scenario import Run
 from tetraproof.targets.replay import Replay
 from tetraproof.verdict import Verdict
 
 #: The least share of damages (per cent) that the suites must catch.
-SHARE = 95.0
+SHARE = 97.0
 # questions about formats, not about acts
-_PARITY = ("shown as", "export tells")
+_SHOWN = "shown as"
+_REFUSED = "the recording is refused"
+# what a claim is called that nothing speaks against
+_WELL = frozenset({"conforms", "stops"})
+# questions whose answer rests on having heard everything
+_WHOLE = frozenset({TOLD, "was left alone", "succeeded"})
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A suite on one scenario of a recording: what to judge, and on which acts."""
+    """A suite on one scenario of a recording: what to judge, and on which acts; or on which `change`."""
 
     name: str
     policy: Policy | None
@@ -41,11 +58,15 @@ class Trial:
     scenario: str
     acts: tuple[Act, ...]
     claims: tuple[Claim, ...]
+    change: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one damage, in plain values: the claims that caught it, or the rule by which nothing changes."""
+    """What came of one damage, in plain values: the claims that caught it, or the rule by which nothing changes.
+
+    `accused` are the claims that took for a violation what only hides something.
+    """
 
     recording: str
     trial: str
@@ -56,67 +77,7 @@ class Outcome:
     caught_by: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     rule: str = ""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Why a damage of this form is no damage: what it changes, no promise is about."""
-
-    name: str
-    why: str
-    applies: Callable[[Damage, Run], bool]
-
-
-def _not_in_force(_: Damage, run: Run) -> bool:
-    return run.loading.verdict is not Verdict.CONFORMS
-
-
-def _not_heard(_: Damage, run: Run) -> bool:
-    done = [one for one in run.observed.acts.values() if isinstance(one, Done)]
-    return any(one.timeline.open for one in done)
-
-
-def _exit_of_a_helper(damage: Damage, run: Run) -> bool:
-    done = run.observed.acts.get(damage.act)
-    event = damage.event
-    if damage.kind != "exit code altered" or event is None or not isinstance(done, Done):
-        return False
-    return event.process.pid != done.timeline.root and not getattr(event.detail, "signal", "")
-
-
-def _equal_beside(damage: Damage, run: Run) -> bool:
-    done = run.observed.acts.get(damage.act)
-    if damage.event is None or damage.event.kind != "kprobe" or not isinstance(done, Done):
-        return False
-    return sum(event.detail == damage.event.detail for event in done.timeline.own) > 1
-
-
-def _resolved(damage: Damage, run: Run) -> bool:
-    done = run.observed.acts.get(damage.act)
-    if damage.kind != "address altered" or damage.event is None or not isinstance(done, Done):
-        return False
-    connected = damage.event.detail
-    addresses = [one.sock_arg.daddr for one in getattr(connected, "args", ()) if one.sock_arg]
-    allowed = [*run.observed.bindings.ranges.values(), "127.0.0.1"]
-    named = any(address in " ".join(done.performed.argv) for address in addresses)
-    return not named and not any(within(address, allowed) for address in addresses)
-
-
-RULES = (
-    Rule("not in force", "the policy is not in force, so its acts are shown and not judged", _not_in_force),
-    Rule("not heard", "the stream was not heard to its end before the damage, so nothing could be judged", _not_heard),
-    Rule("a helper's exit code", "the exit code of a child (cp, mv) that no promise is about", _exit_of_a_helper),
-    Rule(
-        "an equal event beside it",
-        "the hook ran twice for one call (recorded of a write), and one of two equal events is enough",
-        _equal_beside,
-    ),
-    Rule(
-        "a resolved name",
-        "which outside address a name resolves to is no promise; another outside address says the same",
-        _resolved,
-    ),
-)
+    accused: tuple[str, ...] = ()
 
 
 def prove(recording: Recording, trials: Iterable[Trial]) -> Iterator[Outcome]:
@@ -125,20 +86,31 @@ def prove(recording: Recording, trials: Iterable[Trial]) -> Iterator[Outcome]:
         if not trial.scenario:
             continue
         small = _only(recording, trial.scenario)
-        before_run, before = _judge(small, trial)
-        for damage in damages(before_run.observed):
-            files = damage.to(small.files)
-            _, after = _judge(from_files(small.name, sealed(files)), trial)
-            changed = tuple(
-                one.claim.name
-                for one, other in zip(before, after, strict=True)
-                if one.word != other.word and not _is_parity(one)
-            )
-            caught = _caught(damage, before, after)
-            rule = "" if caught or damage.harmless else _rule(damage, before_run)
-            yield Outcome(
-                recording.name, trial.name, damage.kind, damage.act, damage.what, damage.harmless, caught, changed, rule
-            )
+        before = _judge(small, trial)
+        for damage in damages(Scene(before.run.observed, small.files)):
+            yield _outcome(recording.name, trial, damage, before, small)
+
+
+def damages(scene: Scene) -> Iterator[Damage]:
+    """Every damage that can be done to what was recorded of a scenario, and the harmless changes."""
+    kinds = (damage_of_events, damage_of_additions, damage_of_worlds, damage_of_agents, damage_of_settings, harmless)
+    if scene.observed.continuity is not None:
+        return damage_of_changes.damages(scene.observed)
+    return chain.from_iterable(kind.damages(scene) for kind in kinds)
+
+
+def _outcome(name: str, trial: Trial, damage: Damage, before: Before, small: Recording) -> Outcome:
+    told = (name, trial.name, damage.kind, damage.act, damage.what, damage.harmless)
+    try:
+        after = _judge(from_files(small.name, sealed(damage.to(small.files))), trial)
+    except RecordingError:
+        return Outcome(*told, (_REFUSED,), (_REFUSED,))
+    pairs = [pair for pair in zip(before.judged, after.judged, strict=True) if _counts(damage, pair[0])]
+    changed = tuple(new.claim.name for old, new in pairs if old.word != new.word)
+    accused = tuple(new.claim.name for old, new in pairs if damage.veils and _is_accused(old, new))
+    caught = _caught(damage, pairs)
+    rule = "" if caught or damage.harmless else why(damage, before)
+    return Outcome(*told, caught, changed, rule, accused)
 
 
 def _only(recording: Recording, scenario: str) -> Recording:
@@ -150,37 +122,45 @@ def _only(recording: Recording, scenario: str) -> Recording:
     return from_files(recording.name, sealed({**files, INDEX: msgspec.json.encode(index)}))
 
 
-def _judge(recording: Recording, trial: Trial) -> tuple[Run, list[Judged]]:
-    observed = Replay(recording).observe(trial.policy, trial.settings, trial.acts, trial.scenario)
+def _judge(recording: Recording, trial: Trial) -> Before:
+    replay = Replay(recording)
+    if trial.change and trial.policy:
+        observed = replay.observe_change(trial.change, trial.policy, trial.scenario)
+    else:
+        observed = replay.observe(trial.policy, trial.settings, trial.acts, trial.scenario)
     run = Run(observed, trial.acts)
-    return run, [claim.judge(run) for claim in trial.claims]
+    return Before(run, [claim.judge(run) for claim in trial.claims])
 
 
-def _caught(damage: Damage, before: Sequence[Judged], after: Sequence[Judged]) -> tuple[str, ...]:
-    if damage.kind == "stream cut" and any(
-        _rests_on_absence(old) and new.judgement.verdict is Verdict.CONFORMS
-        for old, new in zip(before, after, strict=True)
-    ):
+def _caught(damage: Damage, pairs: Sequence[tuple[Judged, Judged]]) -> tuple[str, ...]:
+    if damage.deaf and any(_rests_on_absence(old) and conforms(new) for old, new in pairs):
         return ()
     return tuple(
         new.claim.name
-        for old, new in zip(before, after, strict=True)
-        if old.word != new.word and not _is_parity(old) and _about(damage.act, old, new)
+        for old, new in pairs
+        if old.word != new.word and new.word not in _WELL and _about(damage.act, old, new)
     )
+
+
+def _counts(damage: Damage, judged: Judged) -> bool:
+    """Whether what a claim asks can tell of a damage: how tetra prints never does, the export log only of its own."""
+    asked = [one.question for one in judged.judgement.asked]
+    if any(one.startswith(_SHOWN) for one in asked):
+        return False
+    return damage.exported or not any(one.startswith(EXPORTED) for one in asked)
+
+
+def _is_accused(old: Judged, new: Judged) -> bool:
+    return conforms(old) and new.judged and new.judgement.verdict is Verdict.VIOLATES
 
 
 def _rests_on_absence(judged: Judged) -> bool:
     """Whether the judgement needed to know that something was not told."""
-    return any(
-        asked.question == "is told whole"
+    return conforms(judged) and any(
+        asked.question in _WHOLE
         or (": " in asked.question and (asked.answer is False or ": exactly " in asked.question))
         for asked in judged.judgement.asked
-        if judged.judgement.verdict is Verdict.CONFORMS
     )
-
-
-def _is_parity(judged: Judged) -> bool:
-    return any(asked.question.startswith(_PARITY) for asked in judged.judgement.asked)
 
 
 def _about(act: str, old: Judged, new: Judged) -> bool:
@@ -192,17 +172,18 @@ def _about(act: str, old: Judged, new: Judged) -> bool:
     return act in (*old.judgement.acts, *new.judgement.acts)
 
 
-def _rule(damage: Damage, run: Run) -> str:
-    return next((rule.name for rule in RULES if rule.applies(damage, run)), "")
+def _rule(damage: Damage, before: Before) -> str:
+    return next((rule.name for rule in RULES if rule.applies(damage, before)), "")
 
 
 def report(outcomes: Sequence[Outcome]) -> tuple[list[str], bool]:
     """The figures for damages and promises as lines of text, and whether the proof failed."""
-    not_judged = {rule.name for rule in RULES[:2]}
+    not_judged = {rule.name for rule in NOT_JUDGED}
     harmful = [one for one in outcomes if not one.harmless and one.rule not in not_judged]
     caught = sum(bool(one.caught_by) for one in harmful)
     survivors = [one for one in harmful if not one.caught_by]
     unexplained = [one for one in survivors if not one.rule]
+    accused = [one for one in outcomes if one.accused]
     disturbed = [one for one in outcomes if one.harmless and one.changed]
     share = 100 * caught / len(harmful) if harmful else 0.0
     lines = ["damages, caught of done:"]
@@ -214,19 +195,21 @@ def report(outcomes: Sequence[Outcome]) -> tuple[list[str], bool]:
     lines += [f"  {count:5}  {trial}  {name}" for (trial, name), count in sorted(by_claim.items())]
     lines += ["", "survivors:"]
     by_rule = Counter(one.rule for one in survivors)
-    for rule in RULES[2:]:
+    for rule in RULES[len(NOT_JUDGED) :]:
         lines.append(f"  {by_rule[rule.name]:5}  by the rule “{rule.name}”: {rule.why}")
     lines += [f"         unexplained: {_told(one)}" for one in unexplained]
+    lines += [f"         called a violation: {_told(one)} by {', '.join(one.accused)}" for one in accused]
     lines.append("")
-    for rule in RULES[:2]:
+    for rule in NOT_JUDGED:
         outside = sum(one.rule == rule.name for one in outcomes if not one.harmless)
         lines.append(f"left out: {outside} damages, by the rule “{rule.name}”: {rule.why}")
     harmless = Counter(one.kind for one in outcomes if one.harmless)
     lines += [f"harmless, ignored: {', '.join(f'{count} of {kind}' for kind, count in harmless.items())}"]
     lines += [f"         not ignored: {_told(one)} by {', '.join(one.changed)}" for one in disturbed]
     left = f"{len(unexplained)} survivors unexplained, {len(disturbed)} harmless ones not ignored"
+    left += f", {len(accused)} hidden values called a violation"
     lines += ["", f"{caught} of {len(harmful)} damages caught ({share:.1f} %), {left}"]
-    return lines, share < SHARE or bool(unexplained) or bool(disturbed)
+    return lines, share < SHARE or bool(unexplained) or bool(disturbed) or bool(accused)
 
 
 def _told(one: Outcome) -> str:
