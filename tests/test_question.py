@@ -1,0 +1,514 @@
+"""What an act is asked: each question by its own name and side, with the reason of each answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixtures import Exec, Kprobe, shell
+from tests.builders import BASH, CAT, NODE, child, execs, exits, hooked, performed, run_of, started
+from tetraproof.act import Act
+from tetraproof.answer import Judgement, Unknown, judge
+from tetraproof.errors import UsageError
+from tetraproof.event import Event, parse
+from tetraproof.scenario import Run
+from tetraproof.verdict import Verdict
+
+V, C, I = Verdict.VIOLATES, Verdict.CONFORMS, Verdict.INCONCLUSIVE  # noqa: E741 - columns of a table
+ACT = shell("x")
+SHELL = started(100, BASH, "-c x")
+CHILD = child(SHELL, 101, CAT, "/tmp/a")
+OPENED = hooked(SHELL, file="/tmp/guarded")
+WELL = [execs(SHELL), exits(SHELL)]
+FAILED = [execs(SHELL), exits(SHELL, 1)]
+BY_SIGKILL = [execs(SHELL), OPENED, exits(SHELL, signal="SIGKILL")]
+NO_SENTINEL = "no sentinel was heard on node tetra-node after the acts"
+EPERM = "bash: line 1: /tmp/guarded: Operation not permitted\n"
+EACCES = "bash: line 1: /tmp/guarded: Permission denied\n"
+SIGKILL_TOLD = "SIGKILL is told of /usr/bin/bash (kprobe event)"
+ONLY_WITH = "an agent tells this only with enable-process-cred, and this one is set to"
+# the runtime's own words, with and without the reason of the refusal
+REFUSED = "exec /usr/bin/passwd: operation not permitted\n"
+
+Question = Callable[[Run], bool]
+
+
+def seen(events: list[Event], exit_code: int | None = 0, *, heard: bool = True, **said: Any) -> Run:
+    """A run of one act, `it`."""
+    more = {name: said.pop(name) for name in ("applied", "configuration", "export") if name in said}
+    act = performed(*ACT.argv, exit_code=exit_code, **said)
+    return run_of({"it": (ACT, act)}, events, frame={"heard": heard}, **more)
+
+
+def judged(run: Run, question: Question, *, negated: bool = False) -> Judgement:
+    """What comes of `assert question` (or `assert not question`)."""
+
+    def body() -> None:
+        assert question(run) != negated
+
+    return judge(body)
+
+
+def verdict(run: Run, question: Question) -> Verdict:
+    """Its verdict alone."""
+    return judged(run, question).verdict
+
+
+def unread(event: Event) -> Event:
+    """The event, with an action that nobody here knows by its number."""
+    value = event.json()
+    value["process_kprobe"]["action"] = 77
+    made = parse(json.dumps(value).encode())
+    assert isinstance(made, Event)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "about", "run", "otherwise", "how"),
+    [
+        (
+            lambda run: run.it.free,
+            "was left alone",
+            "outcome",
+            seen(BY_SIGKILL, 137),
+            "was not left alone",
+            f"exit 137; the agent tells SIGKILL; {SIGKILL_TOLD}; SIGKILL ended /usr/bin/bash",
+        ),
+        (
+            lambda run: run.it.succeeded,
+            "succeeded",
+            "outcome",
+            seen([execs(SHELL), execs(CHILD), exits(CHILD, 3), exits(SHELL)]),
+            "did not succeed",
+            "exit 0; the agent tells 0; /usr/bin/cat ended with exit 3",
+        ),
+        (
+            lambda run: run.it.exited(3),
+            "exited with 3",
+            "outcome",
+            seen(WELL),
+            "did not exit by itself with 3",
+            "exit 0; the agent tells 0",
+        ),
+        (
+            lambda run: run.it.printed("a", "b"),
+            "printed 'a' or 'b'",
+            "printed",
+            seen(WELL),
+            "did not print 'a' or 'b' and end with 0",
+            "exit 0; the agent tells 0",
+        ),
+        (
+            lambda run: run.it.said("a"),
+            "said 'a'",
+            "printed",
+            seen(WELL),
+            "did not end by itself and say 'a'",
+            "exit 0; the agent tells 0",
+        ),
+        (
+            lambda run: run.it.killed,
+            "was killed",
+            "outcome",
+            seen(WELL),
+            "was not killed",
+            "exit 0; the agent tells 0",
+        ),
+        (
+            lambda run: run.it.killed,
+            "was killed",
+            "outcome",
+            seen(BY_SIGKILL, 137, stdout="page"),
+            "was not killed before something got out",
+            "exit 137; the agent tells SIGKILL; it said “page”",
+        ),
+        # what ends well has got out, and nobody wonders when
+        (
+            lambda run: run.it.killed,
+            "was killed",
+            "outcome",
+            seen(WELL, stdout="page"),
+            "was not killed",
+            "exit 0; the agent tells 0; it said “page”",
+        ),
+        (
+            lambda run: run.it.killed_after("a"),
+            "was killed after 'a'",
+            "outcome",
+            seen(WELL),
+            "was not killed after 'a'",
+            "exit 0; the agent tells 0",
+        ),
+        (
+            lambda run: run.it.denied,
+            "was denied",
+            "outcome",
+            seen(FAILED, 1),
+            "was not denied",
+            "exit 1; the agent tells 1",
+        ),
+        (
+            lambda run: run.it.denied_with("EACCES"),
+            "was denied with EACCES",
+            "outcome",
+            seen(FAILED, 1, stdout="page", stderr=EACCES),
+            "was not denied with EACCES before something got out",
+            "exit 1; the agent tells 1; it said “page”",
+        ),
+        (
+            lambda run: run.it.stopped,
+            "was stopped",
+            "outcome",
+            seen(WELL),
+            "was not stopped",
+            "exit 0; the agent tells 0",
+        ),
+        (
+            lambda run: run.it.masked("x"),
+            "masks 'x'",
+            "own",
+            seen(WELL),
+            "does not mask 'x'",
+            "exit 0; the agent tells 0",
+        ),
+        (
+            lambda run: run.it.told,
+            "is told whole",
+            "own",
+            seen([execs(SHELL), execs(CHILD), exits(SHELL, 7)]),
+            "is not told whole",
+            "no exit event of /usr/bin/cat; the agent says it ended with exit 7, who asked saw exit 0",
+        ),
+    ],
+)
+def test_a_refuted_question_says_what_was_asked_and_how_it_ended(  # noqa: PLR0913, PLR0917 - a table
+    question: Question, name: str, about: str, run: Run, otherwise: str, how: str
+) -> None:
+    """Two questions of one name would have one answer, and a finding speaks of one side of an act."""
+    judgement = judged(run, question)
+    (asked,) = judgement.asked
+    assert judgement.verdict is V
+    assert (asked.act, asked.question, asked.about) == ("it", name, about)
+    assert judgement.reason.splitlines()[0] == f"made: act it {otherwise}: {how}."
+
+
+def test_a_question_that_was_to_be_no_says_its_yes() -> None:
+    """`not told` of an act that is told whole."""
+    reason = judged(seen(WELL), lambda run: run.it.told, negated=True).reason
+    assert reason.splitlines()[0] == "made: act it is told whole: told whole."
+
+
+def test_an_unknown_tells_why() -> None:
+    """In the words of what is lacking."""
+    for question, run, why in (
+        (lambda run: run.it.told, seen(WELL, heard=False), NO_SENTINEL),
+        (lambda run: run.it.stopped, seen(FAILED, 1), "act it failed (exit 1), but not by enforcement"),
+        (
+            lambda run: run.it.free,
+            seen([execs(SHELL), unread(OPENED), exits(SHELL)]),
+            "the action of a kprobe event cannot be read",
+        ),
+        (
+            lambda run: Kprobe("fd_install", action="SIGKILL") in run.it.timeline,
+            seen([execs(SHELL), unread(OPENED), exits(SHELL)]),
+            "an event may be kprobe function=fd_install action=SIGKILL: its action cannot be read",
+        ),
+        (lambda run: Kprobe("fd_install") in run.it.timeline, seen(WELL, heard=False), NO_SENTINEL),
+        (lambda run: run.it.succeeded, seen(WELL, None, broken="cut"), "act it has no outcome: cut"),
+    ):
+        judgement = judged(run, question)
+        assert (judgement.verdict, judgement.reason) == (I, why)
+
+
+# 137 and no exit told
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "events", "heard", "expected"),
+    [
+        # a shell's word for a signal, and no word of the agent's: the end was heard, so there is none to come
+        (137, [execs(SHELL)], True, V),
+        (137, [execs(SHELL)], False, I),
+        (129, [execs(SHELL)], True, V),
+        # no signal has the number 0
+        (128, [execs(SHELL)], True, C),
+        (128, [execs(SHELL)], False, I),
+        (1, [execs(SHELL)], True, C),
+        (137, [execs(SHELL), exits(SHELL, 137)], True, C),
+    ],
+)
+def test_an_act_of_which_no_exit_is_told_was_left_alone_only_by_its_code(
+    exit_code: int, events: list[Event], *, heard: bool, expected: Verdict
+) -> None:
+    """137 may be a kill, and who asked cannot tell."""
+    assert verdict(seen(events, exit_code, heard=heard), lambda run: run.it.free) is expected
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "events", "heard", "expected"),
+    [
+        (3, [execs(SHELL)], False, C),
+        (128, [execs(SHELL)], False, C),
+        (129, [execs(SHELL)], False, I),
+        (129, [execs(SHELL)], True, V),
+        (129, [execs(SHELL), exits(SHELL, 129)], False, C),
+        (129, [execs(SHELL), exits(SHELL, signal="SIGHUP")], True, V),
+    ],
+)
+def test_exited_is_by_itself(exit_code: int, events: list[Event], *, heard: bool, expected: Verdict) -> None:
+    """Up to 128 a code is the program's own, above it a signal's as well."""
+    assert verdict(seen(events, exit_code, heard=heard), lambda run: run.it.exited(exit_code)) is expected
+
+
+@pytest.mark.parametrize(
+    ("signal", "expected"), [("SIGKILL", C), ("SIGTERM", V), ("SIGSEGV", V), ("SIGABRT", V), ("SIGPIPE", V)]
+)
+def test_killed_is_by_sigkill(signal: str, expected: Verdict) -> None:
+    """Whatever code was seen, another signal is another end."""
+    run = seen([execs(SHELL), exits(SHELL, signal=signal)], 137)
+    assert verdict(run, lambda run: run.it.killed) is expected
+    assert verdict(run, lambda run: run.it.killed_after("")) is expected
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "events", "heard", "expected"),
+    [
+        (1, FAILED, True, C),
+        (1, FAILED, False, C),
+        # it said so, and a signal ended it then: it did not live to say so
+        (1, [execs(SHELL), exits(SHELL, signal="SIGTERM")], True, V),
+        (143, [execs(SHELL), exits(SHELL, signal="SIGTERM")], True, V),
+        (143, [execs(SHELL)], False, I),
+        (0, WELL, True, V),
+        (137, [execs(SHELL), exits(SHELL, 137)], True, V),
+    ],
+)
+def test_denied_lived_to_say_so(exit_code: int, events: list[Event], *, heard: bool, expected: Verdict) -> None:
+    """Its complaint and no signal."""
+    assert verdict(seen(events, exit_code, heard=heard, stderr=EPERM), lambda run: run.it.denied) is expected
+
+
+def test_what_the_runtime_could_not_start_for_want_of_permission_was_denied() -> None:
+    """It never ran, so no exit of it is told, and none is waited for."""
+    for exit_code in (1, 126, 255):
+        run = seen([], exit_code, heard=False, stderr=REFUSED)
+        assert verdict(run, lambda run: run.it.denied) is C
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"), [("EPERN", "write EPERM"), ("EACESS", "write EACCES"), ("???", "write EPERM")]
+)
+def test_an_error_that_does_not_exist_is_refused(error: str, remedy: str) -> None:
+    """With the nearest that does."""
+    with pytest.raises(UsageError) as refused:
+        seen(WELL).it.denied_with(error)
+    assert f"There is no error {error!r}." in str(refused.value)
+    assert str(refused.value).endswith(remedy)
+
+
+# printed as another
+
+
+def two(one: Any, other: Any, *events: Event) -> Run:
+    """A run of two acts, `it` and `that`."""
+    return run_of({"it": (Act(("x",)), one), "that": (Act(("y",)), other)}, events)
+
+
+FIRST, SECOND = started(100, "/usr/bin/x"), started(101, "/usr/bin/y")
+BOTH = [execs(FIRST), exits(FIRST), execs(SECOND), exits(SECOND)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "verdict_", "reason"),
+    [
+        ({"stdout": "a"}, {"stdout": "a"}, C, ""),
+        ({"stdout": "a\r\n"}, {"stdout": "a\n"}, C, ""),
+        ({"stdout": "a"}, {"stdout": "b"}, V, None),
+        ({}, {}, V, None),
+        ({"stdout": "a", "exit_code": 1}, {"stdout": "a"}, V, None),
+        ({"stdout": "a"}, {"stdout": "a", "exit_code": 1}, I, "act that did not end well (exit 1)"),
+        ({"stdout": "a"}, {"exit_code": None, "broken": "cut"}, I, "act that did not end well (no outcome: cut)"),
+    ],
+)
+def test_printed_as_another_that_ended_well(
+    one: dict[str, Any], other: dict[str, Any], verdict_: Verdict, reason: str | None
+) -> None:
+    """What a failed act printed is nothing to compare with."""
+    run = two(performed("x", **one), performed("y", **other), *BOTH)
+    judgement = judged(run, lambda run: run.it.printed_as(run.that))
+    assert judgement.verdict is verdict_
+    asked = judgement.asked[-1]
+    assert (asked.act, asked.question, asked.about) == ("it", "printed what that did", "printed")
+    if verdict_ is V:
+        assert judgement.reason.startswith("made: act it did not print what that did: exit")
+    else:
+        assert judgement.reason == reason
+
+
+def test_printed_as_an_act_that_nobody_recorded_is_undecided() -> None:
+    """By the reason of the other's lack."""
+    run = two(performed("x", stdout="a"), performed("y", stdout="a"), *BOTH)
+    lack = Unknown(Verdict.UNRECORDED, "act that was not recorded")
+    run = Run(replace(run.observed, acts={**run.observed.acts, "that": lack}), run.declared)
+    judgement = judged(run, lambda run: run.it.printed_as(run.that))
+    assert (judgement.verdict, judgement.reason) == (lack.verdict, lack.reason)
+
+
+# whose events
+
+
+def test_another_policys_enforcement_is_not_this_ones() -> None:
+    """By the name that this one had there; a signal is everybody's."""
+    events = [execs(SHELL), hooked(SHELL, policy="another"), exits(SHELL)]
+    assert verdict(seen(events, applied="guard"), lambda run: run.it.free) is C
+    assert verdict(seen(events, applied="another"), lambda run: run.it.free) is V
+    assert verdict(seen(events), lambda run: run.it.free) is V
+    found: Question = lambda run: Kprobe("fd_install") in run.it.timeline  # noqa: E731 - a question
+    assert verdict(seen(events, applied="guard"), found) is V
+    assert verdict(seen(events, applied="another"), found) is C
+
+
+# what a setting hides
+
+
+@pytest.mark.parametrize(
+    ("configuration", "heard", "expected", "reason"),
+    [
+        (
+            {},
+            True,
+            Verdict.UNSUPPORTED,
+            f"{ONLY_WITH} enable-process-cred: false",
+        ),
+        (
+            {"enable-process-cred": "0"},
+            True,
+            Verdict.UNSUPPORTED,
+            f"{ONLY_WITH} enable-process-cred: 0",
+        ),
+        ({"enable-process-cred": "true"}, True, V, None),
+        ({"enable-process-cred": "true"}, False, I, NO_SENTINEL),
+    ],
+)
+def test_what_a_setting_hides_is_told_by_its_name(
+    configuration: dict[str, str], expected: Verdict, reason: str | None, *, heard: bool
+) -> None:
+    """An agent that is set to tell, and tells nothing, refutes only where it was heard to the end."""
+    run = seen(WELL, heard=heard, configuration=configuration)
+    judgement = judged(run, lambda run: Exec(credentials={"euid": 0}) in run.it.timeline)
+    assert judgement.verdict is expected
+    assert reason in {None, judgement.reason}
+
+
+# masked
+
+
+MASKED = started(100, BASH, "-c *****")
+SECRET = shell("x-secret")
+WITH_SECRET = hooked(started(7, "/usr/sbin/nginx", pod="default/nginx"), file="/tmp/x-secret", action="POST")
+
+
+@pytest.mark.parametrize(
+    ("events", "heard", "export", "expected"),
+    [
+        ([execs(MASKED), exits(MASKED)], True, None, C),
+        ([execs(MASKED), exits(MASKED)], False, None, I),
+        ([], False, None, I),
+        ([execs(MASKED), exits(MASKED)], True, (), C),
+        ([execs(MASKED), exits(MASKED)], True, (WITH_SECRET,), V),
+        # a secret that is out is out, whatever was not heard
+        ([execs(MASKED), exits(MASKED)], False, (WITH_SECRET,), V),
+    ],
+)
+def test_masked_needs_a_mask_that_was_seen(
+    events: list[Event], export: tuple[Event, ...] | None, expected: Verdict, *, heard: bool
+) -> None:
+    """In the act's own events, and the secret in nobody's, of the stream or of the export."""
+    more = {} if export is None else {"export": export}
+    act = performed(*SECRET.argv)
+    run = run_of({"it": (SECRET, act)}, events, frame={"heard": heard}, **more)
+    assert verdict(run, lambda run: run.it.masked("x-secret")) is expected
+
+
+def test_a_secret_that_the_act_does_not_hold_cannot_be_masked() -> None:
+    """A misspelt one would never be found."""
+    with pytest.raises(UsageError) as refused:
+        seen(WELL).it.masked("y")
+    assert "Act it has no argument that holds 'y'." in str(refused.value)
+    assert str(refused.value).endswith("name a part of its argv")
+
+
+# shown
+
+
+def shown(*lines: str, pod: str = "other/probe") -> Run:
+    """A run whose stream tetra has printed: two lines of a sentinel, the act's, and two of the other sentinel."""
+    process = started(100, BASH, "-c x", pod=pod)
+    between = ("🚀 process a true", "💥 exit    a true 0")
+    act = performed(*ACT.argv, pod=pod)
+    return run_of({"it": (ACT, act)}, [execs(process), exits(process)], compact=(*between, *lines, *between))
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        # an agent without pods has the node's name there, once
+        (f"🚀 process {NODE} /usr/bin/bash -c x", "🚀 process other/probe /usr/bin/bash -c x"),
+        (f"🚀 process {NODE} /usr/bin/bash -c {NODE} x", f"🚀 process other/probe /usr/bin/bash -c {NODE} x"),
+        ("🚀 process other/probe /usr/bin/bash -c x", "🚀 process other/probe /usr/bin/bash -c x"),
+        (
+            f"🚀 process other/probe /usr/bin/bash -c {NODE} x",
+            f"🚀 process other/probe /usr/bin/bash -c {NODE} x",
+        ),
+    ],
+)
+def test_a_line_of_an_agent_that_knows_no_pods_names_the_pod_in_the_place_of_the_node(
+    printed: str, expected: str
+) -> None:
+    """Only there: what an argument says is its own."""
+    run = shown(printed, "💥 exit    other/probe /usr/bin/bash -c x 0")
+    assert verdict(run, lambda run: run.it.shown(expected, "💥 exit    …")) is C
+
+
+def test_lines_that_tetra_printed_otherwise_are_shown() -> None:
+    """Each with what was asked."""
+    judgement = judged(shown("🚀 one", "💥 two"), lambda run: run.it.shown("🚀 …", "three"))
+    assert judgement.verdict is V
+    assert judgement.asked[-1].question == "shown as 🚀 … / three"
+    assert judgement.reason == "made: tetra printed otherwise:\n    🚀 one\n    💥 two"
+
+
+def test_what_is_bound_to_nothing_cannot_be_shown() -> None:
+    """A line that names what the target does not have."""
+    judgement = judged(shown("🚀 one", "💥 two"), lambda run: run.it.shown("… {tiefighter.ip}", "…"))
+    assert (judgement.verdict, judgement.reason) == (Verdict.UNRECORDED, "tiefighter.ip is bound to nothing here")
+
+
+# what was seen where none should be
+
+
+def test_an_expectation_that_is_met_where_none_should_be_is_told() -> None:
+    """With its own question, so that a finding can speak of that side."""
+    judgement = judged(seen(BY_SIGKILL, 137), lambda run: OPENED_BY not in run.it.timeline)
+    asked = judgement.asked[-1]
+    assert (asked.question, asked.about) == (f"own: {OPENED_BY}", "own")
+    first = judgement.reason.splitlines()[0]
+    assert first == f"made: seen, where none should be: {OPENED_BY} was reported."
+    judgement = judged(seen(WELL), lambda run: OPENED_BY in run.it.surroundings)
+    assert judgement.asked[-1].about == "bystanders"
+    assert judgement.reason.splitlines()[0].startswith("made: no event matched")
+
+
+OPENED_BY = Kprobe("fd_install").by(BASH)
+
+
+def test_of_an_act_without_outcome_what_is_missing_is_not_missed() -> None:
+    """It perhaps never ran; what was seen was seen all the same."""
+    run = seen(BY_SIGKILL, None, broken="the connection was cut")
+    assert verdict(run, lambda run: OPENED_BY in run.it.timeline) is C
+    judgement = judged(run, lambda run: Kprobe("tcp_connect") not in run.it.timeline)
+    assert (judgement.verdict, judgement.reason) == (I, "the connection was cut")
