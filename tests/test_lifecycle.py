@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from tests.builders import (
     BASH,
     CAT,
+    NODE,
     RECORDINGS,
     child,
     execs,
@@ -22,8 +26,8 @@ from tests.builders import (
     performed,
     started,
 )
-from tetraproof.event import Event, Exit, Process
-from tetraproof.lifecycle import exit_code, exit_of, faults
+from tetraproof.event import Event, Exit, Process, parse
+from tetraproof.lifecycle import exit_code, exit_of, faults, is_program
 from tetraproof.observation import Observed
 from tetraproof.recording import Recording, open_recording
 from tetraproof.targets.replay import Replay
@@ -146,6 +150,182 @@ def test_the_exit_of_an_act_is_its_own_process_and_no_child() -> None:
     assert told is not None
     assert told.status == 5
     assert exit_of(lines_of([ACT], [execs(SHELL)])[0]) is None
+
+
+def told(event: Event, side: str = "process", **fields: Any) -> Event:
+    """The event, with fields of its process changed; nothing takes one away."""
+    value = event.json()
+    (kind,) = (name for name in value if name.startswith("process_"))
+    process = {**value[kind][side], **fields}
+    value[kind][side] = {name: content for name, content in process.items() if content is not None}
+    made = parse(json.dumps(value).encode())
+    assert isinstance(made, Event)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "same"),
+    [
+        ("cat", "/usr/bin/cat", True),
+        ("cat", "/bin/cat", True),
+        ("cat", "/usr/local/sbin/cat", True),
+        ("cat", "/usr/local/bin/cat", True),
+        ("cat", "/usr/sbin/cat", True),
+        ("cat", "/sbin/cat", True),
+        ("cat", "/tmp/cat", False),
+        ("cat", "/usr/bin/tac", False),
+        ("cat", "cat", False),
+        ("bin/cat", "/usr/bin/cat", False),
+        ("/usr/bin/cat", "/usr/bin/cat", True),
+        # /bin is /usr/bin: the runtime follows the link, and the agent may not
+        ("/bin/cat", "/usr/bin/cat", True),
+        ("/usr/bin/cat", "/bin/cat", True),
+        ("/usr/sbin/nft", "/sbin/nft", True),
+        ("/lib/ld.so", "/usr/lib/ld.so", True),
+        ("/usr/share/x", "/share/x", False),
+        ("/local/bin/cat", "/usr/local/bin/cat", False),
+        # the same name elsewhere is another program
+        ("/usr/bin/cat", "/tmp/cat", False),
+        ("/tmp/cat", "/usr/bin/cat", False),
+        ("/usr/bin/cat", "/usr/bin/tac", False),
+        ("/usr/bin/cat/usr", "/usr/bin/cat", False),
+    ],
+)
+def test_a_program_is_known_by_its_whole_path(asked: str, told: str, *, same: bool) -> None:
+    """By its bare name only where a runtime looks for one."""
+    assert is_program(asked, told) is same
+
+
+LONG = "containerd://" + "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("containers", "mentioned", "faulty"),
+    [
+        (("", ""), "", False),
+        (("a" * 15, "a" * 15), "", False),
+        (("a" * 15, "a" * 14 + "b"), "", True),
+        (("", "a" * 15), "", False),
+        # the act's own record names it in full, with the runtime's scheme
+        (("0123456789abcde", "0123456789abcde"), LONG, False),
+        (("0123456789abcdX", ""), LONG, True),
+        (("0123456789abcdef0123", "0123456789abcde"), LONG, False),
+        (("", ""), LONG, False),
+    ],
+)
+def test_an_act_stays_in_its_container(containers: tuple[str, str], mentioned: str, *, faulty: bool) -> None:
+    """Ids are cut by agents, and compared as far as every one of them tells."""
+    first, last = (
+        told(event, docker=container or None)
+        for event, container in zip((execs(SHELL), exits(SHELL)), containers, strict=True)
+    )
+    act = replace(ACT, container=mentioned)
+    ids = sorted({*containers, mentioned} - {""})
+    words = [text for text, missing in found(act, [first, last]) if "several containers" in text and not missing]
+    assert words == ([f"its events are told of several containers: {' and '.join(ids)}"] if faulty else [])
+
+
+def test_the_container_is_that_of_the_pod_where_both_are_told() -> None:
+    """The older field is read only where the pod names none."""
+    pod = {"namespace": "other", "name": "probe", "container": {"id": "b" * 15}}
+    events = [told(execs(SHELL), docker="a" * 15, pod=pod), told(exits(SHELL), docker="b" * 15)]
+    assert found(ACT, events) == []
+    assert found(replace(ACT, container="b" * 64), events) == []
+    assert found(replace(ACT, container="cc"), events) == [
+        ("its events are told of several containers: bbbbbbbbbbbbbbb and cc", False)
+    ]
+
+
+@pytest.mark.parametrize("name", ["uid", "auid", "cwd", "ns", "container"])
+def test_what_is_constant_of_a_process_is_told_once(name: str) -> None:
+    """Another value in a later event contradicts the exec; none at all, or one that cannot be read, does not."""
+    one: dict[str, Any] = {"uid": 7, "auid": 7, "cwd": "/tmp", "ns": {"mnt": {"inum": 7}}, "container": "c" * 15}
+    other: dict[str, Any] = {"uid": 8, "auid": 8, "cwd": "/", "ns": {"mnt": {"inum": 8}}, "container": "d" * 15}
+    field = "docker" if name == "container" else name
+    begun = told(execs(SHELL), **{field: one[name]})
+
+    def words(value: object) -> list[str]:
+        return [
+            text
+            for text, missing in found(ACT, [begun, told(exits(SHELL), **{field: value})])
+            if text.startswith("one process is told") and not missing
+        ]
+
+    assert words(one[name]) == []
+    (text,) = words(other[name])
+    assert text.startswith(f"one process is told with two values of {name}: ")
+    assert " and " in text
+    if name != "cwd":  # an agent tells it of every process, or of none
+        assert words(None) == []
+    if name in {"uid", "auid", "ns"}:
+        assert words([1]) == []
+
+
+def test_no_value_is_another_one() -> None:
+    """Zero is a value: a user who became root is told otherwise than before."""
+    events = [told(execs(SHELL), uid=0), told(exits(SHELL), uid=1000)]
+    assert found(ACT, events) == [("one process is told with two values of uid: 0 and 1000", False)]
+
+
+@pytest.mark.parametrize(("node", "faulty"), [(NODE, False), ("", False), ("another", True)])
+def test_an_act_stays_on_its_node(node: str, *, faulty: bool) -> None:
+    """An event of another node contradicts where it was made; one without a node does not."""
+    (line,) = lines_of([ACT], [execs(SHELL), exits(SHELL)])
+    last = msgspec.structs.replace(line.whole[-1].event, node=node)
+    line = replace(line, whole=(*line.whole[:-1], replace(line.whole[-1], event=last)))
+    words = [fault.text for fault in faults(ACT, line)]
+    assert words == (["an event of it comes from node another, and it was made on tetra-node"] if faulty else [])
+    nowhere = [fault.text for fault in faults(replace(ACT, node=""), line)]
+    assert nowhere[0] == "an event of it comes from node tetra-node, and it was made on no node"
+
+
+def test_a_pod_that_is_not_told_contradicts_none() -> None:
+    """An agent that has not associated it yet tells none."""
+    events = [execs(SHELL), told(exits(SHELL), pod=None)]
+    assert found(ACT, events) == []
+
+
+def test_each_other_pod_is_told_once() -> None:
+    """However many events name it."""
+    strays = [exits(replace(CHILD, pod=pod), at=0.1) for pod in ("other/b", "other/c", "other/b")]
+    words = [text for text, _ in found(ACT, [*WHOLE[:3], *strays, WHOLE[4]]) if "told of pod" in text]
+    assert words == ["an event of it is told of pod other/b", "an event of it is told of pod other/c"]
+
+
+def test_a_refusal_by_the_runtime_has_no_events_to_miss() -> None:
+    """One that failed otherwise has."""
+    failed = performed("bash", "-c", "x", exit_code=126, stderr="bash: x: cannot execute\n")
+    assert found(failed, []) == [("no event of this act", True)]
+
+
+def test_an_act_that_exits_before_it_execs_does_not_begin_with_its_exec() -> None:
+    """That the exec is there is not enough: an event stood before it."""
+    events = [hooked(SHELL, action="POST"), execs(SHELL), exits(SHELL)]
+    assert ("it does not begin with the exec of bash", False) in found(ACT, events)
+    assert ("/usr/bin/bash acts before its exec is told", False) in found(ACT, events)
+
+
+def test_a_fork_is_its_parents_program() -> None:
+    """One that has another, or other arguments, must have told its exec."""
+    for one, missing in (
+        (fork(SHELL, 105), False),
+        (replace(fork(SHELL, 105), binary=CAT), True),
+        (replace(fork(SHELL, 105), arguments="-c y"), True),
+    ):
+        words = found(ACT, [execs(SHELL), exits(one), exits(SHELL)])
+        assert words == ([(f"no exec event of {one.binary}", True)] if missing else [])
+
+
+def test_a_process_that_became_another_is_named_by_what_it_was_last() -> None:
+    """Its exit is missing as that of the program that it had become."""
+    assert found(ACT, [execs(SHELL), execs(STAT)]) == [("no exit event of /usr/bin/stat", True)]
+
+
+def test_an_exit_that_cannot_be_told_by_a_shell_contradicts_what_was_seen() -> None:
+    """A signal that nobody knows gives no exit code that anybody saw."""
+    assert found(KILLED_ACT, [execs(SHELL), exits(SHELL, signal="SIGNEW")]) == [
+        ("the agent says it ended with SIGNEW, who asked saw exit 137", False)
+    ]
 
 
 # what was recorded
