@@ -384,3 +384,167 @@ def test_an_event_without_a_time_is_no_time_zero() -> None:
     timeless = replaced_time(execs(ONE))
     (line,) = lines_of([FIRST], [timeless, hooked(ONE, file="/tmp/a", at=5.0), exits(ONE, at=6.5)])
     assert [entry.offset for entry in line.whole] == [0.0, 0.0, 1.5]
+
+
+# what nobody can tell whose it is
+
+
+def nobodys(made: Event, *, side: str = "process", **changes: Any) -> Event:
+    """The event with its process changed: a field of None is taken away, all of it where nothing is named."""
+    value = made.json()
+    body = value["process_kprobe"]
+    if changes:
+        body[side] = {name: one for name, one in {**body[side], **changes}.items() if one is not None}
+    else:
+        del body[side]
+    again = parse(json.dumps(value).encode())
+    assert isinstance(again, Event)
+    return again
+
+
+def of_node(made: Event, node: str) -> Event:
+    """The event as of another node, or of none."""
+    again = parse(json.dumps({**made.json(), "node_name": node}).encode())
+    assert isinstance(again, Event)
+    return again
+
+
+BY_NGINX = hooked(NGINX, file="/tmp/x", at=2.0)
+PROBE = {"namespace": "other", "name": "probe"}
+
+
+@pytest.mark.parametrize(
+    ("made", "stray"),
+    [
+        # whose it is, is known
+        (BY_NGINX, False),
+        (nobodys(BY_NGINX), True),
+        (nobodys(BY_NGINX, exec_id=None, pod=None), True),
+        (nobodys(BY_NGINX, exec_id=None, pod=PROBE), True),
+        # nobody knows the process, and the pod is another
+        (nobodys(BY_NGINX, exec_id=None), False),
+        (nobodys(BY_NGINX, exec_id=7, pod=7), True),
+        (nobodys(BY_NGINX, exec_id=[], pod=None), True),
+        (nobodys(BY_NGINX, exec_id=[], pod=PROBE), True),
+        (nobodys(BY_NGINX, exec_id=[]), False),
+        # its parent is what nobody can read: it may descend from the act
+        (nobodys(BY_NGINX, parent_exec_id=[], pod=None), True),
+        (nobodys(BY_NGINX, parent_exec_id=[], pod=PROBE), True),
+        (nobodys(BY_NGINX, parent_exec_id=[]), False),
+        # something else of it cannot be read, and whose it is can
+        (nobodys(BY_NGINX, uid=[], pod=None), False),
+        # another node's is nobody's here; one of no node may be
+        (of_node(nobodys(BY_NGINX), OTHER), False),
+        (of_node(nobodys(BY_NGINX), ""), True),
+        # a kind that has no process says nothing of anybody
+        (event("test", {}, at=2.0), False),
+    ],
+)
+def test_what_may_be_the_acts_is_a_stray_in_its_window(made: Event, *, stray: bool) -> None:
+    """It is no event of its own, and whoever says that the act has no such event must mind it."""
+    told = [execs(ONE, 1.0), made, exits(ONE, at=3.0)]
+    (line,) = lines_of([FIRST], told, {NODE: Node(NODE)})
+    assert line.own == (told[0], told[2])
+    strays = [entry.event for entry in line.whole if entry.stray]
+    assert strays == ([made] if stray else [])
+    assert line.possible == ((*told[:1], made, *told[2:]) if stray else line.own)
+
+
+def test_a_stray_belongs_to_the_window_that_it_falls_into() -> None:
+    """What came while another act ran is not this one's."""
+    made = nobodys(BY_NGINX)
+    one, two = lines_of([FIRST, SECOND], [*whole(ONE), execs(TWO), made, exits(TWO)])
+    assert [entry.stray for entry in one.whole] == [False, False]
+    assert [entry.stray for entry in two.whole] == [False, True, False]
+
+
+# what the runtime still did
+
+
+CONTAINER = "2c3696150d73"
+SHIM = Proc(ONE.pid, "/usr/bin/runc", f"init --id {CONTAINER}", pod="", ktime=5.0)
+ANOTHER_SHIM = Proc(999, "/usr/bin/runc", f"init --id {CONTAINER}", pod="", ktime=6.0)
+IN_CONTAINER = replace(FIRST, container=CONTAINER)
+
+
+def entries(line: Any) -> list[tuple[Event, bool, bool]]:
+    """The events of a timeline, whether each is the act's own, and whether it is the runtime's still."""
+    return [(entry.event, entry.own, entry.runtime) for entry in line.whole]
+
+
+def test_what_the_process_did_before_it_became_the_acts_program_is_the_acts_and_the_runtimes() -> None:
+    """By its pid, before its exec; it is not told as the act's own story."""
+    early = hooked(SHIM, file="/etc/passwd", at=-1.0)
+    late = hooked(SHIM, file="/etc/group", at=0.5)
+    told = [execs(SHIM), early, execs(ONE), late, exits(ONE, at=1.0)]
+    (line,) = lines_of([FIRST], told)
+    assert (early, True, True) in entries(line)
+    assert line.own == (early, told[2], told[4])
+    assert line.told == (told[2], told[4])
+    # after the exec there is no such process of the runtime's any more: it is somebody else's
+    assert (late, False, False) in entries(line)
+    # the time is counted from the first event of the act, the runtime's included
+    assert [round(entry.offset, 3) for entry in line.whole if entry.own] == [0.0, 1.0, 2.0]
+
+
+def test_another_process_of_the_runtime_is_not_the_acts() -> None:
+    """Nor is one of that number on another node, nor one in a pod."""
+    for stranger in (
+        replace(SHIM, pid=998),
+        replace(SHIM, node=OTHER),
+        replace(SHIM, pod="other/another"),
+    ):
+        early = hooked(stranger, file="/etc/passwd")
+        (line,) = lines_of([FIRST], [early, *whole(ONE)], {NODE: Node(NODE)})
+        assert line.own == tuple(whole(ONE))
+
+
+def test_of_an_act_that_was_refused_the_runtimes_process_that_names_its_container_is_its_own() -> None:
+    """Within its window, and one process only: a second one is of somebody else."""
+    first, more = hooked(ANOTHER_SHIM, file="/a"), hooked(ANOTHER_SHIM, file="/b")
+    second = hooked(replace(ANOTHER_SHIM, pid=998), file="/c")
+    (line, next_act) = lines_of([IN_CONTAINER, SECOND], [first, second, more, *whole(TWO)])
+    assert line.own == (first, more)
+    assert line.root is None
+    assert line.told == ()
+    assert (second, False, False) in entries(line)
+    assert next_act.own == tuple(whole(TWO))
+
+
+@pytest.mark.parametrize(
+    ("act", "shim"),
+    [
+        # nobody knows its container, or the process names another one
+        (FIRST, ANOTHER_SHIM),
+        (replace(FIRST, container="another"), ANOTHER_SHIM),
+        (IN_CONTAINER, replace(ANOTHER_SHIM, node=OTHER)),
+        (IN_CONTAINER, replace(ANOTHER_SHIM, pod="other/probe")),
+    ],
+)
+def test_a_process_that_does_not_name_the_acts_container_is_a_bystander(act: Performed, shim: Proc) -> None:
+    """It may be anybody's."""
+    made = hooked(shim, file="/a")
+    (line, _) = lines_of([act, SECOND], [made, *whole(TWO)], {NODE: Node(NODE)})
+    assert line.own == ()
+
+
+def test_the_runtimes_own_start_and_end_are_not_the_acts() -> None:
+    """Only what it did meanwhile is."""
+    told = [execs(ANOTHER_SHIM), hooked(ANOTHER_SHIM, file="/a"), exits(ANOTHER_SHIM)]
+    (line, _) = lines_of([IN_CONTAINER, SECOND], [*told, *whole(TWO)])
+    assert line.own == (told[1],)
+
+
+def test_outside_of_its_window_the_runtime_did_it_for_another_act() -> None:
+    """What came after the next act had begun is not of the one before."""
+    made = hooked(ANOTHER_SHIM, file="/a")
+    (line, _) = lines_of([IN_CONTAINER, SECOND], [execs(TWO), made, exits(TWO)])
+    assert line.own == ()
+
+
+def test_of_two_refused_acts_each_has_its_own() -> None:
+    """In their order: the first process is the first act's."""
+    one, two = (hooked(replace(ANOTHER_SHIM, pid=pid), file="/a") for pid in (997, 998))
+    act = performed("cat", "/tmp/b", container=CONTAINER)
+    first, second = lines_of([IN_CONTAINER, act], [one, two])
+    assert (first.own, second.own) == ((one,), (two,))
