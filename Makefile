@@ -32,6 +32,7 @@ ACKNOWLEDGED ?=
 CRD ?=
 PROTO ?=
 VERSION ?=
+MODULES ?=
 YES ?=
 RECORD ?=
 SLOWNESS ?=
@@ -57,7 +58,7 @@ RUN = $(BIN)/python -m pytest $(if $(SUITES),-c pyproject.toml -p conftest "$(SU
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help test check guest matrix prove types bench clean clean-cluster
+.PHONY: help test check guest matrix prove mutate types bench clean clean-cluster
 
 help: ## this list
 	@echo "tetraproof proves that Tetragon policies do what they say."
@@ -136,6 +137,9 @@ matrix: $(VENV)/run ## replay every shipped recording, and merge the results int
 prove: $(VENV)/run ## damage the recordings in every way, and see that the suites notice
 	@$(BIN)/tetraproof prove $(if $(RECORDING),--recording "$(RECORDING)")
 
+mutate: $(VENV)/mutate ## change the judging code in every place, and see that its tests notice (MODULES=)
+	@$(BIN)/python tools/mutate.py "$(MODULES)"
+
 types: $(VENV)/check ## make the types of events anew from Tetragon's protobuf (PROTO= a checkout's api/v1, VERSION=)
 	$(BIN)/python tools/api_types.py "$(PROTO)" "$(VERSION)"
 	$(BIN)/ruff format tetraproof/api.py
@@ -159,4 +163,9 @@ $(VENV)/run: pyproject.toml constraints.txt
 $(VENV)/check: $(VENV)/run
 	@echo "setting up the project's own checks (once)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[check]'
+	@touch $@
+
+$(VENV)/mutate: $(VENV)/check
+	@echo "setting up mutmut (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutate]'
 	@touch $@
