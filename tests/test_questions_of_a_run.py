@@ -15,6 +15,7 @@ from tetraproof.act import Act
 from tetraproof.answer import Judgement, Undecided, Unknown, judge
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.capability import Counters, PolicyState
+from tetraproof.errors import UsageError
 from tetraproof.event import Event, parse
 from tetraproof.gap import Continuity
 from tetraproof.inventory import Inventory
@@ -513,3 +514,40 @@ def test_a_failed_preparation_is_told_with_its_outcome() -> None:
     run = Run(replace(run.observed, acts={**run.observed.acts, "it": gone}), run.declared)
     assert judged(run, lambda run: run.it.succeeded).reason == "the pod is gone"
     assert run.first.recorded
+
+
+@pytest.mark.parametrize("name", ["loaded", "acts", "counts", "declared"])
+def test_an_act_has_no_name_that_a_run_uses_itself(name: str) -> None:
+    """Whoever asks for it would be given something else."""
+    act = replace(ACT, name=name)
+    with pytest.raises(UsageError) as refused:
+        Run(Observed("made", None, {}), (act,))
+    assert str(refused.value) == f"An act cannot be called {name}: a run has a word of its own by that name."
+
+
+def test_an_act_that_is_not_declared_is_told_with_those_that_are() -> None:
+    """By their names, in their order."""
+    run = run_of({"one": (ACT, performed("a")), "two": (ACT, performed("b"))})
+    with pytest.raises(AttributeError) as missing:
+        _ = run.three
+    assert str(missing.value) == "the suite declares no act 'three'; it declares one, two"
+
+
+def test_where_no_act_was_performed_there_is_nothing_to_count() -> None:
+    """That nothing was counted is then no promise kept; that something was is one broken."""
+    gone = Unknown(I, "the pod is gone")
+    for last, verdict, reason in (
+        (Counters(), I, "no act was performed, so there is nothing to count"),
+        (ONCE, V, "made: the agent counted enforce 1; expected it counts enforce 0."),
+    ):
+        told = {"states": (state(counters=Counters()),), "states_after": (state(counters=last),)}
+        run = Run(Observed("made", None, {"it": gone}, **told), (replace(ACT, name="it"),))
+        judgement = judged(run, lambda run: run.counts(enforce=0))
+        assert (judgement.verdict, judgement.reason) == (verdict, reason)
+
+
+def test_a_run_is_titled_by_its_policy_or_else_by_its_scenario() -> None:
+    """A person looks for the policy's name."""
+    for given, title in ((policy(), "guard"), (None, "made")):
+        run = Run(Observed("made", given, {}, states=(MONITOR,)), ())
+        assert judged(run, lambda run: run.in_mode("enforce")).reason.startswith(f"{title}: ")
