@@ -548,3 +548,62 @@ def test_of_two_refused_acts_each_has_its_own() -> None:
     act = performed("cat", "/tmp/b", container=CONTAINER)
     first, second = lines_of([IN_CONTAINER, act], [one, two])
     assert (first.own, second.own) == ((one,), (two,))
+
+
+# which process is the act's
+
+
+@pytest.mark.parametrize(
+    ("argv", "binary", "arguments", "found"),
+    [
+        # arguments tell programs apart: what `cat` is here may be busybox
+        (("cat", "/tmp/a"), "/bin/busybox", "/tmp/a", True),
+        (("cat", "/tmp/a"), CAT, "/tmp/b", False),
+        # without any, the name of the program must, wherever it lies
+        (("/usr/local/bin/cat",), CAT, "", True),
+        (("cat",), "/opt/a/b/cat", "", True),
+        (("/opt/cat/dog",), CAT, "", False),
+        (("cat",), "/usr/bin/tac", "", False),
+        (("cat",), "cat", "", True),
+    ],
+)
+def test_an_acts_process_is_known_by_its_arguments_or_else_by_its_name(
+    argv: tuple[str, ...], binary: str, arguments: str, *, found: bool
+) -> None:
+    """A path may be told otherwise than it was asked for."""
+    (line,) = lines_of([performed(*argv)], whole(started(100, binary, arguments)))
+    assert line.root == (100 if found else None)
+
+
+def test_a_process_without_an_id_is_nobodys_root() -> None:
+    """Everything that has none would descend from it."""
+    nameless = json.loads(execs(ONE).line)
+    del nameless["process_exec"]["process"]["exec_id"]
+    made = parse(json.dumps(nameless).encode())
+    assert isinstance(made, Event)
+    (line,) = lines_of([FIRST], [made, nobodys(BY_NGINX)])
+    assert line.root is None
+    assert line.own == ()
+
+
+def test_where_nobody_missed_anything_nothing_is_open() -> None:
+    """Neither on the act's node nor on another one."""
+    (line,) = lines_of([FIRST], whole(ONE))
+    assert (line.open, line.around, line.act, line.node) == ("", "", FIRST.id, NODE)
+
+
+def test_another_nodes_silence_opens_what_bystanders_did() -> None:
+    """The act's own side is closed by its own node."""
+    (line,) = lines_of([FIRST], whole(ONE), NODES)
+    assert line.open == ""
+    assert line.around == "the stream of node other-node was not heard before the acts began"
+
+
+def test_a_node_without_a_name_is_told_as_such() -> None:
+    """And events without a node prove nothing of any."""
+    acts, events = framed([FIRST], whole(ONE))
+    nowhere = [replace(act, node="") for act in acts]
+    (line,) = timelines(nowhere, [], {"": Node("")})[1:-1]
+    assert line.open == "the stream of node ? was not heard before the acts began"
+    (line,) = timelines(nowhere, [of_node(one, "") for one in events], {"": Node("")})[1:-1]
+    assert line.open == "an event of the stream names no node, so nobody can say whose it is"
