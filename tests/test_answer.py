@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tetraproof.answer import MOST_UNANSWERED, Undecided, Unknown, ask, judge
+from tetraproof.answer import MOST_UNANSWERED, Asked, Undecided, Unknown, ask, judge, refutations
 from tetraproof.verdict import Verdict
 
 UNHEARD = Unknown(Verdict.INCONCLUSIVE, "no sentinel was heard")
@@ -377,3 +377,195 @@ def test_a_known_no_behind_many_unknowns_refutes() -> None:
         assert q("f", False)
 
     assert judge(body).verdict is Verdict.VIOLATES
+
+
+# everything that refutes
+
+
+def no(*names: str) -> Body:
+    """A body that asserts each of these in turn, and each is known to be no."""
+
+    def body() -> None:
+        for name in names:
+            assert q(name, False)
+
+    return body
+
+
+def names_of(found: tuple[Asked, ...] | None) -> list[str] | None:
+    return None if found is None else [asked.question for asked in found]
+
+
+def denied() -> None:
+    assert not q("t", True)
+
+
+def fails_either_way() -> None:
+    assert q("f", False)
+    assert not q("f", False)
+
+
+def asks_nothing() -> None:
+    raise AssertionError("two is not three")
+
+
+def asks_nothing_after_a_no() -> None:
+    assert q("f", False)
+    raise AssertionError("two is not three")
+
+
+def asks_a_yes_and_fails_on_something_else() -> None:
+    q("t", True)
+    raise AssertionError("two is not three")
+
+
+def one_of_two() -> None:
+    assert q("a", False) or q("b", False)
+
+
+def an_unknown_and_a_no() -> None:
+    assert q("u", UNHEARD)
+    assert q("f", False)
+
+
+def an_unknown_that_must_be_no() -> None:
+    assert not q("u", UNHEARD)
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (lambda: None, []),
+        (lambda: q("t", True), []),
+        (no("f"), ["f"]),
+        (no("f", "g", "h"), ["f", "g", "h"]),
+        (denied, ["t"]),
+        # the last that was asked is what it fails on; once that is turned round, it passes
+        (one_of_two, ["b"]),
+        (an_unknown_and_a_no, ["f"]),
+        # what fails on an answer that is only assumed is refuted by nothing
+        (an_unknown_that_must_be_no, None),
+        (fails_either_way, None),
+        (asks_nothing, None),
+        (asks_nothing_after_a_no, None),
+        (asks_a_yes_and_fails_on_something_else, None),
+        (needs_a_value, None),
+        (refuted_before_it_needs_a_value, None),
+    ],
+)
+def test_every_refutation_is_found_or_none_is_known(body: Body, found: list[str] | None) -> None:
+    """Each is turned round in turn, until the body passes; where it never does, nobody knows them all."""
+    assert names_of(refutations(body)) == found
+
+
+def test_a_refutation_is_told_as_it_was_answered() -> None:
+    """Not as it was turned round to find the next one."""
+    found = refutations(no("f", "g"))
+    assert found is not None
+    assert [asked.answer for asked in found] == [False, False]
+    assert [asked.key for asked in found] == [("act", "f"), ("act", "g")]
+
+
+def test_a_question_of_another_act_is_not_turned_round_with_it() -> None:
+    """Two acts that were not killed are two refutations."""
+
+    def body() -> None:
+        assert ask("one", "killed", False, str)
+        assert ask("other", "killed", False, str)
+
+    found = refutations(body)
+    assert found is not None
+    assert [asked.act for asked in found] == ["one", "other"]
+
+
+# what a judgement tells
+
+
+def test_the_way_that_assumes_least_tells_the_refutation() -> None:
+    """What is known to be no is told before what was only not heard."""
+
+    def body() -> None:
+        assert q("u", UNHEARD)
+        assert q("f", False)
+
+    judgement = judge(body)
+    assert (judgement.verdict, judgement.reason) == (Verdict.VIOLATES, "f is False")
+    assert [asked.question for asked in judgement.asked] == ["u", "f"]
+
+    def other() -> None:
+        assert not q("u", UNHEARD) and q("f", False)  # noqa: PT018 - it is `and` that is tried
+
+    assert judge(other).reason == "f is False"
+
+
+def test_a_body_that_cannot_go_on_tells_the_worst_of_its_reasons() -> None:
+    """Of all the ways in which it could not."""
+
+    def body() -> None:
+        if q("u", UNHEARD):
+            raise Undecided(UNRECORDED)
+        raise Undecided(UNSUPPORTED)
+
+    judgement = judge(body)
+    assert (judgement.verdict, judgement.reason) == (UNSUPPORTED.verdict, UNSUPPORTED.reason)
+    assert [asked.question for asked in judgement.asked] == ["u"]
+
+
+def test_a_conforming_judgement_tells_what_it_asked_and_no_reason() -> None:
+    """In order, with each answer."""
+
+    def body() -> None:
+        assert q("t", True)
+        assert q("u", UNHEARD) or q("s", True)
+
+    judgement = judge(body)
+    assert (judgement.verdict, judgement.reason, judgement.location) == (Verdict.CONFORMS, "", "")
+    assert [asked.question for asked in judgement.asked] == ["t", "u"]
+
+
+def test_a_failed_assertion_without_words_says_that_it_has_none() -> None:
+    """Nobody would know what to make of an empty reason."""
+
+    def body() -> None:
+        raise AssertionError
+
+    judgement = judge(body)
+    assert judgement.reason == "an assertion failed that asks nothing of an act"
+    assert judgement.location == ""
+
+
+def test_the_location_is_the_innermost_test() -> None:
+    """A helper that asserts is not where a person looks first."""
+
+    def helper() -> None:
+        assert q("f", False)
+
+    def test_outer() -> None:
+        helper()
+
+    judgement = judge(test_outer)
+    path, line, text = judgement.location.split(":", 2)
+    assert path == __file__
+    assert int(line) == test_outer.__code__.co_firstlineno + 1
+    assert text == " helper()"
+
+
+def test_a_side_is_kept_with_its_question() -> None:
+    """So that a finding speaks of that side of the act alone."""
+
+    def body() -> None:
+        assert ask("act", "killed", False, str, "outcome")
+        assert ask("act", "told", True, str)
+
+    (asked,) = judge(body).asked
+    assert (asked.act, asked.question, asked.answer, asked.about) == ("act", "killed", False, "outcome")
+
+
+def test_after_a_judgement_an_unknown_answer_is_an_error_again() -> None:
+    """Also after one that ended by an error of the suite's own."""
+    with pytest.raises(KeyError):
+        judge(lambda: {}["typo"])
+    with pytest.raises(Undecided) as undecided:
+        q("u", UNHEARD)
+    assert undecided.value.unknown is UNHEARD
+    assert str(undecided.value) == UNHEARD.reason
