@@ -34,7 +34,8 @@ def damages(scene: Scene) -> Iterator[Damage]:
             yield from _to_the_line(scene, act, event)
             yield from _altered(scene, act, event)
             yield from _contradicted(scene, act, event)
-            yield from _unread(scene, act, event)
+            if sum(bool(one.detail == event.detail) for one in own) == 1:  # an equal one tells the same
+                yield from _unread(scene, act, event)
         yield from _swapped(scene, act, own)
         if own:
             yield _from_another_node(scene, act, own)

@@ -74,7 +74,7 @@ def _each(scene: Scene, alter: Callable[[Json], None]) -> Apply:
 
 def _nobody(whole: Json) -> None:
     body = body_of(whole)
-    body["process"] = {name: body["process"][name] for name in ("exec_id", "pid") if name in body["process"]}
+    body["process"] = {"pid": body["process"].get("pid")}
     body.pop("parent", None)
 
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -32,7 +33,7 @@ from tetraproof.damage import Damage, Scene
 from tetraproof.errors import RecordingError
 from tetraproof.policy import Policy
 from tetraproof.recording import INDEX, Recording, decode, from_files, sealed
-from tetraproof.rule import EXPORTED, NOT_JUDGED, RULES, TOLD, Before, conforms, why
+from tetraproof.rule import EXPORTED, RULES, TOLD, Before, conforms, why
 from tetraproof.scenario import Run
 from tetraproof.targets.replay import Replay
 from tetraproof.verdict import Verdict
@@ -93,9 +94,14 @@ def prove(recording: Recording, trials: Iterable[Trial]) -> Iterator[Outcome]:
 
 def damages(scene: Scene) -> Iterator[Damage]:
     """Every damage that can be done to what was recorded of a scenario, and the harmless changes."""
-    kinds = (damage_of_events, damage_of_additions, damage_of_worlds, damage_of_agents, damage_of_settings, harmless)
+    kinds: tuple[ModuleType, ...] = (damage_of_events, damage_of_additions, damage_of_worlds)
+    kinds += (damage_of_agents, damage_of_settings, harmless)
     if scene.observed.continuity is not None:
         return damage_of_changes.damages(scene.observed)
+    policy, states = scene.observed.policy, scene.observed.states
+    if policy and not any(state.enabled for state in states):
+        # nothing is judged of its acts, so nothing can be damaged of them
+        kinds = (damage_of_agents, harmless)
     return chain.from_iterable(kind.damages(scene) for kind in kinds)
 
 
@@ -107,7 +113,7 @@ def _outcome(name: str, trial: Trial, damage: Damage, before: Before, small: Rec
         return Outcome(*told, (_REFUSED,), (_REFUSED,))
     pairs = [pair for pair in zip(before.judged, after.judged, strict=True) if _counts(damage, pair[0])]
     changed = tuple(new.claim.name for old, new in pairs if old.word != new.word)
-    accused = tuple(new.claim.name for old, new in pairs if damage.veils and _is_accused(old, new))
+    accused = tuple(new.claim.name for old, new in pairs if damage.veils and _is_accused(damage, old, new))
     caught = _caught(damage, pairs)
     rule = "" if caught or damage.harmless else why(damage, before)
     return Outcome(*told, caught, changed, rule, accused)
@@ -150,8 +156,10 @@ def _counts(damage: Damage, judged: Judged) -> bool:
     return damage.exported or not any(one.startswith(EXPORTED) for one in asked)
 
 
-def _is_accused(old: Judged, new: Judged) -> bool:
-    return conforms(old) and new.judged and new.judgement.verdict is Verdict.VIOLATES
+def _is_accused(damage: Damage, old: Judged, new: Judged) -> bool:
+    """Whether a claim about the damaged act takes for a violation what only hides something."""
+    violates = new.judged and new.judgement.verdict is Verdict.VIOLATES
+    return violates and conforms(old) and _about(damage.act, old, new)
 
 
 def _rests_on_absence(judged: Judged) -> bool:
@@ -178,8 +186,8 @@ def _rule(damage: Damage, before: Before) -> str:
 
 def report(outcomes: Sequence[Outcome]) -> tuple[list[str], bool]:
     """The figures for damages and promises as lines of text, and whether the proof failed."""
-    not_judged = {rule.name for rule in NOT_JUDGED}
-    harmful = [one for one in outcomes if not one.harmless and one.rule not in not_judged]
+    left_out = {rule.name for rule in RULES if rule.left_out}
+    harmful = [one for one in outcomes if not one.harmless and one.rule not in left_out]
     caught = sum(bool(one.caught_by) for one in harmful)
     survivors = [one for one in harmful if not one.caught_by]
     unexplained = [one for one in survivors if not one.rule]
@@ -195,12 +203,12 @@ def report(outcomes: Sequence[Outcome]) -> tuple[list[str], bool]:
     lines += [f"  {count:5}  {trial}  {name}" for (trial, name), count in sorted(by_claim.items())]
     lines += ["", "survivors:"]
     by_rule = Counter(one.rule for one in survivors)
-    for rule in RULES[len(NOT_JUDGED) :]:
+    for rule in [rule for rule in RULES if not rule.left_out]:
         lines.append(f"  {by_rule[rule.name]:5}  by the rule “{rule.name}”: {rule.why}")
     lines += [f"         unexplained: {_told(one)}" for one in unexplained]
     lines += [f"         called a violation: {_told(one)} by {', '.join(one.accused)}" for one in accused]
     lines.append("")
-    for rule in NOT_JUDGED:
+    for rule in [rule for rule in RULES if rule.left_out]:
         outside = sum(one.rule == rule.name for one in outcomes if not one.harmless)
         lines.append(f"left out: {outside} damages, by the rule “{rule.name}”: {rule.why}")
     harmless = Counter(one.kind for one in outcomes if one.harmless)

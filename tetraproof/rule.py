@@ -50,11 +50,15 @@ class Before:
 
 @dataclass(frozen=True)
 class Rule:
-    """Why a damage of this form is no damage: what it changes, no promise is about."""
+    """Why a damage of this form is no damage: what it changes, no promise is about.
+
+    One that is `left_out` counts for nothing: nothing was judged, promised or hidden. Another counts as a survivor.
+    """
 
     name: str
     why: str
     applies: Callable[[Damage, Before], bool]
+    left_out: bool = False
 
 
 def _not_in_force(_: Damage, before: Before) -> bool:
@@ -166,14 +170,56 @@ def _export_unasked(damage: Damage, before: Before) -> bool:
     return damage.exported and not any(one.startswith(EXPORTED) for one in asked)
 
 
-#: By these, nothing was judged before the damage.
-NOT_JUDGED = (
-    Rule("not in force", "the policy is not in force, so its acts are shown and not judged", _not_in_force),
-    Rule("not heard", "the stream was not heard to its end before the damage, so nothing could be judged", _not_heard),
-    Rule("the export unasked", "no promise of the suite asks about the export log", _export_unasked),
-)
 RULES = (
-    *NOT_JUDGED,
+    Rule(
+        "not in force", "the policy is not in force, so its acts are shown and not judged", _not_in_force, left_out=True
+    ),
+    Rule(
+        "not heard",
+        "the stream was not heard to its end before the damage, so nothing could be judged",
+        _not_heard,
+        left_out=True,
+    ),
+    Rule("the export unasked", "no promise of the suite asks about the export log", _export_unasked, left_out=True),
+    Rule("counters unasked", "no promise of the suite asks what the agents counted", _counters_unasked, left_out=True),
+    Rule(
+        "asked by a limit only",
+        "how far a policy reaches is told and not promised: an act that passes may end as it likes",
+        _asked_by_a_limit_only,
+        left_out=True,
+    ),
+    Rule(
+        "known already",
+        "a finding is known to refute the promise, and what else becomes of the act",
+        _known,
+        left_out=True,
+    ),
+    Rule("only monitors", "in monitor mode an action tells what would have been done", _only_monitors, left_out=True),
+    Rule(
+        "only watches",
+        "a policy that enforces nothing promises nothing of what an act shows",
+        _only_watches,
+        left_out=True,
+    ),
+    Rule(
+        "a time",
+        "the order of events is that of the stream, and no promise is about their times",
+        _time,
+        left_out=True,
+    ),
+    Rule(
+        "told elsewhere",
+        "another event of the same process tells the value that cannot be read",
+        _told_elsewhere,
+        left_out=True,
+    ),
+    Rule(
+        "a status beside a signal",
+        "what a signal ended has no exit status of its own",
+        _status_beside_a_signal,
+        left_out=True,
+    ),
+    Rule("masked", "an act whose arguments are masked in part is known by the rest", _masked, left_out=True),
     Rule("a helper's exit code", "the exit code of a child (cp, mv) that no promise is about", _exit_of_a_helper),
     Rule(
         "an equal event beside it",
@@ -186,30 +232,17 @@ RULES = (
         _resolved,
     ),
     Rule(
-        "asked by a limit only",
-        "how far a policy reaches is told and not promised: an act that passes may end as it likes",
-        _asked_by_a_limit_only,
-    ),
-    Rule(
         "only looks",
         "an act that shows what another left is asked what it showed, not whether it was let alone",
         _only_looks,
     ),
-    Rule("a time", "the order of events is that of the stream, and no promise is about their times", _time),
-    Rule("told elsewhere", "another event of the same process tells the value that cannot be read", _told_elsewhere),
-    Rule("a status beside a signal", "what a signal ended has no exit status of its own", _status_beside_a_signal),
     Rule("a terminal echoes", "what was typed stands among what got out, so more of it is no sign", _terminal),
-    Rule("masked", "an act whose arguments are masked in part is known by the rest", _masked),
-    Rule("known already", "a finding is known to refute the promise, and what else becomes of the act", _known),
-    Rule("only monitors", "in monitor mode an action tells what would have been done", _only_monitors),
     Rule(
         "told once",
         "of a process between two programs one event is told, and nothing else says whose it is",
         _told_once,
     ),
     Rule("asked in part", "a promise asks for one line among what is shown", _asked_in_part),
-    Rule("only watches", "a policy that enforces nothing promises nothing of what an act shows", _only_watches),
-    Rule("counters unasked", "no promise of the suite asks what the agents counted", _counters_unasked),
 )
 
 
