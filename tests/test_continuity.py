@@ -405,3 +405,249 @@ def test_an_unwatched_pulse_is_never_read_as_conforming():
     for beats in ((Beat(START, START + 0.2, K),), (Beat(START, START + 60, K),) * 1):
         told = replace(UNBROKEN, pulses=(Pulse("n", beats),))
         assert YES not in verdicts(told)
+
+
+# what is asked, and why it has no answer
+
+
+def asked(ask, told):
+    """The judgement of a question, and the question as it was asked."""
+    run = ChangeRun(told, "guard")
+
+    def body():
+        assert ask(run)
+
+    found = judge(body)
+    return found, found.asked[-1]
+
+
+REFUSED = replace(UNBROKEN, happenings=(*UNBROKEN.happenings, Happening(at(6), gap.REFUSED, "a conflict")))
+SAYS, ALONE = "no agent on n says", ", and 137 alone is no enforcement"
+NOTHING_CAME = "nobody noted what came of the command that was to make the change"
+
+
+def noted(before=(), after=()):
+    """An unbroken change with settings that were noted before it and after."""
+    some = [Happening(at(1) + number / 10, gap.SETTING, said) for number, said in enumerate(before)]
+    some += [Happening(at(8) + number / 10, gap.SETTING, said) for number, said in enumerate(after)]
+    return replace(UNBROKEN, happenings=(*UNBROKEN.happenings, *some))
+
+
+@pytest.mark.parametrize(
+    ("ask", "told", "name", "about", "verdict", "reason"),
+    [
+        (lambda run: run.accepted, REFUSED, "accepted", "acceptance", NO, "guard: a conflict"),
+        (lambda run: not run.accepted, UNBROKEN, "accepted", "acceptance", NO, "guard: accepted"),
+        (
+            lambda run: run.accepted,
+            with_happenings(UNBROKEN, gap.CHANGE_RETURNED),
+            "accepted",
+            "acceptance",
+            UNHEARD,
+            NOTHING_CAME,
+        ),
+        (
+            lambda run: run.refused_with("b"),
+            REFUSED,
+            "refused with 'b'",
+            "acceptance",
+            NO,
+            "guard: a conflict",
+        ),
+        (lambda run: run.refused_with(""), UNBROKEN, "refused with ''", "acceptance", NO, "guard: not refused"),
+        (
+            lambda run: run.keeps(),
+            noted(["a: 1", "b: x: y"], ["a: 2", "b: z"]),
+            "keeps its settings",
+            "settings",
+            NO,
+            "guard: a: 1 was lost; now 2; b: x: y was lost; now z.",
+        ),
+        (
+            lambda run: run.keeps("a", "b"),
+            noted(["a: 1"], ["a: 1"]),
+            "keeps a, b",
+            "settings",
+            UNRECORDED,
+            "nothing was noted of the agent's settings b",
+        ),
+        (
+            lambda run: run.keeps("a", "b"),
+            noted([], ["a: 1"]),
+            "keeps a, b",
+            "settings",
+            UNRECORDED,
+            "nothing was noted of the agent's settings a, b",
+        ),
+        (
+            lambda run: run.keeps(),
+            noted(),
+            "keeps its settings",
+            "settings",
+            UNRECORDED,
+            "nothing was noted of the agent's settings",
+        ),
+        (
+            lambda run: run.enforced_before,
+            story(K, OK, *BEFORE, *AFTER),
+            "enforced before",
+            "acts",
+            NO,
+            "guard: not enforced before on n.",
+        ),
+        (
+            lambda run: run.enforced_afterwards,
+            story(*BEFORE, OK, OK, OK),
+            "enforced afterwards",
+            "acts",
+            NO,
+            "guard: not enforced afterwards on n.",
+        ),
+        (
+            lambda run: not run.unbroken,
+            UNBROKEN,
+            "unbroken",
+            "acts",
+            NO,
+            "guard: unbroken.",
+        ),
+        (
+            lambda run: run.measured,
+            changed(),
+            "measured",
+            "acts",
+            UNHEARD,
+            "no act was repeated on any node",
+        ),
+        (
+            lambda run: run.measured,
+            changed(pulse(OK, OTHER)),
+            "measured",
+            "acts",
+            UNHEARD,
+            "no act was enforced, so there is nothing to measure against",
+        ),
+        (
+            lambda run: run.measured,
+            story(*BEFORE, OK, K, OK, *AFTER),
+            "measured",
+            "acts",
+            UNHEARD,
+            "on n only 1 in a row was killed between others: that may have been something else than the policy",
+        ),
+        (
+            lambda run: run.measured,
+            story(*BEFORE, OK, K, K, OK, *AFTER),
+            "measured",
+            "acts",
+            UNHEARD,
+            "on n only 2 in a row were killed between others: that may have been something else than the policy",
+        ),
+        (
+            lambda run: run.done_means_enforced,
+            story(*BEFORE, *AFTER),
+            "done means enforced",
+            "acts",
+            UNRECORDED,
+            "nothing was recorded of what rollout status said",
+        ),
+        (
+            lambda run: run.unbroken,
+            story(*BEFORE, OTHER, *AFTER),
+            "unbroken",
+            "acts",
+            UNHEARD,
+            "acts ended in a way that tells nothing",
+        ),
+        (
+            lambda run: run.unbroken,
+            with_happenings(UNBROKEN, gap.CHANGE_BEGINS),
+            "unbroken",
+            "acts",
+            UNHEARD,
+            "when the change began is not known by the node's clock",
+        ),
+        (
+            lambda run: run.enforced_before,
+            with_happenings(UNBROKEN, gap.CHANGE_BEGINS),
+            "enforced before",
+            "acts",
+            UNHEARD,
+            "when the change began is not known by the node's clock",
+        ),
+        (
+            lambda run: run.enforced_afterwards,
+            with_happenings(UNBROKEN, gap.CHANGE_BEGINS),
+            "enforced afterwards",
+            "acts",
+            UNHEARD,
+            "when the change began is not known by the node's clock",
+        ),
+        (
+            lambda run: run.enforced_afterwards,
+            story(*BEFORE, K, K, K, OK, K, K, back=13),
+            "enforced afterwards",
+            "acts",
+            UNHEARD,
+            None,
+        ),
+        (
+            lambda run: run.enforced_afterwards,
+            story(*BEFORE, *AFTER, word=""),
+            "enforced afterwards",
+            "acts",
+            UNHEARD,
+            f"{SAYS} after the change that the policy is enabled (the last word heard of it is no answer){ALONE}",
+        ),
+        (
+            lambda run: run.enforced_before,
+            with_happenings(UNBROKEN, gap.ENABLED),
+            "enforced before",
+            "acts",
+            UNHEARD,
+            f"{SAYS} before the change that the policy is enabled (nobody said anything of it){ALONE}",
+        ),
+        (
+            lambda run: run.enforced_before,
+            story(K, K, K, *AFTER, begins=2),
+            "enforced before",
+            "acts",
+            UNHEARD,
+            None,
+        ),
+    ],
+)
+def test_each_question_has_its_name_and_its_reason(  # noqa: PLR0913, PLR0917 - a table
+    ask, told, name, about, verdict, reason
+):
+    """Two questions of one name would have one answer."""
+    found, question = asked(ask, told)
+    assert found.verdict is verdict
+    assert (question.act, question.question, question.about) == ("", name, about)
+    assert reason in {None, found.reason.splitlines()[0]}
+
+
+@pytest.mark.parametrize(("some", "steady"), [(STEADY - 1, False), (STEADY, True), (STEADY + 1, True)])
+def test_so_many_in_a_row_are_the_policy(some, steady):
+    """Before the change and after it; one fewer may have died of something else."""
+    few, enough = (K,) * some, (K,) * (STEADY + 2)
+    before = story(*few, *enough, begins=some - 1)
+    found, _ = asked(lambda run: run.enforced_before, before)
+    assert found.verdict is (YES if steady else UNHEARD)
+    why = f"acts in a row were killed before, and {STEADY} are needed to say that it was the policy"
+    assert found.reason == ("" if steady else f"only {some} {why}")
+    after = story(*enough, OK, *few, begins=STEADY + 1, back=STEADY + 3)
+    found, _ = asked(lambda run: run.enforced_afterwards, after)
+    assert found.verdict is (YES if steady else UNHEARD)
+    assert found.reason == ("" if steady else f"only {some} {why.replace('before', 'at the end')}")
+
+
+def test_a_change_that_began_after_all_acts_had_ended_is_no_change_of_theirs():
+    """As one that was begun in the moment in which they ended is."""
+    ended = UNBROKEN.first(gap.ACTS_ENDED).at
+    late = with_happenings(UNBROKEN, gap.CHANGE_BEGINS, at=ended + 0.1)
+    assert asked(lambda run: run.enforced_before, late)[0].reason == (
+        "when the change began is not known by the node's clock"
+    )
+    just = with_happenings(UNBROKEN, gap.CHANGE_BEGINS, at=ended)
+    assert "certain" in asked(lambda run: run.unbroken, just)[0].reason
