@@ -263,7 +263,6 @@ def test_in_such_a_world_the_promise_does_not_conform(name: str) -> None:
     assert "conforms" not in judged(world.suite, policy, scene.scenario, changed, world.broken)
 
 
-@pytest.mark.xfail(strict=True, reason="a default stands for what cannot be read")
 @pytest.mark.parametrize("name", UNREAD)
 def test_what_cannot_be_read_proves_no_promise(name: str) -> None:
     """Nor does it refute one."""

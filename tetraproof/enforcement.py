@@ -60,15 +60,16 @@ def enforced(event: Event) -> Told | None:
     return None
 
 
-def against(timeline: Timeline, mine: Callable[[Event], bool], *, monitored: bool) -> Iterator[Told]:
-    """Whatever speaks against an act having been left alone by the policy whose events are `mine`.
+def against(timeline: Timeline, mine: Callable[[Event], bool | None], *, monitored: bool) -> Iterator[Told]:
+    """Whatever speaks against an act having been left alone by the policy whose events are `mine` (or nobody can say).
 
     Where the policy only monitors, an action in an event tells what would have been done.
     """
     for entry in timeline.whole:
-        told = enforced(entry.event) if (entry.own or entry.stray) and mine(entry.event) and not monitored else None
+        whose = mine(entry.event)
+        told = enforced(entry.event) if (entry.own or entry.stray) and whose is not False and not monitored else None
         if told is not None:
-            yield Told(told.text, doubtful=told.doubtful or entry.stray)
+            yield Told(told.text, doubtful=told.doubtful or entry.stray or whose is None)
     yield from _ended_by_signal(timeline.own)
 
 

@@ -115,6 +115,12 @@ class Event(Struct, frozen=True, gc=False):
                     return unread or self.kind
         return ""
 
+    def lacks(self, *paths: str) -> bool:
+        """Whether one of `paths` could not be read as a whole, so that its value is a mere default."""
+        return any(
+            not unread or unread == path or path.startswith(f"{unread}.") for unread in self.unread for path in paths
+        )
+
     def with_pods(self, pod_of: Callable[[Process], Pod | None]) -> Event:
         """The event, with a pod for its process and parent where the agent told none and `pod_of` knows it."""
         if isinstance(self.detail, dict):

@@ -344,9 +344,12 @@ def _beyond_doubt(find: Callable[[Fits], Found], parts: Sequence[Pattern], event
 def _compare(meant: Word, expected: Any, event: Event) -> bool | Doubt:
     """Whether a word says in an event what was expected; a doubt where it cannot be read, or is not told."""
     read = meant.read(event)
+    unread = event.could_not_read(*meant.paths)
+    # what stands in the place of a value that could not be read at all is none that was told
+    if unread and event.lacks(*meant.paths):
+        return Doubt(f"its {unread} cannot be read")
     if any(holds(expected, value) for value in read.values):
         return True
-    unread = event.could_not_read(*meant.paths)
     if unread:
         return Doubt(f"its {unread} cannot be read")
     if read.doubt:

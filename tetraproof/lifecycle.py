@@ -9,13 +9,14 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tetraproof.act import Outcome
 from tetraproof.event import Event, Exit
 from tetraproof.timeline import Performed, Timeline
 
-
+#: What of an event tells of which process it is, and how that ended.
+_TELLING = ("process", "parent", "signal", "status")
 #: What is told of a process at its exec and stays the same in all its events.
 _CONSTANT = ("binary", "arguments", "pod", "container", "pid", "uid", "auid", "cwd", "ns")
 #: Where a runtime looks for a program that is named without its path.
@@ -26,10 +27,14 @@ _SHORTEST_ID = 15
 
 @dataclass(frozen=True)
 class Fault:
-    """Something told wrongly, or (`missing`) not told: only proven once the stream's end was heard."""
+    """Something told wrongly, or (`missing`) not told: only proven once the stream's end was heard.
+
+    What could not be read (`unread`) is neither, and leaves open what else is missing.
+    """
 
     text: str
     missing: bool = False
+    unread: bool = False
 
 
 def faults(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
@@ -39,6 +44,12 @@ def faults(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
         if not performed.outcome.refused:
             yield Fault("no event of this act", missing=True)
         return
+    unread = [event for event in events if event.could_not_read(*_TELLING)]
+    for event in unread:
+        yield Fault(f"{event.could_not_read(*_TELLING)} of its {event.kind} event cannot be read", unread=True)
+    if unread:  # what the others say can still be held against each other
+        timeline = replace(timeline, whole=tuple(one for one in timeline.whole if one.event not in unread))
+        events = timeline.told
     yield from _another(performed, timeline)
     yield from _repeated(events)
     yield from _inconsistent(events)
@@ -48,9 +59,16 @@ def faults(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
 
 
 def exit_of(timeline: Timeline) -> Exit | None:
-    """How the act's own process ended, by the agent's word."""
-    exits = (event.detail for event in timeline.told if event.process.pid == timeline.root)
-    return next((detail for detail in exits if isinstance(detail, Exit)), None)
+    """How the act's own process ended, by the agent's word; nothing where that was not told, or cannot be read."""
+    exits = (event for event in timeline.told if event.process.pid == timeline.root and event.kind == "exit")
+    return next((event.detail for event in exits if not event.could_not_read("signal", "status")), None)
+
+
+def unread_end(timeline: Timeline) -> str:
+    """Why nobody can say how the act's own process ended though that was told, in a clause; nothing where one can."""
+    ends = (event for event in timeline.told if event.kind == "exit")
+    unread = (event.could_not_read("signal", "status", "process.pid") for event in ends)
+    return next((f"{one} of an exit event cannot be read" for one in unread if one), "")
 
 
 def exit_code(detail: Exit) -> int:

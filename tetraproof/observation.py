@@ -77,10 +77,15 @@ class Done:
     timeline: Timeline
 
 
-def of_policy(event: Event, applied: str) -> bool:
-    """Whether an event is not another policy's: what somebody else hooks says nothing of this one."""
-    if not applied or event.could_not_read("policy_name"):
+def of_policy(event: Event, applied: str) -> bool | None:
+    """Whether an event is not another policy's: what somebody else hooks says nothing of this one.
+
+    Nothing where that cannot be read.
+    """
+    if not applied:
         return True
+    if event.could_not_read("policy_name"):
+        return None
     named = (
         event.detail.get("policy_name") if isinstance(event.detail, dict) else getattr(event.detail, "policy_name", "")
     )

@@ -21,7 +21,7 @@ from tetraproof.dialect import dialect_of
 from tetraproof.errors import UsageError
 from tetraproof.event import Event
 from tetraproof.expectation import Doubt, Exit, Expectation, Found
-from tetraproof.lifecycle import exit_of, faults
+from tetraproof.lifecycle import exit_of, faults, unread_end
 from tetraproof.observation import Done, Observed, of_policy
 from tetraproof.quoting import quoted_if_needed, unquoted
 from tetraproof.text import safe
@@ -228,9 +228,10 @@ class ActRun:
 
         def decide(_: Outcome) -> bool | Unknown:
             found = list(faults(self._known.performed, self._known.timeline))
-            if any(not fault.missing for fault in found):
+            if any(not fault.missing and not fault.unread for fault in found):
                 return False
-            return self._unheard(otherwise=not found)
+            unread = next((fault.text for fault in found if fault.unread), "")
+            return Unknown(Verdict.INCONCLUSIVE, unread) if unread else self._unheard(otherwise=not found)
 
         def explain(done: Done) -> str:
             found = [fault.text for fault in faults(done.performed, done.timeline)]
@@ -256,7 +257,7 @@ class ActRun:
         told = exit_of(self._known.timeline)
         if told is not None:
             return told.signal == "SIGKILL"
-        return self._unheard(otherwise=False)
+        return self._unheard_end()
 
     def _by_itself(self) -> bool | Unknown:
         """Whether no signal ended its own process, by the agent's word: who asked cannot tell 137 from a kill."""
@@ -264,7 +265,12 @@ class ActRun:
         if told is not None:
             return not told.signal
         code = self._known.performed.outcome.exit_code
-        return True if code is not None and code <= _SIGNALLED else self._unheard(otherwise=False)
+        return True if code is not None and code <= _SIGNALLED else self._unheard_end()
+
+    def _unheard_end(self) -> bool | Unknown:
+        """What to make of an end that is not told: it proves nothing, once all was heard and could be read."""
+        unread = unread_end(self._known.timeline)
+        return Unknown(Verdict.INCONCLUSIVE, unread) if unread else self._unheard(otherwise=False)
 
     def _left_alone(self) -> bool | Unknown:
         found = list(self._told_against())
@@ -274,7 +280,7 @@ class ActRun:
             return Unknown(Verdict.INCONCLUSIVE, found[0].text)
         code = self._known.performed.outcome.exit_code
         if code is not None and code > _SIGNALLED and exit_of(self._known.timeline) is None:
-            return self._unheard(otherwise=False)
+            return self._unheard_end()
         return self._unheard(otherwise=True)
 
     def _told_against(self) -> Iterator[enforcement.Told]:
@@ -348,12 +354,12 @@ class Sought:
             return ask(act.name, question, done, lambda: f"{act._title}: {done.reason}", self._side)  # noqa: SLF001
         if act._observed.policy:  # noqa: SLF001
             hooked.check(act._observed.policy, expectation)  # noqa: SLF001
-        events = self._events(getattr(done.timeline, self._side))
         # of an act that perhaps never ran, nothing that is missing is missed
         unheard = done.performed.outcome.unknown
         unheard = unheard or (done.timeline.open if self._side == "own" else done.timeline.around)
-        found = expectation.find(events, closed=not unheard)
-        answer = self._answer(expectation, found, done.timeline, unheard)
+        answer, found = self._answer(expectation, done.timeline, unheard)
+        applied = act._observed.applied  # noqa: SLF001
+        events = [event for event in getattr(done.timeline, self._side) if of_policy(event, applied)]
 
         def tell() -> str:
             seen = "seen, where none should be: " if found.met else ""
@@ -362,21 +368,24 @@ class Sought:
 
         return ask(act.name, question, answer, tell, self._side)
 
-    def _events(self, told: Sequence[Event]) -> list[Event]:
+    def _answer(self, expectation: Expectation, timeline: Timeline, unheard: str) -> tuple[bool | Unknown, Found]:
+        """The answer by what is certainly of this side and of the policy; undecided where what may be would turn it."""
         applied = self._act._observed.applied  # noqa: SLF001
-        return [event for event in told if of_policy(event, applied)]
-
-    def _answer(self, expectation: Expectation, found: Found, timeline: Timeline, unheard: str) -> bool | Unknown:
+        side: Sequence[Event] = getattr(timeline, self._side)
+        around = timeline.possible if self._side == "own" else side
+        certain = [event for event in side if of_policy(event, applied)]
+        possible = [event for event in around if of_policy(event, applied) is not False]
+        found = expectation.find(certain, closed=not unheard)
         if found.doubt is not None:
-            return self._doubted(found.doubt, found.text, unheard)
+            return self._doubted(found.doubt, found.text, unheard), found
         if found.met is None:
-            return Unknown(Verdict.INCONCLUSIVE, unheard)
-        if self._side == "own" and len(timeline.possible) > len(timeline.own):
-            # with what may be its own as well: where that decides it, nothing is decided
-            possible = expectation.find(self._events(timeline.possible), closed=not unheard)
-            if possible.met is not found.met or possible.doubt is not None:
-                return Unknown(Verdict.INCONCLUSIVE, "an event whose process nobody can tell may be of this act")
-        return found.met
+            return Unknown(Verdict.INCONCLUSIVE, unheard), found
+        if len(possible) > len(certain):
+            other = expectation.find(possible, closed=not unheard)
+            if other.met is not found.met or other.doubt is not None:
+                reason = "of an event nobody can tell whether it is of this act and policy"
+                return Unknown(Verdict.INCONCLUSIVE, reason), found
+        return found.met, found
 
     def _doubted(self, doubt: Doubt, text: str, unheard: str) -> bool | Unknown:
         """What the agent's settings make of a doubt."""

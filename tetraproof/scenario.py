@@ -161,8 +161,12 @@ class Run:
         """
         if self.observed.policy:
             hooked.check(self.observed.policy, part)
-        told = [event for event in self.observed.stream if of_policy(event, self.observed.applied)]
-        matched = [part.match(event) for event in told]
+        matched = []
+        for event in self.observed.stream:
+            mine, found = of_policy(event, self.observed.applied), part.match(event)
+            if mine is None and found is not False:
+                found = Doubt("its policy_name cannot be read")
+            matched.append(found if mine is not False else False)
         doubt = next((one for one in matched if isinstance(one, Doubt)), None)
         if doubt is not None:
             raise Undecided(Unknown(Verdict.INCONCLUSIVE, f"an event may be {part}: {doubt.text}"))

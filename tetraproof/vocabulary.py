@@ -91,7 +91,9 @@ def words(kind: str) -> Mapping[str, Word]:
     found |= {short: found[name] for short, name in _SHORT.items() if name in found}
     if kind == "exit":
         # a status is told of what no signal ended
-        found["status"] = Word(lambda event: Read((None if event.detail.signal else event.detail.status,)), ("status",))
+        found["status"] = Word(
+            lambda event: Read((None if event.detail.signal else event.detail.status,)), ("status", "signal")
+        )
     return found
 
 
