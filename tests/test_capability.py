@@ -400,3 +400,268 @@ def test_every_node_is_heard_to_the_end(
     judged = holding(KILLS, [state(), state(OTHER)], after, {}, answered)
     assert judged.verdict is expected
     assert bool(judged.reason) is (expected is not Verdict.CONFORMS)
+
+
+# what a person reads
+
+
+@pytest.mark.parametrize(
+    ("told", "name", "source"),
+    [
+        (Capabilities(), "signal", "nobody probed signal"),
+        (Capabilities({"signal": True}), "signal", "`tetra probe` says signal: true"),
+        (Capabilities({"lsm": False}, {"CONFIG_BPF_LSM": "y"}), "lsm", "`tetra probe` says lsm: false"),
+        (
+            Capabilities({"lsm": False}, {"CONFIG_BPF_LSM": "n"}),
+            "lsm",
+            "`tetra probe` says lsm: false (CONFIG_BPF_LSM is not set)",
+        ),
+        (
+            Capabilities({}, {"CONFIG_BPF_KPROBE_OVERRIDE": "n", "CONFIG_FUNCTION_ERROR_INJECTION": "n"}),
+            "override_return",
+            "nobody probed override_return (CONFIG_BPF_KPROBE_OVERRIDE, CONFIG_FUNCTION_ERROR_INJECTION is not set)",
+        ),
+        (Capabilities({}, {"CONFIG_BPF": "m"}), "CONFIG_BPF", "the kernel's config says CONFIG_BPF=m"),
+        (Capabilities(), "CONFIG_BPF", "the kernel's config says CONFIG_BPF=nothing"),
+        (
+            Capabilities(settings={"enable-policy-filter": "False"}),
+            "policy_filter",
+            "the agent's settings say enable-policy-filter: False",
+        ),
+    ],
+)
+def test_where_a_capability_was_looked_up_is_told(told: Capabilities, name: str, source: str) -> None:
+    """With the kernel's options behind it where those are not set."""
+    assert told.source(name) == source
+
+
+@pytest.mark.parametrize(("value", "has"), [("true", True), ("True", True), ("false", False), ("", False)])
+def test_a_setting_is_read_in_either_case(value: str, *, has: bool) -> None:
+    """As Go reads it."""
+    settings = {"enable-policy-filter": value, "disable-kprobe-multi": value}
+    assert Capabilities(settings=settings).has("policy_filter") is has
+    assert Capabilities(settings=settings).multi_is_off is has
+    assert not Capabilities().multi_is_off
+
+
+NEITHER = "Override is for system calls and security_ functions, and fd_install is neither"
+REMEDY = "use --disable-kprobe-multi option"
+MISPLACED = policy(POLICY.replace("Sigkill", "Override"))
+NOWHERE = state("", "load_error", REFUSED)
+WORDS = PolicyState(NODE, "guard", "", "load_error", REFUSED).word
+
+
+@pytest.mark.parametrize(
+    ("applied", "told", "verdict", "reason"),
+    [
+        (KILLS, state(), Verdict.CONFORMS, ""),
+        (KILLS, state(mode="enforce"), Verdict.CONFORMS, ""),
+        (MONITORS, state(mode="monitor_only"), Verdict.CONFORMS, ""),
+        (
+            KILLS,
+            state(mode="monitor"),
+            Verdict.VIOLATES,
+            "the policy demands mode enforce, and the agent of tetra-node has it in mode monitor",
+        ),
+        (
+            KILLS,
+            state("", mode="monitor"),
+            Verdict.VIOLATES,
+            "the policy demands mode enforce, and the agent of the node has it in mode monitor",
+        ),
+        (
+            KILLS,
+            state(told="disabled"),
+            Verdict.VIOLATES,
+            "applied, but not in force on tetra-node: the state is disabled",
+        ),
+        (
+            KILLS,
+            state("", "disabled"),
+            Verdict.VIOLATES,
+            "applied, but not in force on the node: the state is disabled",
+        ),
+        (
+            KILLS,
+            state(told="unknown"),
+            Verdict.INCONCLUSIVE,
+            "the agent of tetra-node says unknown, which tells nothing of it",
+        ),
+        (
+            KILLS,
+            state("", "loading"),
+            Verdict.INCONCLUSIVE,
+            "the agent of the node was still loading it",
+        ),
+        (
+            KILLS,
+            state(told="partially_enabled"),
+            Verdict.INCONCLUSIVE,
+            "some hooks were not loaded on tetra-node, and the agent does not say which",
+        ),
+        (
+            KILLS,
+            state("", "partially_enabled"),
+            Verdict.INCONCLUSIVE,
+            "some hooks were not loaded on the node, and the agent does not say which",
+        ),
+        # a refusal, by whose fault it is
+        (
+            KILLS,
+            state(told="load_error", error="timed out"),
+            Verdict.INCONCLUSIVE,
+            "applied, but not in force on tetra-node: timed out; this says nothing of the policy",
+        ),
+        (
+            KILLS,
+            state(told="load_error", error="a word that nobody knows"),
+            Verdict.VIOLATES,
+            "applied, but not in force on tetra-node: a word that nobody knows",
+        ),
+        (KILLS, NOWHERE, Verdict.VIOLATES, f"applied, but not in force on the node: {WORDS}"),
+        (
+            MISPLACED,
+            state(told="load_error", error="can't Override it"),
+            Verdict.VIOLATES,
+            f"applied, but not in force on tetra-node: can't Override it; {NEITHER}",
+        ),
+        # a mistake that the refusal does not speak of is not told as its reason
+        (
+            MISPLACED,
+            state(told="load_error", error="a word that nobody knows"),
+            Verdict.VIOLATES,
+            "applied, but not in force on tetra-node: a word that nobody knows",
+        ),
+        (
+            KILLS,
+            state(told="load_error", error=NO_HELPER),
+            Verdict.UNSUPPORTED,
+            "the agent refuses: Error override action not supported, bpf_override_return helper not available",
+        ),
+        (
+            KILLS,
+            state(told="load_error", error=BY_MULTI),
+            Verdict.UNSUPPORTED,
+            f"the agent refuses: can't override 'f' function with kprobe_multi; its remedy: {REMEDY}",
+        ),
+        # hooks that were left out
+        (
+            KILLS,
+            state(hooks=(hook("unspecified"),)),
+            Verdict.INCONCLUSIVE,
+            "the agent says unspecified of kprobes[0] (fd_install)",
+        ),
+        (
+            KILLS,
+            state(hooks=(HookState("kprobes", 0, "call_not_found"),)),
+            Verdict.VIOLATES,
+            "kprobes[0] is not in force: its function was not found",
+        ),
+        (
+            KILLS,
+            state(hooks=(hook("digest_rejected"),)),
+            Verdict.VIOLATES,
+            "kprobes[0] (fd_install) is not in force: its program has another digest than the policy asks for",
+        ),
+        (
+            IGNORES,
+            state(hooks=(hook("call_not_found"),)),
+            Verdict.UNSUPPORTED,
+            "no hook of the policy is in force here, as it allows: kprobes[0] (fd_install), its function was not found",
+        ),
+        (
+            IGNORES,
+            state(hooks=(hook("partial_call_not_found"),)),
+            Verdict.CONFORMS,
+            "enabled without kprobes[0] (fd_install), as the policy allows: some of its functions were not found",
+        ),
+        # of several the worst is told
+        (
+            TWO,
+            state(hooks=(hook("call_not_found", 1), hook("unspecified", 0))),
+            Verdict.INCONCLUSIVE,
+            "the agent says unspecified of kprobes[0] (fd_install)",
+        ),
+        (
+            TWO,
+            state(hooks=(hook("call_not_found", 1), hook("call_not_found", 0))),
+            Verdict.VIOLATES,
+            "kprobes[0] (fd_install) is not in force: its function was not found",
+        ),
+    ],
+)
+def test_what_became_of_a_policy_is_told_in_a_sentence(
+    applied: Policy, told: PolicyState, verdict: Verdict, reason: str
+) -> None:
+    """Whose word it is, what it says, and what follows from it."""
+    judged = loading(applied, [told], {})
+    assert (judged.verdict, judged.reason) == (verdict, reason)
+
+
+def test_of_several_nodes_each_reason_has_its_node_once() -> None:
+    """And a node of which nobody spoke has its own."""
+    nodes = {NODE: Capabilities(), OTHER: Capabilities(), "third": Capabilities()}
+    judged = loading(KILLS, [state(), state(OTHER)], nodes)
+    assert (judged.verdict, judged.reason) == (
+        Verdict.INCONCLUSIVE,
+        "the agent of node third says nothing of the policy's state",
+    )
+    off = [state(hooks=(hook("call_not_found"),)), state(OTHER, "disabled")]
+    assert (
+        loading(KILLS, off, {}).reason
+        == f"on {NODE}: kprobes[0] (fd_install) is not in force: its function was not found"
+    )
+    assert (
+        loading(KILLS, off[1:] + off[:1], {}).reason == f"applied, but not in force on {OTHER}: the state is disabled"
+    )
+    assert loading(KILLS, [], {}).reason == "no agent says anything of the policy's state"
+
+
+@pytest.mark.parametrize(
+    ("features", "named"),
+    [
+        ({"override_return": True}, "override_return"),
+        ({"override_return": False, "fmodret": True}, "fmodret"),
+        ({}, ""),
+    ],
+)
+def test_the_capability_that_should_have_been_enough_is_named(features: dict[str, bool], named: str) -> None:
+    """Where derivation says that it could."""
+    applied = SYSTEM_CALL if named == "override_return" else ALONE
+    settings = {"disable-kprobe-multi": "true"}
+    judged = loading(applied, [state(told="load_error", error=NO_HELPER)], here(settings, **features))
+    words = f" (by derivation it could: `tetra probe` says {named}: true)" if named else ""
+    assert judged.reason.endswith(f"bpf_override_return helper not available{words}")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "answered", "reason"),
+    [
+        ("", [], [""], "after the acts the agent of the node has no such policy any more"),
+        ("", [], None, "after the acts the agent of the node says nothing of the policy's state"),
+        (NODE, [], [NODE], "after the acts the agent of tetra-node has no such policy any more"),
+        (
+            NODE,
+            [state(told="unknown")],
+            None,
+            "after the acts: the agent of tetra-node says unknown, which tells nothing of it",
+        ),
+        (
+            NODE,
+            [state(id="8", mode="enforce")],
+            None,
+            "the policy was loaded anew on tetra-node during the acts: its id was 7, and is 8",
+        ),
+        (NODE, [state(id="7", mode="enforce")], None, ""),
+    ],
+)
+def test_what_became_of_it_in_the_end_is_told_in_a_sentence(
+    before: str, after: list[PolicyState], answered: list[str] | None, reason: str
+) -> None:
+    """By the node's name, or as the node where it has none."""
+    assert holding(KILLS, [state(before, mode="enforce", id="7")], after, {}, answered).reason == reason
+
+
+def test_nothing_that_was_in_force_before_is_nothing_that_was_lost() -> None:
+    """A target without nodes has no end to tell of."""
+    assert holding(KILLS, [], [state(told="disabled")], {}).verdict is Verdict.CONFORMS
