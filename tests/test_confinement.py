@@ -57,6 +57,8 @@ PARTS: dict[str, Any] = {
 #: have it.
 DEAF = ("1.1.0", "1.4.0", "1.4.1", "1.5.0", "1.6.0", "1.6.1", "1.7.0-pre.0", "1.7.0", "1.8.0-pre.0")
 HEARS = ("1.5.1", "1.6.2", "1.7.1", "1.7.2", "1.8.0-pre.1", "1.8.0-rc.0", "1.8.0", "1.9.0-pre.0", "2.0.0")
+#: Whose uprobes take matchNamespaces: every tag without `isValidUprobeSelectors` in genericuprobe.go.
+IN_NAMESPACES = ("1.7.0", "1.7.1", "1.7.2", *(one for one in DEAF + HEARS if one.startswith(("1.8", "1.9", "2."))))
 #: What says nothing of what is in it.
 UNKNOWN = ("", "latest", "1.7", "1.17.0-somebodys.1", "v1.8.0-dirty")
 
@@ -138,7 +140,9 @@ def expected(part: str, agent: str, scope: Scope) -> bool:
         return False
     if scope is PODS and part == "hostSelector":
         return False
-    return scope is CONTAINERS or part not in {"uprobes", "usdts"} or agent in HEARS
+    if scope is CONTAINERS:
+        return part != "uprobes" or agent in IN_NAMESPACES
+    return part not in {"uprobes", "usdts"} or agent in HEARS
 
 
 @pytest.mark.parametrize("scope", Scope)
@@ -149,7 +153,8 @@ def test_every_part_of_every_agent_is_confined_or_not(part: str, agent: str, sco
     for beside in ({}, {"tracepoints": PARTS["tracepoints"]}, {"podSelector": {}}):
         policy = of(**{part: PARTS[part], **beside})
         assert (not why_not(policy, [agent], scope)) == expected(part, agent, scope)
-    assert by_version(of(**{part: PARTS[part]}), scope) == (scope is PODS and part in {"uprobes", "usdts"})
+    decided = {PODS: {"uprobes", "usdts"}, CONTAINERS: {"uprobes"}}[scope]
+    assert by_version(of(**{part: PARTS[part]}), scope) == (part in decided)
 
 
 SCHEMAS = sorted((ROOT / "tetraproof/schemas").glob("tracingpolicy.spec*.json"))
@@ -178,6 +183,9 @@ def test_the_oldest_of_several_agents_decides() -> None:
     assert "mended in 1.5.1, 1.6.2, 1.7.1" in why_not(probes, ["1.7.0"], PODS)
     assert "whose version is not known" in why_not(probes, ["1.7.1", ""], PODS)
     assert "whose version is not known" in why_not(probes, [], PODS)
+    assert why_not(probes, ["1.6.1"], CONTAINERS) == (
+        "uprobes can ask for no namespace with Tetragon 1.6.1 (from 1.7.0 on they can)"
+    )
 
 
 @pytest.mark.parametrize(("agent", "heeds"), [("v1.7.1-12-gabc1234", True), ("v1.8.0-pre.0-700-gabc1234", False)])

@@ -241,6 +241,10 @@ def test_on_this_machine_itself_a_policy_is_confined(machines: Machines, tmp_pat
         site.fitted(policy(loader=True))
     assert "nothing is known here of rawprobes" in site.unsupported(policy(rawprobes={}))
     assert site.unsupported(policy()) == ""
+    probes = policy(uprobes=[{"path": "/bin/bash", "symbols": ["readline"]}])
+    assert site.unsupported(probes) == ""
+    machines.last.answers[" version --server"] = "Server version: v1.6.1\n"
+    assert "uprobes can ask for no namespace with Tetragon 1.6.1" in site.unsupported(probes)
 
 
 @pytest.mark.parametrize("told", ["ipc:[4026531839]", f"ipc:[{HERE}]", "", "ipc:[]"])

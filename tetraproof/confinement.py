@@ -32,6 +32,8 @@ _NO: tuple[str, ...] = ()
 #: Commit "tracing: Scope uprobe and usdt events via policyfilter" of July 2026, on main and on these three branches:
 #: without it `PolicyID` stays 0 in pkg/sensors/tracing/genericuprobe.go and genericusdt.go.
 _SCOPED_PROBES = ("1.5.1", "1.6.2", "1.7.1", "1.8.0-pre.1")
+#: Up to 1.6 `isValidUprobeSelectors` in pkg/sensors/tracing/genericuprobe.go refuses matchNamespaces.
+_PROBES_IN_NAMESPACES = ("1.7.0",)
 #: Commit "Do not require enable-policy-filter on hostSelector" of July 2026, in pkg/sensors/k8s.go.
 _HOST_WITHOUT_KUBERNETES = ("1.7.1", "1.8.0-pre.1")
 
@@ -48,7 +50,7 @@ _PARTS: Mapping[str, Mapping[Scope, tuple[str, ...]]] = {
     "lsmhooks": {Scope.PODS: _EVERY, Scope.CONTAINERS: _EVERY},
     # bpf/process/bpf_generic_fentry.c, as kprobes; PolicyID by addKprobe in pkg/sensors/tracing/generickprobe.go
     "fentries": {Scope.PODS: _EVERY, Scope.CONTAINERS: _EVERY},
-    "uprobes": {Scope.PODS: _SCOPED_PROBES, Scope.CONTAINERS: _EVERY},
+    "uprobes": {Scope.PODS: _SCOPED_PROBES, Scope.CONTAINERS: _PROBES_IN_NAMESPACES},
     "usdts": {Scope.PODS: _SCOPED_PROBES, Scope.CONTAINERS: _EVERY},
     # PolicyHandler in pkg/sensors/tracing/loader_linux.go refuses a filter, and it has no selectors
     "loader": {Scope.PODS: _NO, Scope.CONTAINERS: _NO},
@@ -165,6 +167,8 @@ def _why_not_part(part: str, agents: Sequence[str], scope: Scope) -> str:
     if agent is None:
         return ""
     which = f"Tetragon {agent}" if _read(agent) else f"a Tetragon whose version is {agent or 'not known'}"
+    if scope is Scope.CONTAINERS:
+        return f"{part} can ask for no namespace with {which} (from {since[-1]} on they can)"
     return f"{part} reach every process with {which}, whatever podSelector says (mended in {', '.join(since[:-1])})"
 
 

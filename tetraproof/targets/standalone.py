@@ -18,7 +18,7 @@ from tetraproof.account import SETTING_UP, Account
 from tetraproof.act import Act, Outcome
 from tetraproof.agent import COMPACT, Agent, AgentError
 from tetraproof.binding import Bindings, PodBinding
-from tetraproof.confinement import Scope, confined, not_applied, why_not, why_not_in, without_kubernetes
+from tetraproof.confinement import Scope, by_version, confined, not_applied, why_not, why_not_in, without_kubernetes
 from tetraproof.container import Containers
 from tetraproof.errors import TetraproofError
 from tetraproof.event import Event, Kprobe, parse
@@ -187,16 +187,23 @@ class Standalone:
 
     def unsupported(self, policy: Policy) -> str:
         """What only Kubernetes has is not there; and on this machine itself, a policy that would meet others."""
-        agent = ""
-        if policy.spec.get("hostSelector") is not None and self._agent is not None:
-            asked = self._agent
-            agent = versions(self._guarded(lambda: asked.tetra("version", "--server")).output).get("Server", "")
+        decides = policy.spec.get("hostSelector") is not None
+        if self._plan.kernel is None:
+            decides = decides or by_version(policy, Scope.CONTAINERS)
+        agent = self._agent_version() if decides else ""
         if lacking := without_kubernetes(policy, agent):
             return lacking
         if self._plan.kernel is not None:
             return ""
         reason = why_not_in(self._shared) or why_not(policy, [agent], Scope.CONTAINERS)
         return not_applied(policy, reason, Scope.CONTAINERS) if reason else ""
+
+    def _agent_version(self) -> str:
+        """The agent's own word on it; nothing where none runs, or it does not say."""
+        agent = self._agent
+        if agent is None:
+            return ""
+        return versions(self._guarded(lambda: agent.tetra("version", "--server")).output).get("Server", "")
 
     def configure(self, settings: Mapping[str, str]) -> str:
         """Start the agent anew where it is set otherwise."""
