@@ -153,3 +153,53 @@ def test_an_assertion_that_asks_nothing_is_no_known_refutation() -> None:
         assert False, "a slip"  # noqa: B011, PT015 - a suite's own
 
     assert Claim("a", body, known=(of(("it", "outcome")),)).judge(run()).word == "violates"
+
+
+@pytest.mark.parametrize("limit", ["", "rename"])
+def test_what_is_not_judged_says_so_whole(limit: str) -> None:
+    """With the claim itself, the reason, and nothing known or explained, for a limit as for a promise."""
+    claim = Claim("a", fails, limit=limit, known=(known(),), explaining=(known(),))
+    judged = claim.judge(run("load_error", "invalid argument"))
+    assert judged.claim is claim
+    assert judged.judged is False
+    assert judged.word == "not judged"
+    assert (judged.known, judged.explained) == (None, None)
+    assert judged.judgement.reason == (
+        "the policy is not in force: applied, but not in force on tetra-node: invalid argument"
+    )
+    assert judged.judgement.asked == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "limit"), [(holds, ""), (unheard, ""), (fails, "rename"), (holds, "rename"), (fails, "")]
+)
+def test_what_nothing_explains_is_explained_by_nothing(body: Body, limit: str) -> None:
+    """Only a violation of a promise is known or explained."""
+    claim = Claim("a", body, limit=limit, explaining=(known(),) if body is not fails or limit else ())
+    judged = claim.judge(run())
+    assert judged.claim is claim
+    assert judged.judged is True
+    assert (judged.known, judged.explained) == (None, None)
+
+
+def test_what_is_known_explains_as_well() -> None:
+    """The first that is known is told; what only explains is told where nothing is known."""
+    first, second, none = known(), known(), known(shows=False)
+    judged = Claim("a", fails, known=(none, first), explaining=(second,)).judge(run())
+    assert (judged.known, judged.explained) == (first, first)
+    judged = Claim("a", fails, known=(none,), explaining=(none, second)).judge(run())
+    assert (judged.known, judged.explained) == (None, second)
+
+
+def test_a_limit_that_cannot_be_judged_keeps_its_verdict() -> None:
+    """It neither stops nor passes."""
+
+    def undecided(_: Run) -> None:
+        raise Undecided(Unknown(Verdict.UNRECORDED, "nobody did it"))
+
+    assert Claim("a", undecided, limit="rename").judge(run()).word == "unrecorded"
+
+
+def test_evidence_that_asks_nothing_speaks_of_nothing() -> None:
+    """Whatever it says: it may be of another act."""
+    assert Claim("a", fails, known=(known(shows="so it is"),)).judge(run()).known is None

@@ -6,7 +6,7 @@ import pytest
 
 from tests.builders import RECORDINGS
 from tetraproof.errors import RecordingError
-from tetraproof.loss import keep, lost, posted, samples, unread
+from tetraproof.loss import LOSSES, keep, lost, posted, samples, unread
 
 LOST = "tetragon_observer_ringbuf_events_lost_total"
 RECEIVED, HANDED_ON = (
@@ -224,3 +224,66 @@ def test_recorded_metrics_are_read(path: object) -> None:
     assert samples(after)
     assert unread(before, after) == ""
     assert bool(lost(before, after)) == ("unfiltered" in str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("x 1\nx 2\n", "metrics cannot be read: x is told twice, as 1 and as 2."),
+        ('x{b="2",a="1"} 1\nx{a="1",b="2"} 3\n', "metrics cannot be read: x a=1, b=2 is told twice, as 1 and as 3."),
+    ],
+)
+def test_an_exposition_that_contradicts_itself_is_refused(text: str, sentence: str) -> None:
+    """With what to do about it."""
+    with pytest.raises(RecordingError) as refused:
+        samples(text)
+    assert str(refused.value).startswith(sentence)
+    assert str(refused.value).endswith("record them again, as the agent's /metrics has them")
+
+
+def test_a_sample_that_is_told_twice_alike_is_told_once() -> None:
+    """And one that is no number is none, however often."""
+    assert samples("x 1\nx 1\n") == {("x", ()): 1.0}
+    assert len(samples("x NaN\nx NaN\n")) == 1
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_is_one(name: str) -> None:
+    """Under each of its names, of whichever version."""
+    counter = f"{name}_total"
+    assert lost(whole(**{counter: 0}), whole(**{counter: 3})) == f"the agent lost 3 ({name})"
+    assert keep(f"{counter} 3", "guard")
+
+
+def test_several_losses_are_told_together() -> None:
+    """And falling behind with them."""
+    told = lost(whole(), whole(**{LOST: 1, QUEUE_LOST: 2, RECEIVED: 1000}))
+    assert told == (
+        "the agent lost 1 (tetragon_observer_ringbuf_events_lost); "
+        "the agent lost 2 (tetragon_observer_ringbuf_queue_events_lost); "
+        "the agent fell behind: of 1000 events from the ring 0 were handed on"
+    )
+
+
+def test_a_restart_is_told_before_what_was_lost() -> None:
+    """What fell in between counts for nothing."""
+    before, after = whole(**{STARTED: 1.0}), whole(**{STARTED: 2.0, LOST: 5})
+    assert lost(before, after) == "the agent restarted meanwhile: its process is another"
+    assert unread(before, after) == "the agent restarted meanwhile: its process is another"
+
+
+@pytest.mark.parametrize("number", [-1, 0, 1])
+def test_the_bounds_of_a_backlog(number: int) -> None:
+    """A hundred events, and a twentieth of what was received: at the bound itself nothing is said yet."""
+    few = lost(whole(), whole(**{RECEIVED: 1000, HANDED_ON: 900 - number}))
+    assert bool(few) is (number > 0)
+    many = lost(whole(), whole(**{RECEIVED: 10000, HANDED_ON: 9500 - number}))
+    assert bool(many) is (number > 0)
+
+
+def test_policies_are_counted_apart() -> None:
+    """By this policy's name alone, and by no program where none is told."""
+    line = 'tetragon_policy_events_total{policy="guard"} 2\n'
+    assert posted("", line, "guard") == {"": 2}
+    assert posted(line, line, "guard") == {}
+    assert posted("", f'{line}other{{policy="guard"}} 3\n', "guard") == {"": 2}
