@@ -115,7 +115,8 @@ else
 endif
 
 guest: $(VENV)/check ## boot a guest (KERNEL=, default debian:6.12) and prove everything around the agent in it
-	@TETRAPROOF_KERNEL="$(or $(KERNEL),debian:6.12)" TETRAPROOF_SLOWNESS="$(or $(SLOWNESS),1)" $(BIN)/python -m pytest tests/live -v
+	@TETRAPROOF_KERNEL="$(or $(KERNEL),debian:6.12)" TETRAPROOF_SLOWNESS="$(or $(SLOWNESS),1)" \
+	  TETRAPROOF_BUNDLE="$(BUNDLE)" TETRAPROOF_AGENT_OPTIONS="$(AGENT_OPTIONS)" $(BIN)/python -m pytest tests/live -v
 
 check: $(VENV)/check ## the project's own tests, lint, types and import contract
 	$(BIN)/ruff check .

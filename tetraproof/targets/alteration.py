@@ -111,6 +111,8 @@ class _Alteration:
 
     def _made(self, going: _Changing, known: _Change, helm: Helm) -> dict[str, _Beats]:
         site, change, policy = self.site, self._change, self._policy
+        if refused := site.unsupported(policy):
+            raise Unanswerable(refused, Verdict.UNSUPPORTED)
         if known.before:
             self._tell(f"{change}: setting up")
             known.before(site, helm)

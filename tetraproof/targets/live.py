@@ -168,9 +168,10 @@ class Live:
 
     def _perform(self, name: str, scenes: list[Scene], policy: Policy | None, acts: Sequence[Act]) -> None:
         account = self.account
-        for refused in (self.site.unsupported(policy) if policy else "", self.site.configure(scenes[0].settings)):
-            if refused:
-                raise Unanswerable(refused, Verdict.UNSUPPORTED)
+        # an agent is set only for what can be had here
+        refused = (self.site.unsupported(policy) if policy else "") or self.site.configure(scenes[0].settings)
+        if refused:
+            raise Unanswerable(refused, Verdict.UNSUPPORTED)
         ahead = next((at for at, act in enumerate(acts) if not act.prepare), len(acts))
         for scene in scenes:
             scene.bindings = self.site.bindings(scene.place)
