@@ -651,3 +651,75 @@ def test_a_change_that_began_after_all_acts_had_ended_is_no_change_of_theirs():
     )
     just = with_happenings(UNBROKEN, gap.CHANGE_BEGINS, at=ended)
     assert "certain" in asked(lambda run: run.unbroken, just)[0].reason
+
+
+# each node for itself
+
+
+def with_more(told, *happenings):
+    """The change with more that happened."""
+    return replace(told, happenings=(*told.happenings, *happenings))
+
+
+@pytest.mark.parametrize("node", ["a", "b"])
+def test_the_word_of_one_agent_is_no_word_of_the_other(node):
+    """Before the change and after it: the node whose agent gave the policy up is named."""
+    before = with_more(two_nodes(), Happening(at(2), gap.STATE, "load_error", node))
+    found = judgement("enforced_before", before)
+    assert (found.verdict, found.reason.splitlines()[0]) == (NO, f"guard: not enforced before on {node}.")
+    assert judgement("enforced_afterwards", before).verdict is YES
+    after = with_more(two_nodes(), Happening(at(11), gap.STATE, "load_error", node))
+    found = judgement("enforced_afterwards", after)
+    words = f"guard: not enforced afterwards on {node}: the agent's last word on the policy is load_error."
+    assert (found.verdict, found.reason.splitlines()[0]) == (NO, words)
+    assert judgement("enforced_before", after).verdict is YES
+
+
+def test_what_went_through_after_its_own_agent_had_come_back_refutes():
+    """Whenever the other's came back."""
+    one, other = story(*BEFORE, K, K, OK, *AFTER, back=7, node="b"), story(*BEFORE, K, K, K, *AFTER, back=7, node="a")
+    mixed = (*other.happenings, *(happening for happening in one.happenings if happening.node))
+    told = changed(*other.pulses, *one.pulses, happenings=mixed, nodes=("a", "b"))
+    found = judgement("enforced_afterwards", told)
+    assert (found.verdict, found.reason.splitlines()[0]) == (NO, "guard: not enforced afterwards on b.")
+
+
+def test_what_went_through_while_the_agent_had_not_come_back_for_good_does_not():
+    """It called the policy enabled once, took it back, and called it enabled again."""
+    told = story(*BEFORE, K, K, OK, K, K, *AFTER, back=10)
+    flapping = with_more(told, Happening(at(6), gap.STATE, "enabled"), Happening(at(7) - 0.1, gap.STATE, "loading"))
+    ordered = replace(flapping, happenings=tuple(sorted(flapping.happenings, key=lambda one: one.at)))
+    assert judgement("enforced_afterwards", ordered).verdict is YES
+
+
+def test_done_that_was_said_of_an_earlier_change_is_none_of_this_one():
+    """Before it began."""
+    told = with_happenings(UNBROKEN, gap.ROLLED_OUT, at=START)
+    found = judgement("done_means_enforced", told)
+    assert (found.verdict, found.reason) == (UNRECORDED, "nothing was recorded of what rollout status said")
+
+
+def test_done_that_was_said_of_another_node_is_none_of_this_one():
+    """Each is rolled out for itself."""
+    told = with_happenings(two_nodes(), gap.ROLLED_OUT, node="b")
+    assert judgement("done_means_enforced", told).verdict is UNRECORDED
+    each = with_more(told, Happening(told.first(gap.ROLLED_OUT, "b").at, gap.ROLLED_OUT, node="a"))
+    assert judgement("done_means_enforced", each).verdict is YES
+
+
+def test_done_in_time_needs_what_every_question_needs():
+    """The agents' word before and after, and acts on both sides."""
+    told = story(*BEFORE, OK, *AFTER, done=9)
+    assert judgement("done_means_enforced", told).verdict is YES
+    for lacking in (with_happenings(told, gap.ENABLED), with_happenings(told, gap.STATE)):
+        found = judgement("done_means_enforced", lacking)
+        assert found.verdict is UNHEARD
+        assert found.reason.startswith("no agent on n says ")
+
+
+def test_done_that_was_said_without_clocks_to_compare_is_told_so():
+    """A gap, and two clocks of which nobody knows how far they are apart."""
+    told = with_happenings(story(*BEFORE, OK, *AFTER, done=9), gap.ACTS_BEGIN)
+    found = judgement("done_means_enforced", with_happenings(told, gap.ACTS_ENDED))
+    assert found.verdict is UNHEARD
+    assert found.reason == "the clocks of the node and of the asking machine cannot be compared"
