@@ -21,7 +21,7 @@ from tetraproof.errors import TetraproofError
 from tetraproof.gap import Continuity
 from tetraproof.helm import Chart, HelmError
 from tetraproof.machine import Completed
-from tetraproof.targets import alteration
+from tetraproof.targets import Unanswerable, alteration
 from tetraproof.targets.alteration import ACT, CHANGES, alter
 from tetraproof.waiting import Overdue
 
@@ -127,6 +127,7 @@ class Site:
         self.installation = Installed(self, set_to={"disable-kprobe-multi": "true"})
         self.helm = FakeHelm(self)
         self.applied: list[str] = []
+        self.refusal = ""
         self.anew = 0
         self.changed = False
         #: What becomes of each act that is repeated.
@@ -155,6 +156,10 @@ class Site:
 
     def bindings(self, place: str) -> Bindings:
         return Bindings({"probe": (PodBinding("ours", "probe", node=place),)})
+
+    def unsupported(self, given: object) -> str:
+        del given
+        return self.refusal
 
     def fitted(self, given: object) -> object:
         return given
@@ -355,3 +360,14 @@ def test_what_cannot_be_put_back_is_told(tmp_path: Path) -> None:
     lines: list[str] = []
     alter(site, "upgrade", policy(), DEADLINES, lines.append)
     assert any("could not be put back" in line for line in lines)
+
+
+def test_nothing_is_changed_for_a_policy_that_cannot_be_had(tmp_path: Path) -> None:
+    """It is unsupported before the installation is touched."""
+    site = Site(tmp_path, gap_of_three)
+    site.refusal = "a loader cannot be confined"
+    with pytest.raises(Unanswerable, match="a loader cannot be confined"):
+        altered(site, "upgrade")
+    assert not site.applied
+    assert not site.changed
+    assert not site.installation.done
