@@ -153,7 +153,13 @@ def _only_watches(damage: Damage, before: Before) -> bool:
     policy = before.run.observed.policy
     actions = json.dumps(policy.spec) if policy else ""
     watches = not any(f'"{action}"' in actions for action in _ENFORCING)
+    if damage.kind == "policy in another mode":
+        return watches
     return watches and damage.kind.startswith("what is shown") and not before.asks_what_is_printed(damage.act)
+
+
+def _done_later(damage: Damage, _: Before) -> bool:
+    return damage.kind == "“rolled out” shifted"
 
 
 def _counters_unasked(damage: Damage, before: Before) -> bool:
@@ -197,7 +203,7 @@ RULES = (
     Rule("only monitors", "in monitor mode an action tells what would have been done", _only_monitors, left_out=True),
     Rule(
         "only watches",
-        "a policy that enforces nothing promises nothing of what an act shows",
+        "a policy that enforces nothing promises nothing of what an act shows, and has no mode to lose",
         _only_watches,
         left_out=True,
     ),
@@ -242,6 +248,7 @@ RULES = (
         "of a process between two programs one event is told, and nothing else says whose it is",
         _told_once,
     ),
+    Rule("done later", "a rollout that is said to be done later says less, and what it says is true", _done_later),
     Rule("asked in part", "a promise asks for one line among what is shown", _asked_in_part),
 )
 
