@@ -16,6 +16,7 @@ from tests.builders import (
     CAT,
     NODE,
     RECORDINGS,
+    Proc,
     child,
     execs,
     exits,
@@ -27,7 +28,7 @@ from tests.builders import (
     started,
 )
 from tetraproof.event import Event, Exit, Process, parse
-from tetraproof.lifecycle import exit_code, exit_of, faults, is_program
+from tetraproof.lifecycle import exit_code, exit_of, faults, is_program, unread_end
 from tetraproof.observation import Observed
 from tetraproof.recording import Recording, open_recording
 from tetraproof.targets.replay import Replay
@@ -158,6 +159,15 @@ def told(event: Event, side: str = "process", **fields: Any) -> Event:
     (kind,) = (name for name in value if name.startswith("process_"))
     process = {**value[kind][side], **fields}
     value[kind][side] = {name: content for name, content in process.items() if content is not None}
+    made = parse(json.dumps(value).encode())
+    assert isinstance(made, Event)
+    return made
+
+
+def odd_exit(process: Proc, **fields: Any) -> Event:
+    """The exit of a process, with fields that nobody can read."""
+    value = exits(process).json()
+    value["process_exit"] |= fields
     made = parse(json.dumps(value).encode())
     assert isinstance(made, Event)
     return made
@@ -326,6 +336,57 @@ def test_an_exit_that_cannot_be_told_by_a_shell_contradicts_what_was_seen() -> N
     assert found(KILLED_ACT, [execs(SHELL), exits(SHELL, signal="SIGNEW")]) == [
         ("the agent says it ended with SIGNEW, who asked saw exit 137", False)
     ]
+
+
+@pytest.mark.parametrize(
+    ("events", "faulty"),
+    [
+        ([execs(SHELL), exits(SHELL)], []),
+        ([execs(SHELL), told(exits(SHELL), pid=[])], ["process.pid of its exit event cannot be read"]),
+        ([execs(SHELL), odd_exit(SHELL, signal=[9])], ["signal of its exit event cannot be read"]),
+        ([execs(SHELL), odd_exit(SHELL, status=[9])], ["status of its exit event cannot be read"]),
+        (
+            [execs(SHELL), told(execs(CHILD), "parent", pid=[]), exits(CHILD), exits(SHELL)],
+            ["parent.pid of its exec event cannot be read"],
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_neither_wrong_nor_missing(events: list[Event], faulty: list[str]) -> None:
+    """It is passed over where the others are held against each other, and leaves open what else is missing."""
+    (line,) = lines_of([ACT], events)
+    every = list(faults(ACT, line))
+    assert [fault.text for fault in every if fault.unread] == faulty
+    assert [fault.text for fault in every if not fault.unread and not fault.missing] == []
+    assert all(not fault.missing for fault in every if fault.unread)
+    assert bool([fault for fault in every if fault.missing]) is bool(faulty)
+
+
+def test_what_contradicts_itself_is_wrong_whatever_cannot_be_read_beside_it() -> None:
+    """Two other events that do not agree."""
+    events = [execs(SHELL), told(exits(CHILD), pid=[]), exits(SHELL, 7), execs(CHILD)]
+    every = found(ACT, events)
+    assert ("the agent says it ended with exit 7, who asked saw exit 0", False) in every
+    assert ("process.pid of its exit event cannot be read", False) in every
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (exits(SHELL), ""),
+        (exits(SHELL, signal="SIGKILL"), ""),
+        (told(exits(SHELL), uid=[]), ""),
+        (odd_exit(SHELL, signal=[9]), "signal of an exit event cannot be read"),
+        (odd_exit(SHELL, status=[9]), "status of an exit event cannot be read"),
+        (told(exits(SHELL), pid=[]), "process.pid of an exit event cannot be read"),
+        (told(hooked(SHELL, action="POST"), pid=[]), ""),
+    ],
+)
+def test_an_end_that_was_told_and_cannot_be_read_is_told_so(made: Event, why: str) -> None:
+    """Of an exit alone; nothing where all of it can be read, or none was told."""
+    (line,) = lines_of([ACT], [execs(SHELL), made])
+    assert unread_end(line) == why
+    readable = made.kind == "exit" and not why
+    assert (exit_of(line) is not None) is readable
 
 
 # what was recorded

@@ -13,8 +13,10 @@ from fixtures import Exec, Kprobe, shell
 from tests.builders import BASH, CAT, NODE, child, execs, exits, hooked, performed, run_of, started
 from tetraproof.act import Act
 from tetraproof.answer import Judgement, Unknown, judge
+from tetraproof.binding import Bindings, PodBinding
 from tetraproof.errors import UsageError
 from tetraproof.event import Event, parse
+from tetraproof.observation import Done
 from tetraproof.scenario import Run
 from tetraproof.verdict import Verdict
 
@@ -512,3 +514,117 @@ def test_of_an_act_without_outcome_what_is_missing_is_not_missed() -> None:
     assert verdict(run, lambda run: OPENED_BY in run.it.timeline) is C
     judgement = judged(run, lambda run: Kprobe("tcp_connect") not in run.it.timeline)
     assert (judgement.verdict, judgement.reason) == (I, "the connection was cut")
+
+
+@pytest.mark.parametrize(
+    ("tetra", "printed", "expected"),
+    [
+        # a suite's line holds for every tetra: the newer ones quote what holds a blank, and the older none
+        ("1.7.1", '🚀 process other/probe /usr/bin/bash "-c x"', C),
+        ("1.7.1", "🚀 process other/probe /usr/bin/bash -c x", C),
+        ("1.7.0", "🚀 process other/probe /usr/bin/bash -c x", C),
+        ("1.7.0", '🚀 process other/probe /usr/bin/bash "-c x"', V),
+    ],
+)
+def test_the_quotes_of_a_newer_tetra_are_undone(tetra: str, printed: str, expected: Verdict) -> None:
+    """Only where it is one that quotes: elsewhere they are what was printed."""
+    run = shown(printed, "💥 exit    other/probe /usr/bin/bash -c x 0")
+    run = Run(replace(run.observed, tetra=tetra), run.declared)
+    line = "🚀 process other/probe /usr/bin/bash -c x"
+    assert verdict(run, lambda run: run.it.shown(line, "💥 exit    …")) is expected
+
+
+def test_what_tetra_prints_is_made_when_it_is_asked_for() -> None:
+    """Where the target keeps none; what it made counts, and why it could not."""
+    lines = ("🚀 process a true", "💥 exit    a true 0")
+    run = shown("🚀 one", "💥 two")
+    asked = Run(
+        replace(run.observed, compact=(), ask_compact=lambda: (*lines, "🚀 three", "💥 four", *lines)), run.declared
+    )
+    assert verdict(asked, lambda run: run.it.shown("🚀 three", "💥 four")) is C
+    lack = Unknown(Verdict.UNSUPPORTED, "there is no tetra here")
+    judgement = judged(
+        Run(replace(run.observed, ask_compact=lambda: lack), run.declared), lambda run: run.it.shown("🚀 one", "💥 two")
+    )
+    assert (judgement.verdict, judgement.reason) == (lack.verdict, lack.reason)
+    (asked_, *_) = judgement.asked
+    assert (asked_.act, asked_.question, asked_.explain()) == ("it", "shown as 🚀 one / 💥 two", lack.reason)
+
+
+def test_lines_may_name_what_is_bound_here() -> None:
+    """An address that is another one on every target."""
+    bindings = Bindings({"probe": (PodBinding("other", "probe", "10.0.0.6"),)})
+    run = shown("🚀 10.0.0.6", "💥 two")
+    run = Run(replace(run.observed, bindings=bindings), run.declared)
+    assert verdict(run, lambda run: run.it.shown("🚀 {probe.ip}", "💥 two")) is C
+    assert verdict(run, lambda run: run.it.shown("🚀 {probe.ip}0", "💥 two")) is V
+
+
+def test_of_an_act_that_nobody_recorded_nothing_is_shown() -> None:
+    """By its own lack, which is told before that of the lines."""
+    lack = Unknown(Verdict.UNRECORDED, "act it was not recorded")
+    run = seen(WELL)
+    run = Run(replace(run.observed, acts={"it": lack}), run.declared)
+    for question, name in (
+        (lambda run: run.it.shown("a", "b"), "shown as a / b"),
+        (lambda run: Exec() in run.it.timeline, "own: exec"),
+        (lambda run: run.it.killed, "was killed"),
+    ):
+        judgement = judged(run, question)
+        assert (judgement.verdict, judgement.reason) == (lack.verdict, lack.reason)
+        asked = judgement.asked[-1]
+        assert (asked.act, asked.question) == ("it", name)
+        assert asked.explain() in {lack.reason, f"made: {lack.reason}"}
+
+
+def test_lines_that_may_not_all_have_come_are_not_refuted() -> None:
+    """With the reason why the stream is open."""
+    run = shown("🚀 one", "💥 two")
+    done = run.observed.acts["it"]
+    assert isinstance(done, Done)
+    cut = replace(done, timeline=replace(done.timeline, open=NO_SENTINEL))
+    run = Run(replace(run.observed, acts={"it": cut}), run.declared)
+    judgement = judged(run, lambda run: run.it.shown("🚀 one"))
+    assert (judgement.verdict, judgement.reason) == (I, NO_SENTINEL)
+    assert judgement.asked[-1].act == "it"
+
+
+# an end that cannot be read
+
+
+def odd_exit(**fields: Any) -> Event:
+    """The shell's exit with fields of it that nobody can read."""
+    value = exits(SHELL).json()
+    value["process_exit"] |= fields
+    made = parse(json.dumps(value).encode())
+    assert isinstance(made, Event)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"signal": ["SIGKILL"]}, "signal"),
+        ({"status": {}}, "status"),
+        ({"process": {**SHELL.json(), "pid": {}}}, "process.pid"),
+    ],
+)
+@pytest.mark.parametrize(
+    "question",
+    [lambda run: run.it.killed, lambda run: run.it.exited(137), lambda run: run.it.free, lambda run: run.it.told],
+)
+def test_an_end_that_cannot_be_read_decides_nothing(fields: dict[str, Any], what: str, question: Question) -> None:
+    """137 may be a kill and may be none, and nobody can say which; that it was told is no lack of an end."""
+    judgement = judged(seen([execs(SHELL), odd_exit(**fields)], 137), question)
+    assert judgement.verdict is I
+    assert what in judgement.reason or judgement.reason == "how /usr/bin/bash ended cannot be read"
+    if fields.get("process") or "status" in fields:
+        assert verdict(seen([execs(SHELL), odd_exit(**fields)], 3), lambda run: run.it.exited(3)) is C
+
+
+def test_why_an_end_cannot_be_read_is_told() -> None:
+    """In the words of what could not be read of it."""
+    run = seen([execs(SHELL), odd_exit(status={})], 137)
+    for question in (lambda run: run.it.killed, lambda run: run.it.exited(137)):
+        assert judged(run, question).reason == "status of an exit event cannot be read"
+    assert judged(run, lambda run: run.it.told).reason == "status of its exit event cannot be read"
