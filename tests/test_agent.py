@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.machines import Going, Machine
-from tetraproof.agent import DEFAULT_ADDRESS, Agent, AgentError, existing, is_running, start
+from tetraproof.agent import DEFAULT_ADDRESS, Agent, existing, is_running, start
 from tetraproof.bundle import Bundle
 from tetraproof.deadline import Deadlines
+from tetraproof.errors import AgentError
 from tetraproof.machine import Completed, MachineLost
 
 DEADLINES = Deadlines().scaled(0.02)

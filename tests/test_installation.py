@@ -13,9 +13,8 @@ from tests.api_server import ApiServer
 from tests.builders import NODE
 from tests.clusters import PATIENT, SECOND, Lab, cluster_of, endless, guard, hurried, manifest
 from tetraproof import installation as installations
-from tetraproof.agent import AgentError
 from tetraproof.cluster import Cluster, ClusterError
-from tetraproof.errors import UsageError
+from tetraproof.errors import AgentError, UsageError
 from tetraproof.installation import Installation
 from tetraproof.targets.scene import manifest_of
 

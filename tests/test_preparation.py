@@ -16,9 +16,8 @@ from tests.builders import NODE
 from tests.clusters import CRD, PATIENT, SECOND, Lab, at, hurried, nothing_runs, opened, plan, playing
 from tests.test_live import WELL, judged
 from tetraproof import cli
-from tetraproof.agent import AgentError
 from tetraproof.cluster import ClusterError
-from tetraproof.errors import TetraproofError, UsageError
+from tetraproof.errors import AgentError, TetraproofError, UsageError
 from tetraproof.helm import Helm, HelmError
 from tetraproof.targets.cluster import open_cluster
 from tetraproof.tool import Tool

@@ -18,9 +18,9 @@ from tests.test_agent import BUNDLE, LISTENING, RUNS
 from tests.test_container import IDS
 from tests.test_container import machine as with_podman
 from tetraproof.act import command
-from tetraproof.agent import AgentError
 from tetraproof.container import ContainerError
 from tetraproof.deadline import Deadlines
+from tetraproof.errors import AgentError
 from tetraproof.kernel import Kernel
 from tetraproof.machine import Completed, MachineLost
 from tetraproof.plan import Plan

@@ -7,8 +7,7 @@ from itertools import count
 
 import pytest
 
-from tetraproof.agent import AgentError
-from tetraproof.errors import TetraproofError, UsageError
+from tetraproof.errors import AgentError, TetraproofError, UsageError
 from tetraproof.waiting import Overdue, until
 
 

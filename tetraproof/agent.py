@@ -13,15 +13,12 @@ from typing import Any
 
 from tetraproof.bundle import Bundle
 from tetraproof.deadline import Deadlines
-from tetraproof.errors import TetraproofError
+from tetraproof.errors import AgentError
 from tetraproof.inventory import is_running
 from tetraproof.machine import Background, Completed, Machine, MachineLost, ThisMachine
 from tetraproof.progress import Tell, silent
 from tetraproof.text import shorten
 from tetraproof.waiting import Overdue, until
-
-#: What `tetra getevents` is told for one plain line an event.
-COMPACT = ("-o", "compact", "--color", "never", "--stack-traces=false", "--ima-hash=false")
 
 #: Where a running agent of the official package listens.
 DEFAULT_ADDRESS = "unix:///var/run/tetragon/tetragon.sock"
@@ -43,10 +40,6 @@ _REPORTED = re.compile(r"time=\S+ level=\S+ ")
 _LOG_LINES = 8
 #: Seconds in which tetra says that its time is up.
 _GRACE = 10.0
-
-
-class AgentError(TetraproofError):
-    """The agent did not start, or ended; its own last words are the causes."""
 
 
 class Agent:

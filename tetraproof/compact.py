@@ -28,6 +28,8 @@ from tetraproof.subject import subject
 from tetraproof.text import safe
 
 NO_LINE = "(tetra shows no line of it)"
+#: What `tetra getevents` is told for one plain line an event.
+PLAIN = ("-o", "compact", "--color", "never", "--stack-traces=false", "--ima-hash=false")
 
 _SIGN = "🛑 CAP_SYS_ADMIN"
 # tetra tells CAP_SYS_ADMIN by the number of effective capabilities (its own is 21), not by their names: so says its

@@ -10,8 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 
 from tetraproof.damage import Apply, Damage, Json, Scene, body_of, together
-from tetraproof.event import Event, parse
-from tetraproof.vocabulary import MASK
+from tetraproof.event import MASK, Event, parse
 
 #: Where arguments are masked: from the middle of each on.
 _SHORTEST = 4

@@ -40,5 +40,9 @@ class RawRecordError(TetraproofError):
     """A folder of raw records that cannot be made into a recording."""
 
 
+class AgentError(TetraproofError):
+    """The agent did not start, ended, or does not answer; its own last words are the causes."""
+
+
 class UsageError(TetraproofError):
     """An option, name or selection that means nothing here."""

@@ -33,6 +33,7 @@ from tetraproof.protojson import name_of, read
 
 __all__ = [
     "KINDS",
+    "MASK",
     "Argument",
     "Container",
     "Event",
@@ -52,6 +53,8 @@ def _kind(field: str) -> str:
     return field.removeprefix("process_").removesuffix("_info").replace("_", "-")
 
 
+#: What an agent writes in the place of what it was told to mask.
+MASK = "*****"
 #: The kinds of event by name, with the message that holds what one says.
 KINDS: dict[str, type[Struct]] = {_kind(field): message for field, message in api.KINDS.items()}
 

@@ -1,4 +1,4 @@
-"""What an agent's settings leave out of its export log, or change in it: a difference to the stream is no fault then."""
+"""What an agent's settings leave out of its export log, or change in it: a difference to the stream is no fault."""
 
 from __future__ import annotations
 

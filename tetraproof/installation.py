@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from tetraproof.agent import COMPACT, AgentError
 from tetraproof.cluster import Cluster, ClusterError, Object
+from tetraproof.compact import PLAIN
 from tetraproof.deadline import Deadlines
 from tetraproof.diagnosis import Answer, Survey, diagnose
-from tetraproof.errors import UsageError
+from tetraproof.errors import AgentError, UsageError
 from tetraproof.execution import Place
 from tetraproof.inventory import CRDS, Agent, Inventory, is_running, versions
 from tetraproof.machine import Completed
@@ -251,7 +251,7 @@ class Installation:
 
     def compact(self, stream: bytes, node: str) -> bytes:
         """A stream as the agent's own `tetra getevents -o compact` prints it; nothing where it cannot."""
-        words = ["tetra", "getevents", *COMPACT]
+        words = ["tetra", "getevents", *PLAIN]
         pod = self.agents[node].place
         done = self.cluster.executor.run(pod, words, seconds=self._deadlines.command, stdin=stream)
         return done.stdout if done.ok else b""

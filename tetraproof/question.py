@@ -19,7 +19,7 @@ from tetraproof.answer import Undecided, Unknown, ask
 from tetraproof.binding import fill, unbound
 from tetraproof.dialect import dialect_of
 from tetraproof.errors import UsageError
-from tetraproof.event import Event
+from tetraproof.event import MASK, Event
 from tetraproof.expectation import Doubt, Exit, Expectation, Found
 from tetraproof.lifecycle import exit_of, faults, unread_end
 from tetraproof.observation import Done, Observed, of_policy
@@ -27,7 +27,6 @@ from tetraproof.quoting import quoted_if_needed, unquoted
 from tetraproof.text import safe
 from tetraproof.timeline import Timeline
 from tetraproof.verdict import Verdict
-from tetraproof.vocabulary import MASK
 
 #: An exit code above this may be a shell's word for a signal.
 _SIGNALLED = 128

@@ -26,8 +26,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 
 from tetraproof.act import Outcome
-from tetraproof.event import Event
-from tetraproof.vocabulary import MASK
+from tetraproof.event import MASK, Event
 
 START, END = "sentinel-start", "sentinel-end"
 #: Notices that the agent left events out of the stream.

@@ -20,12 +20,10 @@ from msgspec import Struct
 
 from tetraproof import api
 from tetraproof.errors import UsageError
-from tetraproof.event import KINDS, Argument, Event, Process
+from tetraproof.event import KINDS, MASK, Argument, Event, Process
 from tetraproof.hook import canonical, nearest, why_no_tracepoint, why_none
 from tetraproof.protojson import message_of
 
-#: What an agent writes in the place of what it was told to mask.
-MASK = "*****"
 _ACTION = "KPROBE_ACTION_"
 #: Every form that an argument may have, by the name of its field.
 FORMS = tuple(name for name in Argument.__struct_fields__ if name != "label")

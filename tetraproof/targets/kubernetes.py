@@ -17,12 +17,11 @@ from msgspec.structs import replace
 
 import tetraproof
 from tetraproof.act import Act, Outcome
-from tetraproof.agent import AgentError
 from tetraproof.binding import Bindings, PodBinding
 from tetraproof.cluster import ClusterError, Object
 from tetraproof.confinement import Scope, by_version, not_applied, to_pods, why_not
 from tetraproof.environment import Environment
-from tetraproof.errors import TetraproofError
+from tetraproof.errors import AgentError, TetraproofError
 from tetraproof.event import Event, parse
 from tetraproof.execution import Following, Place, reason
 from tetraproof.inventory import versions

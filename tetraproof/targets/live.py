@@ -16,11 +16,10 @@ from datetime import UTC, datetime
 
 from tetraproof.account import SENTINELS, Account
 from tetraproof.act import Act, Outcome, command
-from tetraproof.agent import AgentError
 from tetraproof.answer import Unknown
 from tetraproof.binding import Bindings, PodBinding, fill, unbound
 from tetraproof.deadline import Deadlines
-from tetraproof.errors import TetraproofError
+from tetraproof.errors import AgentError, TetraproofError
 from tetraproof.loss import keep
 from tetraproof.machine import MachineLost
 from tetraproof.observation import Observed

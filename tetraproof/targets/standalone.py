@@ -16,11 +16,12 @@ from tetraproof import agent as agents
 from tetraproof import guest as guests
 from tetraproof.account import SETTING_UP, Account
 from tetraproof.act import Act, Outcome
-from tetraproof.agent import COMPACT, Agent, AgentError
+from tetraproof.agent import Agent
 from tetraproof.binding import Bindings, PodBinding
+from tetraproof.compact import PLAIN
 from tetraproof.confinement import Scope, by_version, confined, not_applied, why_not, why_not_in, without_kubernetes
 from tetraproof.container import Containers
-from tetraproof.errors import TetraproofError
+from tetraproof.errors import AgentError, TetraproofError
 from tetraproof.event import Event, Kprobe, parse
 from tetraproof.identity import KIND, environment, identify
 from tetraproof.inventory import versions
@@ -299,9 +300,7 @@ class Standalone:
     def compact(self, place: str, stream: bytes) -> bytes:
         """The same as tetra prints it; asked here, for it needs no agent."""
         del place
-        return agents.offline(
-            self._plan.tetra, "getevents", *COMPACT, seconds=self._plan.deadlines.command, stdin=stream
-        )
+        return agents.offline(self._plan.tetra, "getevents", *PLAIN, seconds=self._plan.deadlines.command, stdin=stream)
 
     def log(self, place: str, since: datetime) -> bytes:
         """The agent's log, all of it."""

@@ -1,6 +1,6 @@
 """An exported line as Cloud Logging keeps it."""
 
-from tetraproof.log_entry import Origin, entry
+from tests.alerts.log_entry import Origin, entry
 
 
 def test_a_json_line_becomes_the_payload_and_its_time_the_timestamp():

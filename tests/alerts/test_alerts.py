@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tetraproof import alert
-from tetraproof.alert import AlertError
-from tetraproof.log_entry import Origin
-from tetraproof.logging_filter import FilterError
+from tests.alerts import alert
+from tests.alerts.alert import AlertError
+from tests.alerts.log_entry import Origin
+from tests.alerts.logging_filter import FilterError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests/alerts"
 POLICIES, METRICS = alert.policies(MANIFESTS), alert.metrics(MANIFESTS)
 LOGS = sorted((ROOT / "recordings").glob("*/scenarios/*/export.jsonl"))

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from tetraproof import logging_filter
+from tests.alerts import logging_filter
+from tests.alerts.log_entry import SOMEWHERE, Origin, entry
+from tests.alerts.logging_filter import Filter
 from tetraproof.errors import TetraproofError
-from tetraproof.log_entry import SOMEWHERE, Origin, entry
-from tetraproof.logging_filter import Filter
 
 #: Where the alert policies for Cloud Monitoring lie, and the log-based metrics, under `manifests/alerts/`.
 POLICIES, METRICS = "cloud-monitoring", "cloud-logging"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tetraproof.logging_filter import FilterError, parse
+from tests.alerts.logging_filter import FilterError, parse
 
 ENTRY = {
     "severity": "INFO",

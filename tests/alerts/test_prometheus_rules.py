@@ -13,7 +13,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "manifests/alerts/prometheus/tetragon.rules.yaml"
 PROMTOOL = shutil.which("promtool")
 V14, V14_OFF, V17 = (
