@@ -1,8 +1,11 @@
-"""What the suites about nginx's index page share: the page, the acts upon it, and the event of a kill."""
+"""What the suites about nginx's index page share: the page, the acts upon it, the event of a kill, what is known."""
+
+from collections.abc import Callable
 
 from dirty_equals import IsStr
 
-from fixtures import Acts, Kprobe, command, look, prepare, shell
+from fixtures import Acts, Kprobe, Run, command, finding, look, prepare, shell
+from suites.findings import PID_0_EXEMPTS_EVERYTHING, WORKERS_ARE_KILLED
 
 HTML = "/usr/share/nginx/html/"
 INDEX = f"{HTML}index.html"
@@ -50,3 +53,38 @@ CORRECTION_ACTS = Acts(
 
 OPENED = Kprobe("fd_install", file=INDEX, action="SIGKILL")
 OPENED_BESIDE = Kprobe("fd_install", file=IsStr(regex=f"{HTML}.+"), action="SIGKILL")
+
+
+# what is known of the guide's forms
+
+KILLED_WORKER = OPENED.by(NGINX)
+
+
+def unguarded(name: str, reached: Callable[[Run], bool]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Known of the form with followForks: the act reached its end, as the world shows, and no event tells of it."""
+
+    def shows(run: Run) -> bool:
+        return reached(run) and Kprobe("fd_install") not in getattr(run, name).timeline
+
+    return finding(PID_0_EXEMPTS_EVERYTHING, shows, of="block-nginx-write-index-follow-forks")
+
+
+def edited(run: Run) -> bool:
+    """The page is what sed makes of it."""
+    return run.sed.succeeded and run.cat_after.printed(EDITED)
+
+
+def head_read(run: Run) -> bool:
+    """Head shows the page, edited by then."""
+    return run.head.printed(EDITED) and run.head.succeeded
+
+
+def worker_killed(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Known of the guide's form: the worker that would have answered is killed, and curl is left without an answer."""
+
+    def shows(run: Run) -> bool:
+        act = getattr(run, name)
+        empty_reply, reset = act.exited(52) and act.said("curl: (52)"), act.exited(56) and act.said("curl: (56)")
+        return (empty_reply or reset) and act.free and KILLED_WORKER in act.surroundings
+
+    return finding(WORKERS_ARE_KILLED, shows)

@@ -1,7 +1,5 @@
 """Only cat may open what nginx serves; sed, vi and all else are killed, nginx itself is exempt."""
 
-from collections.abc import Callable
-
 from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, finding, look, policy, shell
 from suites.files.nginx import (
     APPEND,
@@ -12,16 +10,20 @@ from suites.files.nginx import (
     FRESH,
     HEAD,
     HTML,
+    KILLED_WORKER,
     LEFT,
-    NGINX,
     OPENED,
     OPENED_BESIDE,
     PAGE,
     SED,
     SERVED,
     VI,
+    edited,
+    head_read,
+    unguarded,
+    worker_killed,
 )
-from suites.findings import PID_0_EXEMPTS_EVERYTHING, WORKERS_ARE_KILLED
+from suites.findings import PID_0_EXEMPTS_EVERYTHING
 
 # the guide's own form, and the same with followForks: both promise the same
 pytestmark = policy("block-nginx-write-index", "block-nginx-write-index-follow-forks")
@@ -44,37 +46,6 @@ acts = Acts(
     served_again=SERVED,
     workers=command("ps", "-eo", "pid,ppid,comm", pod="nginx"),
 )
-KILLED_WORKER = OPENED.by(NGINX)
-
-
-def unguarded(name: str, reached: Callable[[Run], bool]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Known of the form with followForks: the act reached its end, as the world shows, and no event tells of it."""
-
-    def shows(run: Run) -> bool:
-        return reached(run) and Kprobe("fd_install") not in getattr(run, name).timeline
-
-    return finding(PID_0_EXEMPTS_EVERYTHING, shows, of="block-nginx-write-index-follow-forks")
-
-
-def edited(run: Run) -> bool:
-    """The page is what sed makes of it."""
-    return run.sed.succeeded and run.cat_after.printed(EDITED)
-
-
-def head_read(run: Run) -> bool:
-    """Head shows the page, edited by then."""
-    return run.head.printed(EDITED) and run.head.succeeded
-
-
-def worker_killed(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Known of the guide's form: the worker that would have answered is killed, and curl is left without an answer."""
-
-    def shows(run: Run) -> bool:
-        act = getattr(run, name)
-        empty_reply, reset = act.exited(52) and act.said("curl: (52)"), act.exited(56) and act.said("curl: (56)")
-        return (empty_reply or reset) and act.free and KILLED_WORKER in act.surroundings
-
-    return finding(WORKERS_ARE_KILLED, shows)
 
 
 def test_cat_is_allowed(run: Run) -> None:
@@ -103,7 +74,7 @@ def test_the_page_is_unchanged(run: Run) -> None:
     assert Kprobe("fd_install") not in run.cat_after.timeline
 
 
-@unguarded("vi", lambda run: run.vi.exited(1) and run.vi.free and edited(run))
+@unguarded("vi", lambda run: run.vi.exited(1) and run.vi.free and edited(run) and run.left_by_vi.printed(EDITED))
 def test_vi_is_killed(run: Run) -> None:
     """Editing the page by vi is killed."""
     assert run.vi.killed
@@ -111,7 +82,10 @@ def test_vi_is_killed(run: Run) -> None:
     assert run.left_by_vi.printed(PAGE)
 
 
-@unguarded("append", lambda run: run.append.succeeded and run.served.printed(APPENDED))
+@unguarded(
+    "append",
+    lambda run: run.append.succeeded and run.left_by_append.printed(APPENDED) and run.served.printed(APPENDED),
+)
 def test_appending_is_killed(run: Run) -> None:
     """Appending to the page from a shell is killed."""
     assert run.append.killed
@@ -119,7 +93,7 @@ def test_appending_is_killed(run: Run) -> None:
     assert run.left_by_append.printed(PAGE)
 
 
-@unguarded("new_file", lambda run: run.new_file.succeeded)
+@unguarded("new_file", lambda run: run.new_file.succeeded and run.left_by_new_file.printed("2\n"))
 def test_a_new_page_is_killed(run: Run) -> None:
     """Making another file in the guarded directory is killed."""
     assert run.new_file.killed
