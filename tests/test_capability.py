@@ -665,3 +665,23 @@ def test_what_became_of_it_in_the_end_is_told_in_a_sentence(
 def test_nothing_that_was_in_force_before_is_nothing_that_was_lost() -> None:
     """A target without nodes has no end to tell of."""
     assert holding(KILLS, [], [state(told="disabled")], {}).verdict is Verdict.CONFORMS
+
+
+def test_the_end_of_one_node_of_several_is_named_and_that_of_the_only_one_is_not() -> None:
+    """Where the reason does not name it by itself."""
+    left_out = "after the acts: kprobes[0] (fd_install) is not in force: its function was not found"
+    one, other = (state(node, hooks=(hook("call_not_found"),)) for node in (NODE, OTHER))
+    assert holding(KILLS, [state()], [one], {}).reason == left_out
+    assert holding(KILLS, [state(), state(OTHER)], [state(), other], {}).reason == f"on {OTHER}: {left_out}"
+    third = state("third", hooks=(hook("call_not_found"),))
+    states = [state(), state(OTHER), state("third")]
+    assert holding(KILLS, states, [state(), state(OTHER), third], {}).reason == f"on third: {left_out}"
+
+
+def test_what_a_node_can_do_explains_what_it_lost() -> None:
+    """By that node's own capabilities."""
+    lost = [state(told="load_error", error=NO_HELPER)]
+    judged = holding(SYSTEM_CALL, [state()], lost, here(override_return=False))
+    assert judged.verdict is Verdict.VIOLATES
+    assert "`tetra probe` says override_return: false" in judged.reason
+    assert "tetra probe" not in holding(SYSTEM_CALL, [state()], lost, {OTHER: here()[NODE]}).reason

@@ -723,3 +723,31 @@ def test_done_that_was_said_without_clocks_to_compare_is_told_so():
     found = judgement("done_means_enforced", with_happenings(told, gap.ACTS_ENDED))
     assert found.verdict is UNHEARD
     assert found.reason == "the clocks of the node and of the asking machine cannot be compared"
+
+
+def test_what_was_noted_only_as_the_change_began_is_no_word_of_afterwards():
+    """It was not looked at again, so nobody knows what became of it."""
+    begun = UNBROKEN.first(gap.CHANGE_BEGINS).at
+    found, _ = asked(lambda run: run.keeps(), with_more(UNBROKEN, Happening(begun, gap.SETTING, "a: 1")))
+    assert (found.verdict, found.reason) == (UNRECORDED, "nothing was noted of the agent's settings a")
+
+
+def test_acts_that_end_with_the_change_are_told_so():
+    """No act is certain to be of afterwards."""
+    told = with_happenings(UNBROKEN, gap.CHANGE_BEGINS, at=at(10) - EVERY / 2)
+    told = with_happenings(told, gap.STATE, at=at(10))
+    found, _ = asked(lambda run: run.unbroken, told)
+    assert (found.verdict, found.reason) == (
+        UNHEARD,
+        "on n no act is certain to have been begun after the change began",
+    )
+
+
+@pytest.mark.parametrize(("some", "expected"), [(STEADY - 1, UNHEARD), (STEADY, YES)])
+def test_done_in_time_is_steady_as_well(some, expected):
+    """Too few in a row after what went through may have died of something else."""
+    told = story(*BEFORE, OK, *(K,) * some, back=7, done=9)
+    found, _ = asked(lambda run: run.done_means_enforced, told)
+    assert found.verdict is expected
+    why = f"only {some} acts in a row were killed at the end, and {STEADY} are needed to say that it was the policy"
+    assert found.reason == (why if expected is UNHEARD else "")

@@ -551,3 +551,64 @@ def test_a_run_is_titled_by_its_policy_or_else_by_its_scenario() -> None:
     for given, title in ((policy(), "guard"), (None, "made")):
         run = Run(Observed("made", given, {}, states=(MONITOR,)), ())
         assert judged(run, lambda run: run.in_mode("enforce")).reason.startswith(f"{title}: ")
+
+
+def test_an_event_whose_policy_cannot_be_read_may_be_one_that_is_counted() -> None:
+    """Where it matches; one that does not match is none, whoever's it is."""
+    value = OPENED.json()
+    value["process_kprobe"]["policy_name"] = ["guard"]
+    odd = parse(json.dumps(value).encode())
+    assert isinstance(odd, Event)
+    act = performed(*ACT.argv, exit_code=137)
+    run = run_of({"it": (ACT, act)}, [BY_SIGKILL[0], odd, *BY_SIGKILL[1:]], applied="guard")
+    with pytest.raises(Undecided) as undecided:
+        run.reported(POSTED)
+    reason = "an event may be kprobe function=fd_install: its policy_name cannot be read"
+    assert undecided.value.unknown == Unknown(I, reason)
+    assert run.reported(Kprobe("tcp_connect")) == 0
+
+
+@pytest.mark.parametrize(
+    ("run", "verdict", "reason"),
+    [
+        # what cannot be counted is told before what was not heard
+        (
+            counted(TWICE, ONCE, heard=False),
+            I,
+            "the counters of node tetra-node fell: the policy was loaded anew",
+        ),
+        (made(heard=False), NOBODY, "nothing of the kind was kept"),
+        # as many as were expected are as many, whatever was not heard
+        (made(posted={BASH: 1}, heard=False), C, ""),
+        (made(posted={BASH: 2}, heard=False), I, NO_SENTINEL),
+    ],
+)
+def test_what_was_not_heard_matters_only_where_more_was_counted(run: Run, verdict: Verdict, reason: str) -> None:
+    """And it is told as what it is."""
+    judgement = judged(run, lambda run: run.counts(post=1))
+    assert (judgement.verdict, judgement.reason) == (verdict, reason)
+    if reason:
+        assert judgement.asked[-1].explain() == f"made: {reason}."
+
+
+@pytest.mark.parametrize(
+    ("answered", "verdict", "reason"),
+    [
+        (None, I, "after the acts the agent of tetra-node says nothing of the policy's state"),
+        ((), I, "after the acts the agent of tetra-node says nothing of the policy's state"),
+        ((NODE,), V, "guard: after the acts the agent of tetra-node has no such policy any more."),
+    ],
+)
+def test_an_agent_that_answers_without_the_policy_has_lost_it(
+    answered: tuple[str, ...] | None, verdict: Verdict, reason: str
+) -> None:
+    """And one that nobody asked, or that did not answer, leaves it undecided."""
+    run = Run(Observed("made", policy(), {}, states=(ENABLED,), answered=answered))
+    judgement = judged(run, lambda run: run.loaded)
+    assert (judgement.verdict, judgement.reason) == (verdict, reason)
+
+
+def test_a_lack_of_an_export_is_told_as_what_it_is() -> None:
+    """Also where somebody explains it."""
+    asked = judged(made(bindings=PROBE), lambda run: run.export_tells_the_same("probe")).asked[-1]
+    assert asked.explain() == "nothing of the kind was kept"
