@@ -339,7 +339,8 @@ def test_words_of_one_meaning_are_one() -> None:
         ("exec", "credentials", "process_credentials"),
         ("exec", "namespaces", "ns"),
     ):
-        assert words(kind)[short] is words(kind)[own]
+        known = words(kind)
+        assert known[short] is known[own]
     assert "policy" not in words("exec")
     assert "parent" in words("exec")
     assert "data" not in words("kprobe")
