@@ -272,7 +272,7 @@ def scenario_files(
         "acts.json": json.dumps([act_record(act) for act in every]).encode(),
         "events.jsonl": b"".join(one.line + b"\n" for one in stream),
     }
-    files |= {"metrics-before.txt": METRICS, "metrics-after.txt": METRICS}
+    files |= {"metrics-before.txt": METRICS, "metrics-after.txt": METRICS.replace(b" 7", b" 99")}
     if manifest:
         state = json.dumps({NODE: [told]}).encode()
         files |= {"policy.yaml": manifest.encode(), "state.json": state, "state-after.json": state}

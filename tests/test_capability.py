@@ -685,3 +685,10 @@ def test_what_a_node_can_do_explains_what_it_lost() -> None:
     assert judged.verdict is Verdict.VIOLATES
     assert "`tetra probe` says override_return: false" in judged.reason
     assert "tetra probe" not in holding(SYSTEM_CALL, [state()], lost, {OTHER: here()[NODE]}).reason
+
+
+def test_of_two_words_of_one_agent_the_worse_counts() -> None:
+    """In whichever order it says them."""
+    good, bad = state(), state(told="load_error", error="invalid argument")
+    for after in ((good, bad), (bad, good)):
+        assert holding(policy(), (good,), after, {}).verdict is Verdict.VIOLATES

@@ -107,7 +107,7 @@ def raw() -> Raw:
         "guard/events.compact.txt": COMPACT,
         "guard/export-stdout.log": NOTICE + LINES,
         "guard/metrics-before.txt": METRICS,
-        "guard/metrics-after.txt": METRICS,
+        "guard/metrics-after.txt": METRICS.replace("received_total 3", "received_total 9"),
         "guard/pods.json": {"items": pods},
         "guard/scenario.json": ABOUT,
         "guard/unrelated.txt": "not for a recording",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.builders import RECORDINGS
 from tetraproof.errors import RecordingError
-from tetraproof.loss import LOSSES, keep, lost, posted, samples, unread
+from tetraproof.loss import LOSSES, keep, lost, posted, samples, stood_still, unread
 
 LOST = "tetragon_observer_ringbuf_events_lost_total"
 RECEIVED, HANDED_ON = (
@@ -287,3 +287,14 @@ def test_policies_are_counted_apart() -> None:
     assert posted("", line, "guard") == {"": 2}
     assert posted(line, line, "guard") == {}
     assert posted("", f'{line}other{{policy="guard"}} 3\n', "guard") == {"": 2}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "still"),
+    [(7, 7, True), (7, 8, False), (0, 0, True)],
+)
+def test_counters_that_stand_while_events_come_are_of_another_time(before: int, after: int, *, still: bool) -> None:
+    """Two copies of one reading lose nothing, and prove nothing."""
+    name = "tetragon_observer_ringbuf_events_received_total"
+    assert bool(stood_still(f"{name} {before}\n", f"{name} {after}\n")) is still
+    assert not stood_still("", "")

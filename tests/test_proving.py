@@ -87,7 +87,6 @@ def test_a_sharp_suite_catches_every_damage() -> None:
     assert not failed
 
 
-@pytest.mark.xfail(strict=True, reason="a default stands for what cannot be read, and its absence is held against it")
 def test_a_sharp_suite_takes_nothing_that_cannot_be_read_for_said() -> None:
     """What rests on a value that cannot be read is not judged: it neither conforms nor violates."""
     found = [one for one in outcomes(*SHARP) if one.kind == UNREAD or "cannot be read" in one.what]

@@ -139,8 +139,12 @@ def holding(
     `answered` are the nodes whose agents listed their policies after the acts, where that is known: one of these that
     does not list this policy has lost it. A node that nobody heard of is inconclusive.
     """
-    later = {state.node: state for state in after}
-    judged = [_still(policy, state, later.get(state.node), capabilities, answered) for state in before]
+    judged = []
+    for state in before:
+        # an agent that names the policy twice is judged by the worse of its words
+        later: list[PolicyState | None] = [one for one in after if one.node == state.node]
+        each = [_still(policy, state, one, capabilities, answered) for one in later or [None]]
+        judged.append(min(each, key=lambda loading: loading.verdict))
     judged = _named(judged, before) if len(before) > 1 else judged
     return min(judged, key=lambda loading: loading.verdict, default=Loading(Verdict.CONFORMS))
 

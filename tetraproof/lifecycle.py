@@ -50,7 +50,9 @@ def faults(performed: Performed, timeline: Timeline) -> Iterator[Fault]:
     if unread:  # what the others say can still be held against each other
         timeline = replace(timeline, whole=tuple(one for one in timeline.whole if one.event not in unread))
         events = timeline.told
-    yield from _another(performed, timeline)
+    begun = any(event.kind == "exec" and event.process.pid == timeline.root for event in unread)
+    if not begun:  # with what it begins is then not known
+        yield from _another(performed, timeline)
     yield from _repeated(events)
     yield from _inconsistent(events)
     yield from _unordered([event for event in events if event.typed])
@@ -64,8 +66,17 @@ def exit_of(timeline: Timeline) -> Exit | None:
     return next((event.detail for event in exits if not event.could_not_read("signal", "status")), None)
 
 
+def stray_of(timeline: Timeline) -> str:
+    """That an event may be the act's own, in a clause; nothing where of each one can tell whose it is."""
+    doubtful = (entry.event for entry in timeline.whole if entry.stray or (entry.own and not entry.event.node))
+    stray = next(doubtful, None)
+    return f"of one {stray.kind} event nobody can tell whose it is" if stray else ""
+
+
 def unread_end(timeline: Timeline) -> str:
     """Why nobody can say how the act's own process ended though that was told, in a clause; nothing where one can."""
+    if (stray := stray_of(timeline)) or (timeline.root is None and timeline.own):
+        return stray or "which process is its own cannot be read"
     ends = (event for event in timeline.told if event.kind == "exit")
     unread = (event.could_not_read("signal", "status", "process.pid") for event in ends)
     return next((f"{one} of an exit event cannot be read" for one in unread if one), "")

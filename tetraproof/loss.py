@@ -107,6 +107,19 @@ def unread(before: str, after: str) -> str:
     return _broken(*readings)
 
 
+def stood_still(before: str, after: str) -> str:
+    """Why two readings are none of a time in which events came, in a clause; nothing where they may be."""
+    try:
+        earlier, later = samples(before), samples(after)
+    except RecordingError:
+        return ""  # `unread` says so
+    if any(sample[0] in _RECEIVED for sample in later) and _grown(_RECEIVED, earlier, later) <= 0:
+        return (
+            "the agent counted no event from its ring while the stream has some, so its counters are not of that time"
+        )
+    return ""
+
+
 def posted(before: str, after: str, policy: str) -> dict[str, int]:
     """How many events of `policy` the agent counted between two readings, by binary. Raises `RecordingError`."""
     earlier = samples(before)

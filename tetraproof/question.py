@@ -21,7 +21,7 @@ from tetraproof.dialect import dialect_of
 from tetraproof.errors import UsageError
 from tetraproof.event import MASK, Event
 from tetraproof.expectation import Doubt, Exit, Expectation, Found
-from tetraproof.lifecycle import exit_of, faults, unread_end
+from tetraproof.lifecycle import exit_of, faults, stray_of, unread_end
 from tetraproof.observation import Done, Observed, of_policy
 from tetraproof.quoting import quoted_if_needed, unquoted
 from tetraproof.text import safe
@@ -227,6 +227,8 @@ class ActRun:
 
         def decide(_: Outcome) -> bool | Unknown:
             found = list(faults(self._known.performed, self._known.timeline))
+            if found and (stray := stray_of(self._known.timeline)):
+                return Unknown(Verdict.INCONCLUSIVE, stray)
             if any(not fault.missing and not fault.unread for fault in found):
                 return False
             unread = next((fault.text for fault in found if fault.unread), "")
@@ -246,12 +248,14 @@ class ActRun:
     def _in_time(self, what: str, named: str = "") -> str:
         """How it is said that an act was not stopped: it was not, or only after something had got out."""
         outcome = self._done.performed.outcome if isinstance(self._done, Done) else None
-        if outcome is not None and outcome.exit_code and _plain(outcome):
+        loud = outcome is not None and (_plain(outcome) or (what == "killed" and outcome.complaint.strip()))
+        if outcome is not None and outcome.exit_code and loud:
             return f"was not {what}{named} before something got out"
         return f"was not {what}{named}"
 
     def _killed(self, outcome: Outcome, *, got_out: str) -> bool | Unknown:
-        if outcome.exit_code != KILLED or _plain(outcome) != got_out:
+        # what stands on standard error has got out as well
+        if outcome.exit_code != KILLED or _plain(outcome) != got_out or outcome.complaint.strip():
             return False
         told = exit_of(self._known.timeline)
         if told is not None:
@@ -372,9 +376,13 @@ class Sought:
         applied = self._act._observed.applied  # noqa: SLF001
         side: Sequence[Event] = getattr(timeline, self._side)
         around = timeline.possible if self._side == "own" else side
-        certain = [event for event in side if of_policy(event, applied)]
+        strays = {id(entry.event) for entry in timeline.whole if entry.stray}
+        certain = [event for event in side if of_policy(event, applied) and id(event) not in strays]
         possible = [event for event in around if of_policy(event, applied) is not False]
         found = expectation.find(certain, closed=not unheard)
+        if self._side == "own" and timeline.root is None and (stray := stray_of(timeline)):
+            # what descends from it is then not known for its own either
+            return Unknown(Verdict.INCONCLUSIVE, stray), found
         if found.doubt is not None:
             return self._doubted(found.doubt, found.text, unheard), found
         if found.met is None:

@@ -161,6 +161,9 @@ def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Ma
         runtime = frozenset(at for at, owner in before.items() if owner == index)
         own = {*positions[index], *runtime}
         around = [at for at in range(*windows[index]) if owners[at] is None and at not in before]
+        # what may be its own may also come before what is known to be
+        early = range(max((at + 1 for earlier in positions[:index] for at in earlier), default=0), windows[index][0])
+        around = [*(at for at in early if owners[at] is None and _may_be_of(act, events[at])), *around]
         strays = frozenset(at for at in around if _may_be_of(act, events[at]))
         root = roots[index]
         result.append(
@@ -192,7 +195,8 @@ def _may_be_of(act: Performed, event: Event) -> bool:
     """Whether an event that belongs to nobody may be this act's: nobody can say of which process it is."""
     if event.typed and not hasattr(event.detail, "process"):
         return False
-    unknown = event.anonymous or bool(event.could_not_read("process.exec_id", "process.parent_exec_id"))
+    unread = event.could_not_read("process.exec_id", "process.parent_exec_id", "process.pod")
+    unknown = event.anonymous or bool(unread)
     elsewhere = event.node not in {act.node, ""}
     of_another = event.pod not in {f"{act.namespace}/{act.pod}", ""} and not event.could_not_read("process.pod")
     return unknown and not elsewhere and not of_another

@@ -46,6 +46,7 @@ def test_a_program_sees_the_error(run: Run) -> None:
 def test_other_files_are_free(run: Run) -> None:
     """Another file is read, and no enforcement is reported."""
     assert run.other.succeeded
+    assert run.other.said("probe")
     assert Kprobe(HOOK) not in run.other.timeline
 
 

@@ -109,7 +109,10 @@ class Replay:
         containers = {(pod.namespace, pod.name): container for container, pod in bindings.by_container().items()}
         performed = [_performed(act, containers.get((act.namespace, act.pod), "")) for act in records]
         settings = {**self.recording.index.settings, **record.settings}
-        told = timelines(performed, stream, self._nodes(record, records, metrics, unread, settings))
+        still = loss.stood_still(*metrics) if stream else ""
+        lost = loss.lost(*metrics) or loss.unread(*metrics) or still
+        lost = unread or lost or _hidden(settings) or _unheard(record)
+        told = timelines(performed, stream, self._nodes(record, records, settings, lost))
         done = [Done(act, timeline) for act, timeline in zip(performed, told, strict=True)]
         there = [one for one in done if one.performed.role in {"act", "prepare"}]
         found, unused, reordered, bindings = _find(acts, there, bindings)
@@ -185,21 +188,17 @@ class Replay:
         return tuple(node for node in nodes if node.name in record.nodes) if record.nodes else nodes
 
     def _nodes(
-        self,
-        record: ScenarioRecord,
-        acts: Sequence[ActRecord],
-        metrics: tuple[str, str],
-        unread: str,
-        settings: Mapping[str, str],
+        self, record: ScenarioRecord, acts: Sequence[ActRecord], settings: Mapping[str, str], lost: str
     ) -> dict[str, Node]:
         """The nodes that must be heard: where a scenario names its own, those of them that were acted on."""
-        lost = unread or loss.lost(*metrics) or loss.unread(*metrics) or _hidden(settings) or _unheard(record)
         acted = {act.node for act in acts}
         known = {node.name: node for node in self.recording.index.nodes}
         heard = [node for node in self._spoken_of(record) if not record.nodes or node.name in acted]
+        spoken_of = {node.name for node in self._spoken_of(record)}
         strangers = {
-            name: Node(name, lost=f"{name or 'a node without a name'} is no node of the recording")
-            for name in sorted(acted - known.keys())
+            name: Node(name, lost=f"{name or 'a node without a name'} is none of the {whose} nodes")
+            for name in sorted(acted - spoken_of)
+            for whose in ("scenario's" if name in known else "recording's",)
         }
         return strangers | {node.name: Node(node.name, rings_to_hear(node, settings), lost) for node in heard}
 
