@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -182,30 +183,30 @@ def test_several_values_of_a_field_are_told_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expectation", "text"),
+    ("make", "text"),
     [
-        (Exec(), "exec"),
-        (Exec(CAT, uid=0), "exec binary=/usr/bin/cat uid=0"),
-        (Exit(signal="SIGKILL").by(BASH), "exit signal=SIGKILL binary=/usr/bin/bash"),
-        (Kprobe("fd_install", file="/a"), "kprobe function=fd_install file=/a"),
-        (Tracepoint("syscalls", "sys_enter_ptrace"), "tracepoint subsys=syscalls event=sys_enter_ptrace"),
-        (Lsm("file_open", policy="p"), "lsm function=file_open policy=p"),
-        (Uprobe("/bin/bash", "readline"), "uprobe path=/bin/bash symbol=readline"),
-        (Usdt("/bin/app", "p", "start"), "usdt path=/bin/app provider=p name=start"),
-        (Loader("/lib/x.so"), "loader path=/lib/x.so"),
-        (Throttle("THROTTLE_START", cgroup="c"), "throttle type=THROTTLE_START cgroup=c"),
-        (RateLimit(3), "rate-limit dropped=3"),
-        (Kprobe("a").in_pod("a/b"), "kprobe function=a pod=a/b"),
-        (Kprobe("a", sport=1).having(sport=2, dport=3), "kprobe function=a sport=2 dport=3"),
-        (InOrder(A, B), "in order: kprobe function=a, kprobe function=b"),
-        (InOrder(A, B, same="sport"), "in order of the same sport: kprobe function=a, kprobe function=b"),
-        (AllOf(A, B), "all of: kprobe function=a, kprobe function=b"),
-        (Exactly(2, A), "exactly 2 kprobe function=a"),
+        (Exec, "exec"),
+        (lambda: Exec(CAT, uid=0), "exec binary=/usr/bin/cat uid=0"),
+        (lambda: Exit(signal="SIGKILL").by(BASH), "exit signal=SIGKILL binary=/usr/bin/bash"),
+        (lambda: Kprobe("fd_install", file="/a"), "kprobe function=fd_install file=/a"),
+        (lambda: Tracepoint("syscalls", "sys_enter_ptrace"), "tracepoint subsys=syscalls event=sys_enter_ptrace"),
+        (lambda: Lsm("file_open", policy="p"), "lsm function=file_open policy=p"),
+        (lambda: Uprobe("/bin/bash", "readline"), "uprobe path=/bin/bash symbol=readline"),
+        (lambda: Usdt("/bin/app", "p", "start"), "usdt path=/bin/app provider=p name=start"),
+        (lambda: Loader("/lib/x.so"), "loader path=/lib/x.so"),
+        (lambda: Throttle("THROTTLE_START", cgroup="c"), "throttle type=THROTTLE_START cgroup=c"),
+        (lambda: RateLimit(3), "rate-limit dropped=3"),
+        (lambda: Kprobe("a").in_pod("a/b"), "kprobe function=a pod=a/b"),
+        (lambda: Kprobe("a", sport=1).having(sport=2, dport=3), "kprobe function=a sport=2 dport=3"),
+        (lambda: InOrder(A, B), "in order: kprobe function=a, kprobe function=b"),
+        (lambda: InOrder(A, B, same="sport"), "in order of the same sport: kprobe function=a, kprobe function=b"),
+        (lambda: AllOf(A, B), "all of: kprobe function=a, kprobe function=b"),
+        (lambda: Exactly(2, A), "exactly 2 kprobe function=a"),
     ],
 )
-def test_an_expectation_reads_as_what_it_expects(expectation: Expectation, text: str) -> None:
+def test_an_expectation_reads_as_what_it_expects(make: Callable[[], Expectation], text: str) -> None:
     """It is the question that is asked, and the same question has the same answer."""
-    assert str(expectation) == text
+    assert str(make()) == text
 
 
 @pytest.mark.parametrize(

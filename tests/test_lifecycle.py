@@ -246,11 +246,25 @@ def test_the_container_is_that_of_the_pod_where_both_are_told() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["uid", "auid", "cwd", "ns", "container"])
+@pytest.mark.parametrize("name", ["pid", "uid", "auid", "cwd", "ns", "container"])
 def test_what_is_constant_of_a_process_is_told_once(name: str) -> None:
     """Another value in a later event contradicts the exec; none at all, or one that cannot be read, does not."""
-    one: dict[str, Any] = {"uid": 7, "auid": 7, "cwd": "/tmp", "ns": {"mnt": {"inum": 7}}, "container": "c" * 15}
-    other: dict[str, Any] = {"uid": 8, "auid": 8, "cwd": "/", "ns": {"mnt": {"inum": 8}}, "container": "d" * 15}
+    one: dict[str, Any] = {
+        "pid": 100,
+        "uid": 7,
+        "auid": 7,
+        "cwd": "/tmp",
+        "ns": {"mnt": {"inum": 7}},
+        "container": "c" * 15,
+    }
+    other: dict[str, Any] = {
+        "pid": 101,
+        "uid": 8,
+        "auid": 8,
+        "cwd": "/",
+        "ns": {"mnt": {"inum": 8}},
+        "container": "d" * 15,
+    }
     field = "docker" if name == "container" else name
     begun = told(execs(SHELL), **{field: one[name]})
 

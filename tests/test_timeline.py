@@ -166,6 +166,8 @@ def test_the_same_command_in_another_pod_is_not_the_act() -> None:
         (("sh", "-c", "x" * 5000), "-c " + "x" * 4000, True),
         (("sh", "-c", "x" * 5000), "-c " + "y" * 4000, False),
         (("sh", "-c", "xx"), "-c x", False),
+        (("sh", "x" * 500), "x" * 201, True),
+        (("sh", "x" * 500), "x" * 200, False),
     ],
 )
 def test_arguments_are_compared_as_an_agent_writes_them(argv: tuple[str, ...], told: str, *, same: bool) -> None:
