@@ -3,9 +3,10 @@
     make mutate                     all of it, about an hour of one core
     make mutate MODULES=question    one module; several with commas
 
-mutmut leaves properties alone, and half of what a suite asks is one. So a copy is made of the checkout in which
-each property is a plain method that is made a property on the next line, and mutmut runs there. It prints each change
-that no test noticed, and ends with 1 where fewer than 95 of 100 were noticed.
+mutmut leaves what is decorated alone, and half of what a suite asks is a property. So a copy is made of the checkout
+in which each property is a plain method that is made a property on the next line, and nothing is cached, and mutmut
+runs there. Expectations are made where a test's module is loaded, so each change has it loaded anew. What no test
+noticed is printed, and the exit code is 1 where fewer than 95 of 100 changes were noticed.
 """
 
 from __future__ import annotations
@@ -27,14 +28,24 @@ ROOT = Path(__file__).resolve().parents[1]
 COPY = ROOT / "build/mutation"
 #: Of a hundred changes so many must be noticed.
 WANTED = 95
-#: What makes a method a value.
-_LIFTED = ("property", "cached_property")
+#: What makes a method a value, and what makes a function be called once.
+_LIFTED, _DROPPED = ("property", "cached_property"), ("cache",)
+#: mutmut asks the tests again and again in one process, with all that they made when they were loaded.
+_LOAD_ANEW = """
+
+
+def pytest_configure():
+    import sys
+
+    for name in [name for name in sys.modules if name.startswith("tests.")]:
+        del sys.modules[name]
+"""
 #: mutmut's words for a change that its tests passed, and for one that no test came by.
 _SURVIVED, _NO_TEST = 0, 33
 
 
 class Lift(libcst.CSTTransformer):
-    """Writes `@property` above a method as `name = property(name)` below it."""
+    """Writes `@property` above a method as `name = property(name)` below it, and leaves `@cache` out."""
 
     def leave_FunctionDef(  # noqa: N802 - libcst's name
         self, original_node: libcst.FunctionDef, updated_node: libcst.FunctionDef
@@ -44,8 +55,10 @@ class Lift(libcst.CSTTransformer):
         if len(updated_node.decorators) != 1:
             return updated_node
         made = updated_node.decorators[0].decorator
-        if not isinstance(made, libcst.Name) or made.value not in _LIFTED:
+        if not isinstance(made, libcst.Name) or made.value not in {*_LIFTED, *_DROPPED}:
             return updated_node
+        if made.value in _DROPPED:
+            return updated_node.with_changes(decorators=[])
         name = updated_node.name.value
         below = libcst.parse_statement(f"{name} = {made.value}({name})\n")
         return libcst.FlattenSentinel([updated_node.with_changes(decorators=[]), below])
@@ -63,6 +76,8 @@ def prepare(modules: list[str]) -> None:
         else:
             COPY.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, COPY / name)
+    with (COPY / "conftest.py").open("a") as conftest:
+        conftest.write(_LOAD_ANEW)
     for name in modules:
         path = COPY / f"tetraproof/{name}.py"
         path.write_text(libcst.parse_module(path.read_text()).visit(Lift()).code)
