@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -63,7 +64,8 @@ _BACKLOG_EVENTS = 100
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 
 
-def samples(text: str) -> dict[Sample, float]:
+@lru_cache(maxsize=32)  # one reading is asked for losses, for what it lacks and for a policy's events
+def samples(text: str) -> Mapping[Sample, float]:
     """All samples of a Prometheus exposition, by family (without `_total`) and labels. Raises `RecordingError`."""
     told: dict[Sample, float] = {}
     try:
