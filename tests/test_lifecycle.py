@@ -28,7 +28,7 @@ from tests.builders import (
     started,
 )
 from tetraproof.event import Event, Exit, Process, parse
-from tetraproof.lifecycle import exit_code, exit_of, faults, is_program, unread_end
+from tetraproof.lifecycle import exit_code, exit_of, faults, is_program, stray_of, unread_end
 from tetraproof.observation import Observed
 from tetraproof.recording import Recording, open_recording
 from tetraproof.targets.replay import Replay
@@ -37,6 +37,7 @@ from tetraproof.timeline import Performed
 ACT = performed("bash", "-c", "x")
 SHELL = started(100, BASH, "-c x")
 CHILD = child(SHELL, 101, CAT, "/tmp/a")
+NGINX = started(7, "/usr/sbin/nginx", pod="default/nginx")
 SUBSHELL = fork(SHELL, 102)
 TAIL = child(SUBSHELL, 103, "/usr/bin/tail")
 STAT = in_place(SHELL, "/usr/bin/stat", "/tmp/a")
@@ -401,6 +402,44 @@ def test_an_end_that_was_told_and_cannot_be_read_is_told_so(made: Event, why: st
     assert unread_end(line) == why
     readable = made.kind == "exit" and not why
     assert (exit_of(line) is not None) is readable
+
+
+def nobodys(made: Event) -> Event:
+    """The event without its process."""
+    value = made.json()
+    (kind,) = (name for name in value if name.startswith("process_"))
+    del value[kind]["process"]
+    again = parse(json.dumps(value).encode())
+    assert isinstance(again, Event)
+    return again
+
+
+def test_an_event_of_nobody_known_leaves_the_end_open() -> None:
+    """It may be the act's own end, whichever was told beside it."""
+    stray = nobodys(exits(SHELL, signal="SIGKILL"))
+    (line,) = lines_of([ACT], [execs(SHELL), stray])
+    assert stray_of(line) == "of one exit event nobody can tell whose it is"
+    assert unread_end(line) == "of one exit event nobody can tell whose it is"
+    (line,) = lines_of([ACT], [execs(SHELL), exits(SHELL)])
+    assert (stray_of(line), unread_end(line)) == ("", "")
+
+
+def test_an_event_of_the_act_without_a_node_is_as_good_as_nobodys() -> None:
+    """Its node's stream is not proven by it; a bystander's is no matter of this act."""
+    (line,) = lines_of([ACT], [execs(SHELL), hooked(NGINX, action="POST"), exits(SHELL)])
+    for at, stray in ((0, "of one exec event nobody can tell whose it is"), (1, "")):
+        entry = line.whole[at]
+        nowhere = replace(entry, event=msgspec.structs.replace(entry.event, node=""))
+        changed = replace(line, whole=(*line.whole[:at], nowhere, *line.whole[at + 1 :]))
+        assert stray_of(changed) == stray
+
+
+def test_an_act_whose_process_is_not_known_has_no_end_that_is() -> None:
+    """Its events are its own by their descent, and which of them is of its own process nobody knows."""
+    (line,) = lines_of([ACT], [execs(SHELL), exits(SHELL)])
+    assert unread_end(replace(line, root=None)) == "which process is its own cannot be read"
+    (refused,) = lines_of([REFUSED_ACT], [])
+    assert unread_end(refused) == ""
 
 
 # what was recorded

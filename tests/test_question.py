@@ -628,3 +628,14 @@ def test_why_an_end_cannot_be_read_is_told() -> None:
     for question in (lambda run: run.it.killed, lambda run: run.it.exited(137)):
         assert judged(run, question).reason == "status of an exit event cannot be read"
     assert judged(run, lambda run: run.it.told).reason == "status of its exit event cannot be read"
+
+
+def test_an_event_of_nobody_known_leaves_what_is_told_wrongly_undecided() -> None:
+    """It may be the one that is missing; where nothing is wrong it changes nothing."""
+    value = OPENED.json()
+    del value["process_kprobe"]["process"]
+    stray = parse(json.dumps(value).encode())
+    assert isinstance(stray, Event)
+    judgement = judged(seen([execs(SHELL), stray]), lambda run: run.it.told)
+    assert (judgement.verdict, judgement.reason) == (I, "of one kprobe event nobody can tell whose it is")
+    assert verdict(seen([execs(SHELL), stray, exits(SHELL)]), lambda run: run.it.told) is C

@@ -609,3 +609,24 @@ def test_a_node_without_a_name_is_told_as_such() -> None:
     assert line.open == "the stream of node ? was not heard before the acts began"
     (line,) = timelines(nowhere, [of_node(one, "") for one in events], {"": Node("")})[1:-1]
     assert line.open == "an event of the stream names no node, so nobody can say whose it is"
+
+
+def test_what_came_just_before_an_act_may_be_its_own() -> None:
+    """Its first events may be those that nobody can tell; what came before the act before it is that one's."""
+    first, early = (nobodys(hooked(NGINX, file=f"/tmp/{name}", at=2.0)) for name in "xy")
+    bystander = hooked(NGINX, file="/tmp/z", at=2.0)
+    events = [execs(ONE, 1.0), first, exits(ONE, at=1.5), bystander, early, execs(TWO, 3.0), exits(TWO, at=4.0)]
+    one, two = lines_of([FIRST, SECOND], events)
+    assert [entry.event for entry in one.whole if entry.stray] == [first, early]
+    assert [entry.event for entry in two.whole if entry.stray] == [early]
+    assert two.possible == (early, *two.own)
+    assert bystander not in two.bystanders
+
+
+def test_before_the_first_act_the_start_sentinel_is_the_bound() -> None:
+    """What came before it is of nobody here."""
+    start, end = sentinel(START), sentinel(END)
+    before, early = (nobodys(hooked(NGINX, file=f"/tmp/{name}")) for name in "xy")
+    stream = [before, *of_sentinel(start, 1), early, *whole(ONE), *of_sentinel(end, 9999, 900.0)]
+    line = timelines([start, FIRST, end], stream, {NODE: Node(NODE)})[1]
+    assert [entry.event for entry in line.whole if entry.stray] == [early]
