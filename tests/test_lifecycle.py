@@ -442,6 +442,18 @@ def test_an_act_whose_process_is_not_known_has_no_end_that_is() -> None:
     assert unread_end(refused) == ""
 
 
+def test_an_exec_that_cannot_be_read_is_no_other_beginning() -> None:
+    """With what the act began is then not known; an odd event of a child says nothing of that."""
+    odd = told(execs(SHELL), uid=[])
+    every = found(ACT, [odd, execs(CHILD), exits(CHILD), exits(SHELL)])
+    assert not [text for text, _ in every if "does not begin" in text]
+    late = found(ACT, [hooked(SHELL, action="POST"), execs(SHELL), told(execs(CHILD), uid=[]), exits(SHELL)])
+    assert ("it does not begin with the exec of bash", False) in late
+    odd_hook = told(hooked(SHELL, action="POST"), uid=[])
+    late = found(ACT, [odd_hook, hooked(SHELL, action="POST"), execs(SHELL), exits(SHELL)])
+    assert ("it does not begin with the exec of bash", False) in late
+
+
 # what was recorded
 
 

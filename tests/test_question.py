@@ -639,3 +639,84 @@ def test_an_event_of_nobody_known_leaves_what_is_told_wrongly_undecided() -> Non
     judgement = judged(seen([execs(SHELL), stray]), lambda run: run.it.told)
     assert (judgement.verdict, judgement.reason) == (I, "of one kprobe event nobody can tell whose it is")
     assert verdict(seen([execs(SHELL), stray, exits(SHELL)]), lambda run: run.it.told) is C
+
+
+def without_process(event: Event) -> Event:
+    """The event of a hook, without its process."""
+    value = event.json()
+    del value["process_kprobe"]["process"]
+    made = parse(json.dumps(value).encode())
+    assert isinstance(made, Event)
+    return made
+
+
+MAY_BE = "of an event nobody can tell whether it is of this act and policy"
+
+
+@pytest.mark.parametrize(
+    ("events", "question", "expected", "reason"),
+    [
+        ([execs(SHELL), without_process(OPENED), exits(SHELL)], lambda it: Kprobe() not in it.timeline, I, MAY_BE),
+        ([execs(SHELL), without_process(OPENED), exits(SHELL)], lambda it: Kprobe() in it.timeline, I, MAY_BE),
+        ([execs(SHELL), without_process(OPENED), exits(SHELL)], lambda it: Kprobe() in it.surroundings, I, MAY_BE),
+        ([execs(SHELL), without_process(OPENED), exits(SHELL)], lambda it: Exec() in it.timeline, C, ""),
+        # the act's own process is not known, and an event may be its own: so may be all that descends from it
+        (
+            [without_process(OPENED)],
+            lambda it: Exec() not in it.timeline,
+            I,
+            "of one kprobe event nobody can tell whose it is",
+        ),
+        ([without_process(OPENED)], lambda it: Exec() not in it.surroundings, C, ""),
+        ([], lambda it: Exec() not in it.timeline, C, ""),
+        ([without_process(OPENED)], lambda it: it.told, I, "of one kprobe event nobody can tell whose it is"),
+    ],
+)
+def test_an_event_of_nobody_known_may_be_of_either_side(
+    events: list[Event], question: Callable[[Any], bool], expected: Verdict, reason: str
+) -> None:
+    """Where that would turn the answer, there is none."""
+    judgement = judged(seen(events), lambda run: question(run.it))
+    assert (judgement.verdict, judgement.reason) == (expected, reason)
+
+
+def test_a_side_is_named_also_where_nobody_recorded_the_act() -> None:
+    """By the act's name in the suite."""
+    lack = Unknown(Verdict.UNRECORDED, "act it was not recorded")
+    run = seen(WELL)
+    run = Run(replace(run.observed, acts={"it": lack}), run.declared)
+    for question, about in (
+        (lambda run: Exec() in run.it.timeline, "own"),
+        (lambda run: Exec() in run.it.surroundings, "bystanders"),
+        (lambda run: run.it.printed("a"), "printed"),
+        (lambda run: run.it.killed, "outcome"),
+        (lambda run: run.it.told, "own"),
+    ):
+        assert judged(run, question).asked[-1].about == about
+
+
+def test_a_refuted_expectation_is_told_with_the_acts_name_and_the_policys_events() -> None:
+    """What another policy told is no nearest miss."""
+    events = [execs(SHELL), hooked(SHELL, policy="another", file="/tmp/x"), OPENED, exits(SHELL)]
+    judgement = judged(seen(events, applied="guard"), lambda run: Kprobe(file="/tmp/x") in run.it.timeline)
+    assert judgement.asked[-1].act == "it"
+    lines = judgement.reason.splitlines()
+    assert "▸ act it " in judgement.reason
+    (nearest,) = [line for line in lines if "≈" in line]
+    assert "/tmp/guarded" in nearest
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "otherwise"),
+    [
+        (lambda run: run.it.killed, {"stderr": "it was read\n"}, "was not killed before something got out"),
+        (lambda run: run.it.killed, {"stdout": "page"}, "was not killed before something got out"),
+        (lambda run: run.it.killed, {}, "was not killed"),
+        (lambda run: run.it.denied, {"stderr": "it was read\n"}, "was not denied"),
+        (lambda run: run.it.denied, {"stdout": "page", "stderr": EPERM}, "was not denied before something got out"),
+    ],
+)
+def test_what_was_not_stopped_in_time_is_told_so(question: Question, said: dict[str, str], otherwise: str) -> None:
+    """What got out got out on either stream; a refusal says so on standard error, which is nothing that got out."""
+    reason = judged(seen(FAILED, 1, **said), question).reason
+    assert reason.startswith(f"made: act it {otherwise}: ")

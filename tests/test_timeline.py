@@ -429,6 +429,8 @@ PROBE = {"namespace": "other", "name": "probe"}
         (nobodys(BY_NGINX, exec_id=[], pod=None), True),
         (nobodys(BY_NGINX, exec_id=[], pod=PROBE), True),
         (nobodys(BY_NGINX, exec_id=[]), False),
+        # what nobody can read of it is its pod, so it may have been the act's
+        (nobodys(BY_NGINX, pod=7), True),
         # its parent is what nobody can read: it may descend from the act
         (nobodys(BY_NGINX, parent_exec_id=[], pod=None), True),
         (nobodys(BY_NGINX, parent_exec_id=[], pod=PROBE), True),
