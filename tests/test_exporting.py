@@ -30,7 +30,10 @@ ALL = '{"event_set":["PROCESS_EXEC", "PROCESS_EXIT"]}'
         ({"export-allowlist": ALL}, [], MISSING, ""),
         ({"export-allowlist": '{"event_set":["PROCESS_EXEC"]}'}, [], MISSING, "export-allowlist"),
         ({"export-allowlist": '{"event_set":["PROCESS_EXEC"]}'}, [], MORE, ""),
-        ({"export-allowlist": '{"namespace":["a"]}'}, [], MISSING, ""),
+        ({"export-allowlist": '{"namespace":["a"]}'}, [], MISSING, "export-allowlist"),
+        ({"export-allowlist": '{"namespace":["other"]}'}, [], MISSING, ""),
+        ({"export-denylist": '{"namespace":["", "other"]}'}, [], MISSING, "export-denylist"),
+        ({"export-denylist": '{"namespace":["", "kube-system"]}'}, [], MISSING, ""),
         ({"export-allowlist": "[]"}, [], MISSING, ""),
         ({"export-allowlist": "nonsense"}, [], MISSING, ""),
         # what explains a difference explains none where there is none

@@ -616,8 +616,14 @@ def test_masked_is_masked_everywhere(arguments: str, line: str, expected: Verdic
     masked = started(100, BASH, arguments.replace("x", "x-secret"))
     stranger = hooked(NGINX, file="/tmp/x-secret" if line else "/tmp/y", action="POST")
     act = shell("x-secret")
-    run = run_of({"it": (act, performed(*act.argv))}, [execs(masked), stranger, exits(masked)])
+    events = [execs(masked), stranger, exits(masked)]
+    run = run_of({"it": (act, performed(*act.argv))}, events, export=())
     assert verdict(run, lambda run: run.it.masked("x-secret")) is expected
+    # nobody kept the export, or no event of the act was heard
+    unkept = run_of({"it": (act, performed(*act.argv))}, events)
+    assert verdict(unkept, lambda run: run.it.masked("x-secret")) is (Verdict.UNRECORDED if expected is C else V)
+    silent = run_of({"it": (act, performed(*act.argv))}, [], export=())
+    assert verdict(silent, lambda run: run.it.masked("x-secret")) is I
     with pytest.raises(UsageError, match="no argument"):
         _ = run.it.masked("another")
 

@@ -140,7 +140,7 @@ def judge(body: Callable[[], object]) -> Judgement:
     worst = min(unknowns, key=lambda asked: asked.answer.verdict)  # type: ignore[union-attr]
     answer = worst.answer
     assert isinstance(answer, Unknown)
-    rest = tuple(asked for asked in ways[0].asked if asked is not worst)
+    rest = tuple(asked for asked in ways[0].asked if asked.key != worst.key)
     return Judgement(answer.verdict, answer.reason, (*rest, worst))
 
 

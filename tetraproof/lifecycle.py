@@ -157,7 +157,8 @@ def _shown(event: Event, name: str) -> str | None:
     if name == "container":
         return _short(_container(event)) or None
     value = getattr(event.process, name)
-    return None if value is None else str(value)
+    # where the agent could not tell the folder it writes none
+    return None if value is None or (name == "cwd" and not value) else str(value)
 
 
 def _unordered(events: Sequence[Event]) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -217,9 +218,7 @@ class ActRun:
             raise UsageError(
                 f"Act {self.name} has no argument that holds {secret!r}.", remedy="name a part of its argv"
             )
-        return self._ask(
-            f"masks {secret!r}", f"does not mask {secret!r}", lambda _: self._masks(secret.encode()), about="own"
-        )
+        return self._ask(f"masks {secret!r}", f"does not mask {secret!r}", lambda _: self._masks(secret), about="own")
 
     @property
     def told(self) -> bool:
@@ -296,18 +295,19 @@ class ActRun:
         found = [*self._told_against(), *enforcement.failed(done.timeline.own)]
         return "; ".join([explanation.how_it_ended(done.performed, done.timeline), *(one.text for one in found)])
 
-    def _masks(self, secret: bytes) -> bool | Unknown:
+    def _masks(self, secret: str) -> bool | Unknown:
         observed = self._observed
-        if isinstance(observed.export, Unknown):
-            exported: tuple[Event, ...] = ()
-        else:
-            exported = observed.export
-        if any(secret in event.line for event in (*observed.stream, *exported)):
+        written = {secret.encode(), json.dumps(secret)[1:-1].encode()}
+        exported = () if isinstance(observed.export, Unknown) else observed.export
+        if any(one in event.line for event in (*observed.stream, *exported) for one in written):
             return False
-        shown = any(MASK in event.process.arguments for event in self._known.timeline.own)
-        if not shown:
+        own = self._known.timeline.own
+        if not own:
+            return Unknown(Verdict.INCONCLUSIVE, f"no event of act {self.name} was heard")
+        if not any(MASK in event.process.arguments for event in own):
             return self._unheard(otherwise=False)
-        return self._unheard(otherwise=True)
+        heard = self._unheard(otherwise=True)
+        return observed.export if heard is True and isinstance(observed.export, Unknown) else heard
 
     def _unheard(self, *, otherwise: bool) -> bool | Unknown:
         why = self._known.timeline.open
@@ -360,9 +360,7 @@ class Sought:
         # of an act that perhaps never ran, nothing that is missing is missed
         unheard = done.performed.outcome.unknown
         unheard = unheard or (done.timeline.open if self._side == "own" else done.timeline.around)
-        answer, found = self._answer(expectation, done.timeline, unheard)
-        applied = act._observed.applied  # noqa: SLF001
-        events = [event for event in getattr(done.timeline, self._side) if of_policy(event, applied)]
+        answer, found, events = self._answer(expectation, done.timeline, unheard)
 
         def tell() -> str:
             seen = "seen, where none should be: " if found.met else ""
@@ -371,8 +369,13 @@ class Sought:
 
         return ask(act.name, question, answer, tell, self._side)
 
-    def _answer(self, expectation: Expectation, timeline: Timeline, unheard: str) -> tuple[bool | Unknown, Found]:
-        """The answer by what is certainly of this side and of the policy; undecided where what may be would turn it."""
+    def _answer(
+        self, expectation: Expectation, timeline: Timeline, unheard: str
+    ) -> tuple[bool | Unknown, Found, list[Event]]:
+        """The answer by what is certainly of this side and of the policy; undecided where what may be would turn it.
+
+        With what was found, and the events that it was looked for in.
+        """
         applied = self._act._observed.applied  # noqa: SLF001
         side: Sequence[Event] = getattr(timeline, self._side)
         around = timeline.possible if self._side == "own" else side
@@ -382,17 +385,17 @@ class Sought:
         found = expectation.find(certain, closed=not unheard)
         if self._side == "own" and timeline.root is None and (stray := stray_of(timeline)):
             # what descends from it is then not known for its own either
-            return Unknown(Verdict.INCONCLUSIVE, stray), found
+            return Unknown(Verdict.INCONCLUSIVE, stray), found, certain
         if found.doubt is not None:
-            return self._doubted(found.doubt, found.text, unheard), found
+            return self._doubted(found.doubt, found.text, unheard), found, certain
         if found.met is None:
-            return Unknown(Verdict.INCONCLUSIVE, unheard), found
+            return Unknown(Verdict.INCONCLUSIVE, unheard), found, certain
         if len(possible) > len(certain):
             other = expectation.find(possible, closed=not unheard)
             if other.met is not found.met or other.doubt is not None:
                 reason = "of an event nobody can tell whether it is of this act and policy"
-                return Unknown(Verdict.INCONCLUSIVE, reason), found
-        return found.met, found
+                return Unknown(Verdict.INCONCLUSIVE, reason), found, certain
+        return found.met, found, certain
 
     def _doubted(self, doubt: Doubt, text: str, unheard: str) -> bool | Unknown:
         """What the agent's settings make of a doubt."""

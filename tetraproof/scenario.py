@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 from tetraproof import exporting, hooked
@@ -36,7 +36,7 @@ class Run:
 
     def __post_init__(self) -> None:
         for act in self.declared:
-            if hasattr(type(self), act.name):
+            if hasattr(type(self), act.name) or act.name in {one.name for one in fields(self)}:
                 raise UsageError(f"An act cannot be called {act.name}: a run has a word of its own by that name.")
 
     def __getattr__(self, name: str) -> ActRun:
