@@ -295,14 +295,9 @@ def scalar(argument: Argument) -> Any:
     return value
 
 
-@cache
-def _form_names() -> tuple[str, ...]:
-    return FORMS
-
-
 def form_of(argument: Argument) -> str:
     """The name of the field that an argument sets; nothing where it sets none that is known here."""
-    return next((form for form in _form_names() if getattr(argument, form) is not None), "")
+    return next((form for form in FORMS if getattr(argument, form) is not None), "")
 
 
 def _doubt_of(arguments: tuple[Argument | None, ...]) -> str:
