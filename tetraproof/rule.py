@@ -6,7 +6,6 @@ it says, and looks at what the promises asked rather than at what became of them
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from tetraproof.binding import within
 from tetraproof.claim import Judged
 from tetraproof.damage import Damage
 from tetraproof.observation import Done
+from tetraproof.requirement import demanded_mode
 from tetraproof.scenario import Run
 from tetraproof.verdict import Verdict
 
@@ -22,7 +22,6 @@ from tetraproof.verdict import Verdict
 TOLD = "is told whole"
 #: How a question about the export log begins, and one about the agents' counters.
 EXPORTED, COUNTED = "export tells", "count"
-_ENFORCING = ("Sigkill", "Signal", "Override", "NotifyEnforcer", "Set")
 
 
 @dataclass(frozen=True)
@@ -151,8 +150,7 @@ def _asked_in_part(damage: Damage, before: Before) -> bool:
 
 def _only_watches(damage: Damage, before: Before) -> bool:
     policy = before.run.observed.policy
-    actions = json.dumps(policy.spec) if policy else ""
-    watches = not any(f'"{action}"' in actions for action in _ENFORCING)
+    watches = policy is None or not demanded_mode(policy)
     if damage.kind == "policy in another mode":
         return watches
     return watches and damage.kind.startswith("what is shown") and not before.asks_what_is_printed(damage.act)

@@ -195,11 +195,10 @@ class Replay:
         known = {node.name: node for node in self.recording.index.nodes}
         heard = [node for node in self._spoken_of(record) if not record.nodes or node.name in acted]
         spoken_of = {node.name for node in self._spoken_of(record)}
-        strangers = {
-            name: Node(name, lost=f"{name or 'a node without a name'} is none of the {whose} nodes")
-            for name in sorted(acted - spoken_of)
-            for whose in ("scenario's" if name in known else "recording's",)
-        }
+        strangers = {}
+        for name in sorted(acted - spoken_of):
+            whose = "scenario's" if name in known else "recording's"
+            strangers[name] = Node(name, lost=f"{name or 'a node without a name'} is none of the {whose} nodes")
         return strangers | {node.name: Node(node.name, rings_to_hear(node, settings), lost) for node in heard}
 
     def _metrics(self, scenario: str) -> tuple[str, str]:
