@@ -143,7 +143,7 @@ mutate: $(VENV)/mutate ## change the judging code in every place, and see that i
 
 types: $(VENV)/check ## make the types of events anew from Tetragon's protobuf (PROTO= a checkout's api/v1, VERSION=)
 	$(BIN)/python tools/api_types.py "$(PROTO)" "$(VERSION)"
-	$(BIN)/ruff format tetraproof/api.py
+	$(BIN)/ruff format tetraproof/events/api.py
 
 bench: $(VENV)/check ## how fast events are parsed and matched (benchmarks/README.md)
 	$(BIN)/python benchmarks/parse_events.py

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import orjson
 
-from tetraproof.event import Event, Kprobe
-from tetraproof.stream import events, matching, read
+from tetraproof.events.event import Event, Kprobe
+from tetraproof.events.stream import events, matching, read
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 MEGABYTE = 1_000_000

@@ -16,15 +16,15 @@ from typing import Any
 
 import msgspec
 
-from tetraproof.act import Act, Outcome
-from tetraproof.capability import PolicyState
-from tetraproof.event import Event, parse
-from tetraproof.observation import Done, Observed
-from tetraproof.policy import Policy
-from tetraproof.policy import parse as parse_policy
-from tetraproof.recording import INDEX, Recording, from_files, sealed
-from tetraproof.scenario import Run
-from tetraproof.timeline import END, START, Node, Performed, Timeline, timelines
+from tetraproof.events.event import Event, parse
+from tetraproof.judging.scenario import Run
+from tetraproof.observing.act import Act, Outcome
+from tetraproof.observing.observation import Done, Observed
+from tetraproof.observing.timeline import END, START, Node, Performed, Timeline, timelines
+from tetraproof.policies.capability import PolicyState
+from tetraproof.policies.policy import Policy
+from tetraproof.policies.policy import parse as parse_policy
+from tetraproof.recordings.recording import INDEX, Recording, from_files, sealed
 
 Json = dict[str, Any]
 

@@ -24,18 +24,18 @@ import yaml
 
 from tests.api_server import CONTEXT, SERVICES, ApiServer, Exec, Kind, Play, never
 from tests.builders import BASH, NEWEST, NODE, ROOT, Json, execs, exits, hooked, started
-from tetraproof import kubeconfig
-from tetraproof.act import Act, Acts, prepare, shell
-from tetraproof.cluster import Cluster
 from tetraproof.deadline import Deadlines
-from tetraproof.event import Event
-from tetraproof.policy import Policy
-from tetraproof.policy import parse as parse_policy
+from tetraproof.events.event import Event
+from tetraproof.kubernetes import kubeconfig
+from tetraproof.kubernetes.cluster import Cluster
+from tetraproof.observing.act import Act, Acts, prepare, shell
+from tetraproof.policies.policy import Policy
+from tetraproof.policies.policy import parse as parse_policy
 from tetraproof.progress import silent
-from tetraproof.targets.cluster import open_cluster
-from tetraproof.targets.kubernetes import Kubernetes
 from tetraproof.targets.live import Live
+from tetraproof.targets.pods import Kubernetes
 from tetraproof.targets.preparation import Plan
+from tetraproof.targets.running import open_cluster
 from tetraproof.waiting import until
 
 SECOND = "second-node"
@@ -394,7 +394,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between two questions are short, as everything here is quick."""
     sleep = time.sleep
     monkeypatch.setattr("time.sleep", lambda seconds: sleep(min(seconds, 0.005)))
-    monkeypatch.setattr("tetraproof.execution._LOOK", 0.02)
+    monkeypatch.setattr("tetraproof.kubernetes.execution._LOOK", 0.02)
 
 
 def cluster_of(api: ApiServer, folder: Path, **deadlines: float) -> Cluster:

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from tetraproof import gap
-from tetraproof.gap import Beat, Continuity, Happening, Pulse
+from tetraproof.observing import gap
+from tetraproof.observing.gap import Beat, Continuity, Happening, Pulse
 
 K, OK, OTHER, NONE = 137, 0, 7, None
 

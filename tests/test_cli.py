@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import NEWEST, ROOT, read_tree, write_tree
-from tests.test_result import WHOLE
+from tests.report.test_result import WHOLE
 from tetraproof.cli import main
-from tetraproof.recording import EXPECTED, write
-from tetraproof.result import FILE, encode
+from tetraproof.recordings.recording import EXPECTED, write
+from tetraproof.report.result import FILE, encode
 
 STREAM = NEWEST / "scenarios/block-fd-install/events.jsonl"
 COMPACT = (NEWEST / "scenarios/block-fd-install/events.compact.txt").read_text(encoding="utf-8").splitlines()

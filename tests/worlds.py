@@ -12,13 +12,13 @@ from typing import Any
 from fixtures.suite import test_applying_is_loading as applying_is_loading
 from fixtures.suite import test_every_act_is_told as every_act_is_told
 from tests.builders import MANIFESTS, NEWEST
-from tetraproof.act import Act
-from tetraproof.claim import Claim
-from tetraproof.damage import Apply, Json, Scene, body_of, in_body, together
-from tetraproof.observation import Done
-from tetraproof.policy import Policy, load
-from tetraproof.recording import from_files, open_recording, sealed
-from tetraproof.scenario import Run
+from tetraproof.judging.claim import Claim
+from tetraproof.judging.scenario import Run
+from tetraproof.observing.act import Act
+from tetraproof.observing.observation import Done
+from tetraproof.policies.policy import Policy, load
+from tetraproof.proving.damage import Apply, Json, Scene, body_of, in_body, together
+from tetraproof.recordings.recording import from_files, open_recording, sealed
 from tetraproof.targets.replay import Replay
 
 Change = Callable[[Scene], Apply]

@@ -17,25 +17,26 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import tetraproof
-from tetraproof import kubeconfig, leftovers, tool
-from tetraproof.cluster import Cluster
-from tetraproof.compact import below, compact
-from tetraproof.conversion import Choice, convert
 from tetraproof.deadline import Deadlines
-from tetraproof.dialect import told_as
 from tetraproof.errors import TetraproofError, UsageError
-from tetraproof.event import Event, Malformed
-from tetraproof.explanation import what_happened
-from tetraproof.helm import Helm
-from tetraproof.recording import INDEX, open_recording, write
-from tetraproof.remark import Remarks
+from tetraproof.events.event import Event, Malformed
+from tetraproof.events.remark import Remarks
+from tetraproof.events.selection import Selection, listed
+from tetraproof.events.stream import read
+from tetraproof.judging.explanation import what_happened
+from tetraproof.kubernetes import kubeconfig, leftovers
+from tetraproof.kubernetes.cluster import Cluster
+from tetraproof.kubernetes.helm import Helm
+from tetraproof.machines import tool
+from tetraproof.recordings.conversion import Choice, convert
+from tetraproof.recordings.recording import INDEX, open_recording, write
 from tetraproof.report.matrix import matrix, matrix_text
 from tetraproof.report.page import page
+from tetraproof.report.result import FILE, Result
+from tetraproof.report.result import read as read_result
 from tetraproof.report.summary import summary_text
-from tetraproof.result import FILE, Result
-from tetraproof.result import read as read_result
-from tetraproof.selection import Selection, listed
-from tetraproof.stream import read
+from tetraproof.tetra.compact import below, compact
+from tetraproof.tetra.dialect import told_as
 from tetraproof.text import safe
 
 WIDTH = 100

@@ -1,4 +1,4 @@
-"""Write `tetraproof/api.py`: the types of Tetragon's events, made from Tetragon's own protobuf definition.
+"""Write `tetraproof/events/api.py`: the types of Tetragon's events, made from Tetragon's own protobuf definition.
 
     make types PROTO=…/tetragon/api/v1 VERSION=1.8.0
 
@@ -74,7 +74,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("proto", type=Path, help="the folder that holds tetragon/events.proto")
     parser.add_argument("version", help="which definition that is")
-    parser.add_argument("--to", type=Path, default=Path(__file__).parents[1] / "tetraproof/api.py")
+    parser.add_argument("--to", type=Path, default=Path(__file__).parents[1] / "tetraproof/events/api.py")
     arguments = parser.parse_args()
     if not (arguments.proto / "tetragon/events.proto").is_file():
         print(

@@ -3,7 +3,7 @@
 from dirty_equals import FunctionCheck
 
 from fixtures import Acts, Exactly, Exec, Exit, InOrder, Kprobe, Pattern, Run, command, limit, policy, shell
-from tetraproof.binding import INTERNET, within
+from tetraproof.policies.binding import INTERNET, within
 
 pytestmark = policy("block-internet-egress")
 

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from tetraproof import guest as guests
-from tetraproof import kernel as kernels
-from tetraproof import rootfs, workload
-from tetraproof.act import Act, Outcome, command, shell, typed
-from tetraproof.binding import Bindings, fill
-from tetraproof.capability import kernel_options
-from tetraproof.container import Containers
 from tetraproof.deadline import Deadlines
-from tetraproof.guest import Guest
-from tetraproof.kernel import Kernel
-from tetraproof.machine import MachineLost
+from tetraproof.guests import guest as guests
+from tetraproof.guests import kernel as kernels
+from tetraproof.guests import rootfs, workload
+from tetraproof.guests.container import Containers
+from tetraproof.guests.guest import Guest
+from tetraproof.guests.kernel import Kernel
+from tetraproof.machines.machine import MachineLost
+from tetraproof.observing.act import Act, Outcome, command, shell, typed
+from tetraproof.policies.binding import Bindings, fill
+from tetraproof.policies.capability import kernel_options
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKED = os.environ.get("TETRAPROOF_KERNEL", "")

@@ -19,19 +19,19 @@ from typing import Any
 import pytest
 import yaml
 
-from tetraproof import agent as agents
-from tetraproof import bundle as bundles
-from tetraproof import guest as guests
-from tetraproof import kernel as kernels
-from tetraproof import rootfs, workload
-from tetraproof.agent import Agent
-from tetraproof.confinement import Scope, confined, why_not
-from tetraproof.container import Containers
 from tetraproof.deadline import Deadlines
-from tetraproof.guest import Guest
-from tetraproof.inventory import versions
-from tetraproof.machine import Completed
-from tetraproof.policy import Policy
+from tetraproof.guests import agent as agents
+from tetraproof.guests import bundle as bundles
+from tetraproof.guests import guest as guests
+from tetraproof.guests import kernel as kernels
+from tetraproof.guests import rootfs, workload
+from tetraproof.guests.agent import Agent
+from tetraproof.guests.container import Containers
+from tetraproof.guests.guest import Guest
+from tetraproof.machines.machine import Completed
+from tetraproof.observing.inventory import versions
+from tetraproof.policies.confinement import Scope, confined, why_not
+from tetraproof.policies.policy import Policy
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNEL = os.environ.get("TETRAPROOF_KERNEL", "")

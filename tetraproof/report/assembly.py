@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import yaml
 
-from tetraproof import gap
-from tetraproof.act import Act
 from tetraproof.answer import Unknown
-from tetraproof.capability import Capabilities
-from tetraproof.compact import compact
-from tetraproof.event import Event
-from tetraproof.explanation import what_happened
-from tetraproof.gap import Continuity, Pulse
-from tetraproof.observation import Done
-from tetraproof.requirement import requirements
-from tetraproof.result import (
+from tetraproof.events.event import Event
+from tetraproof.judging.explanation import what_happened
+from tetraproof.judging.scenario import Run
+from tetraproof.observing import gap
+from tetraproof.observing.act import Act
+from tetraproof.observing.gap import Continuity, Pulse
+from tetraproof.observing.observation import Done
+from tetraproof.observing.timeline import Timeline
+from tetraproof.policies.capability import Capabilities
+from tetraproof.policies.requirement import requirements
+from tetraproof.report.result import (
     ActResult,
     ClaimResult,
     ContinuityResult,
@@ -33,8 +34,7 @@ from tetraproof.result import (
     one_line,
     verdict_of,
 )
-from tetraproof.scenario import Run
-from tetraproof.timeline import Timeline
+from tetraproof.tetra.compact import compact
 from tetraproof.verdict import Verdict
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tetraproof.result import PolicyResult, Result, RunResult
+from tetraproof.report.result import PolicyResult, Result, RunResult
 from tetraproof.text import safe
 from tetraproof.verdict import Verdict
 

@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tetraproof.report import label
+from tetraproof.report.result import PolicyResult, Result
 from tetraproof.report.template import render
-from tetraproof.result import PolicyResult, Result
 from tetraproof.text import safe, shorten
 from tetraproof.verdict import Verdict
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tetraproof.report import label, pulse
+from tetraproof.report.drawing import SHAPES, Picture, picture
+from tetraproof.report.result import ActResult, ClaimResult, FindingResult, LimitResult, PolicyResult, Result
 from tetraproof.report.template import render
-from tetraproof.report.timeline import SHAPES, Picture, picture
-from tetraproof.result import ActResult, ClaimResult, FindingResult, LimitResult, PolicyResult, Result
 from tetraproof.text import command_line
 
 _PREPARE, _UNASKED = "prepare", "not asked for"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tetraproof.gap import ACTS_ENDED, ALLOWED, ENFORCED, UNKNOWN, VERSION
-from tetraproof.report.timeline import Tick, ticks
-from tetraproof.result import GapResult, HappeningResult, PulseResult
+from tetraproof.observing.gap import ACTS_ENDED, ALLOWED, ENFORCED, UNKNOWN, VERSION
+from tetraproof.report.drawing import Tick, ticks
+from tetraproof.report.result import GapResult, HappeningResult, PulseResult
 
 WIDTH, HEIGHT = 1000.0, 10
 #: A beat is drawn at least so wide, or it would not be seen.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len, set_cell_size
 
 from tetraproof.report import label
-from tetraproof.result import Result
+from tetraproof.report.result import Result
 from tetraproof.text import safe, shorten
 
 _LONGEST = 600

@@ -11,7 +11,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tetraproof.report import label, timeline
+from tetraproof.report import drawing, label
 from tetraproof.text import safe_block, shorten
 
 #: Of a longer text only the head is on the page; the whole is in verdicts.json.
@@ -65,8 +65,8 @@ def _environment() -> Environment:
         "pretty": lambda value: _content(_head(safe_block(pretty(value)), MOST_JSON)),
         "shares": label.shares,
         "known_verdict": label.known_verdict,
-        "shape": timeline.shape,
-        "cut": timeline.cut,
+        "shape": drawing.shape,
+        "cut": drawing.cut,
     }
     environment.globals |= {"meanings": label.MEANINGS, "not_judged": label.NOT_JUDGED}
     return environment

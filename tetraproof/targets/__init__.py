@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from tetraproof.act import Act
-from tetraproof.binding import Bindings
-from tetraproof.observation import Observed
-from tetraproof.policy import Policy
-from tetraproof.recording import Cell
+from tetraproof.observing.act import Act
+from tetraproof.observing.observation import Observed
+from tetraproof.policies.binding import Bindings
+from tetraproof.policies.policy import Policy
+from tetraproof.recordings.recording import Cell
 from tetraproof.verdict import Verdict
 
 

@@ -16,18 +16,18 @@ from threading import Event
 
 from kubernetes.client.exceptions import ApiException
 
-from tetraproof import gap
-from tetraproof.binding import Bindings
-from tetraproof.cluster import ClusterError
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
-from tetraproof.execution import Following, Place, reason
-from tetraproof.gap import Beat, Continuity, Happening, Pulse
-from tetraproof.helm import Chart, Helm, HelmError
-from tetraproof.policy import Policy
+from tetraproof.kubernetes.cluster import ClusterError
+from tetraproof.kubernetes.execution import Following, Place, reason
+from tetraproof.kubernetes.helm import Chart, Helm, HelmError
+from tetraproof.observing import gap
+from tetraproof.observing.gap import Beat, Continuity, Happening, Pulse
+from tetraproof.policies.binding import Bindings
+from tetraproof.policies.policy import Policy
 from tetraproof.progress import Tell
 from tetraproof.targets import Unanswerable
-from tetraproof.targets.kubernetes import Kubernetes
+from tetraproof.targets.pods import Kubernetes
 from tetraproof.targets.scene import manifest_of
 from tetraproof.targets.site import States
 from tetraproof.text import command_line

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from tetraproof import gap
-from tetraproof import policy as policies
-from tetraproof.capability import Capabilities, PolicyState, kernel_options, probed
-from tetraproof.gap import Continuity
-from tetraproof.observation import Observed
-from tetraproof.policy import Policy
-from tetraproof.recording import Recording, ScenarioRecord
+from tetraproof.observing import gap
+from tetraproof.observing.gap import Continuity
+from tetraproof.observing.observation import Observed
+from tetraproof.policies import policy as policies
+from tetraproof.policies.capability import Capabilities, PolicyState, kernel_options, probed
+from tetraproof.policies.policy import Policy
+from tetraproof.recordings.recording import Recording, ScenarioRecord
 
 
 def scenarios(recording: Recording, change: str, policy: Policy) -> list[str]:

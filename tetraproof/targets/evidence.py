@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from tetraproof.errors import TetraproofError
-from tetraproof.installation import AgentPod
-from tetraproof.redaction import redacted, redacted_text
-from tetraproof.targets.kubernetes import Kubernetes
+from tetraproof.kubernetes.installation import AgentPod
+from tetraproof.recordings.redaction import redacted, redacted_text
+from tetraproof.targets.pods import Kubernetes
 
 #: Of a log, so many seconds back.
 _LOG_SECONDS = 3600

@@ -15,23 +15,23 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from tetraproof.account import SENTINELS, Account
-from tetraproof.act import Act, Outcome, command
 from tetraproof.answer import Unknown
-from tetraproof.binding import Bindings, PodBinding, fill, unbound
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import AgentError, TetraproofError
-from tetraproof.loss import keep
-from tetraproof.machine import MachineLost
-from tetraproof.observation import Observed
-from tetraproof.policy import Policy, with_values
+from tetraproof.events.loss import keep
+from tetraproof.machines.machine import MachineLost
+from tetraproof.observing.act import Act, Outcome, command
+from tetraproof.observing.observation import Observed
+from tetraproof.observing.timeline import END, START
+from tetraproof.policies.binding import Bindings, PodBinding, fill, unbound
+from tetraproof.policies.policy import Policy, with_values
 from tetraproof.progress import Tell
-from tetraproof.recorder import Recorder, as_json
-from tetraproof.recording import ActRecord, Cell, Unanswered
+from tetraproof.recordings.recorder import Recorder, as_json
+from tetraproof.recordings.recording import ActRecord, Cell, Unanswered
 from tetraproof.targets import Unanswerable, state
 from tetraproof.targets.replay import Replay
 from tetraproof.targets.scene import Scene, manifest_of
 from tetraproof.targets.site import Site, States
-from tetraproof.timeline import END, START
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import Overdue, until
 

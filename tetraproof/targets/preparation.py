@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tetraproof import installation as installations
-from tetraproof import permission, ranges
-from tetraproof.cluster import Cluster, ClusterError
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError, UsageError
-from tetraproof.helm import NAMESPACE, Chart, Helm
-from tetraproof.installation import Installation
+from tetraproof.kubernetes import installation as installations
+from tetraproof.kubernetes import permission, ranges
+from tetraproof.kubernetes.cluster import Cluster, ClusterError
+from tetraproof.kubernetes.helm import NAMESPACE, Chart, Helm
+from tetraproof.kubernetes.installation import Installation
+from tetraproof.kubernetes.workspace import CRDS_MADE, MANAGED, RUN, Workspace
+from tetraproof.machines.tool import Tool
 from tetraproof.progress import Tell
-from tetraproof.tool import Tool
 from tetraproof.waiting import until
-from tetraproof.workspace import CRDS_MADE, MANAGED, RUN, Workspace
 
 _CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 

@@ -13,21 +13,22 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from tetraproof import inventory, loss
-from tetraproof import policy as policies
-from tetraproof.act import Act, Outcome
 from tetraproof.answer import Unknown
-from tetraproof.binding import Bindings, PodBinding, fill, match
-from tetraproof.capability import Capabilities, PolicyState, kernel_options, probed
-from tetraproof.event import Event, Malformed
-from tetraproof.observation import Done, Observed
-from tetraproof.policy import Likeness, Policy
-from tetraproof.recording import ActRecord, Cell, NodeRecord, Recording, ScenarioRecord, rings_to_hear
-from tetraproof.stream import in_pods, read
+from tetraproof.events import loss
+from tetraproof.events.event import Event, Malformed
+from tetraproof.events.stream import in_pods, read
+from tetraproof.observing import inventory
+from tetraproof.observing.act import Act, Outcome
+from tetraproof.observing.observation import Done, Observed
+from tetraproof.observing.timeline import Node, Performed, timelines
+from tetraproof.policies import policy as policies
+from tetraproof.policies.binding import Bindings, PodBinding, fill, match
+from tetraproof.policies.capability import Capabilities, PolicyState, kernel_options, probed
+from tetraproof.policies.policy import Likeness, Policy
+from tetraproof.recordings.recording import ActRecord, Cell, NodeRecord, Recording, ScenarioRecord, rings_to_hear
 from tetraproof.targets import Unanswerable
 from tetraproof.targets import change as changes
 from tetraproof.text import command_line, safe, shorten
-from tetraproof.timeline import Node, Performed, timelines
 from tetraproof.verdict import Verdict
 
 

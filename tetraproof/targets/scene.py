@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from tetraproof.binding import Bindings
 from tetraproof.errors import TetraproofError
-from tetraproof.policy import Policy
-from tetraproof.recorder import as_json
-from tetraproof.recording import ActRecord, ScenarioRecord, Unanswered
+from tetraproof.policies.binding import Bindings
+from tetraproof.policies.policy import Policy
+from tetraproof.recordings.recorder import as_json
+from tetraproof.recordings.recording import ActRecord, ScenarioRecord, Unanswered
 from tetraproof.verdict import Verdict
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from tetraproof.act import Act, Outcome
-from tetraproof.binding import Bindings, PodBinding
-from tetraproof.policy import Policy
+from tetraproof.observing.act import Act, Outcome
+from tetraproof.policies.binding import Bindings, PodBinding
+from tetraproof.policies.policy import Policy
 
 #: What each node's agent says of every policy, as `tetra tracingpolicy list -o json` has it.
 States = dict[str, list[dict[str, Any]]]

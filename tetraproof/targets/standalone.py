@@ -12,27 +12,35 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from tetraproof import agent as agents
-from tetraproof import guest as guests
 from tetraproof.account import SETTING_UP, Account
-from tetraproof.act import Act, Outcome
-from tetraproof.agent import Agent
-from tetraproof.binding import Bindings, PodBinding
-from tetraproof.compact import PLAIN
-from tetraproof.confinement import Scope, by_version, confined, not_applied, why_not, why_not_in, without_kubernetes
-from tetraproof.container import Containers
 from tetraproof.errors import AgentError, TetraproofError
-from tetraproof.event import Event, Kprobe, parse
-from tetraproof.identity import KIND, environment, identify
-from tetraproof.inventory import versions
-from tetraproof.machine import Background, Machine, MachineLost, ThisMachine
-from tetraproof.plan import Plan
-from tetraproof.policy import Policy
-from tetraproof.recorder import Recorder
-from tetraproof.recording import Index
-from tetraproof.stream import whole_lines
+from tetraproof.events.event import Event, Kprobe, parse
+from tetraproof.events.stream import whole_lines
+from tetraproof.guests import agent as agents
+from tetraproof.guests import guest as guests
+from tetraproof.guests.agent import Agent
+from tetraproof.guests.container import Containers
+from tetraproof.guests.identity import KIND, environment, identify
+from tetraproof.guests.plan import Plan
+from tetraproof.machines.machine import Background, Machine, MachineLost, ThisMachine
+from tetraproof.observing.act import Act, Outcome
+from tetraproof.observing.inventory import versions
+from tetraproof.policies.binding import Bindings, PodBinding
+from tetraproof.policies.confinement import (
+    Scope,
+    by_version,
+    confined,
+    not_applied,
+    why_not,
+    why_not_in,
+    without_kubernetes,
+)
+from tetraproof.policies.policy import Policy
+from tetraproof.recordings.recorder import Recorder
+from tetraproof.recordings.recording import Index
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.live import Live
+from tetraproof.tetra.compact import PLAIN
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import Overdue, until
 

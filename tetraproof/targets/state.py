@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tetraproof.policy import Policy
+from tetraproof.policies.policy import Policy
 
 _SETTLED = {"enabled", "load_error", "error", "disabled"}
 

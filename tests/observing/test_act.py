@@ -1,0 +1,115 @@
+"""Acts and outcomes: what is asked for, and what the one who asked saw."""
+
+from __future__ import annotations
+
+import pytest
+
+from tetraproof.errors import UsageError
+from tetraproof.observing.act import Act, Acts, Outcome, command, prepare, shell, typed
+
+LAST_WORD = "command terminated with exit code 137\n"
+REFUSED = (
+    'error: Internal error occurred: OCI runtime exec failed: exec failed: unable to start: "x": not found: unknown\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("act", "argv", "pod", "stdin", "tty"),
+    [
+        (command("cat", "/tmp/a"), ("cat", "/tmp/a"), "probe", None, False),
+        (command("cat", pod="nginx"), ("cat",), "nginx", None, False),
+        (shell("echo a > b"), ("bash", "-c", "echo a > b"), "probe", None, False),
+        (typed("a", "b"), ("bash",), "probe", "a\nb\n", False),
+        (typed("a", tty=True, pod="nginx"), ("bash",), "nginx", "a\n", True),
+    ],
+)
+def test_how_acts_are_declared(act: Act, argv: tuple[str, ...], pod: str, stdin: str | None, *, tty: bool) -> None:
+    """A program, a script, lines typed into a shell."""
+    assert (act.argv, act.pod, act.stdin, act.tty, act.prepare) == (argv, pod, stdin, tty, False)
+
+
+def test_acts_have_their_names_and_their_order() -> None:
+    """As the suite declares them; a prepare act stays what it is."""
+    acts = Acts(second=prepare(shell("a")), first=command("b"))
+    assert [(act.name, act.prepare) for act in acts] == [("second", True), ("first", False)]
+    assert len(acts) == 2
+    assert str(next(iter(acts))) == "bash -c a"
+
+
+def test_an_act_without_a_program_is_refused() -> None:
+    """In a sentence with an example."""
+    with pytest.raises(UsageError, match="needs a program") as refused:
+        command()
+    assert "command(" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("outcome", "refused", "text"),
+    [
+        (Outcome(0), False, "exit 0"),
+        (Outcome(137, stderr=LAST_WORD), False, "exit 137"),
+        (Outcome(126, stderr=REFUSED), True, "exit 126 (the runtime could not start it)"),
+        (
+            Outcome(127, stderr="exec /bin/x: no such file or directory\n"),
+            True,
+            "exit 127 (the runtime could not start it)",
+        ),
+        (Outcome(1, stderr=f"a\n{REFUSED}b\n"), True, "exit 1 (the runtime could not start it)"),
+        # a program may say such words and live
+        (Outcome(0, stderr=REFUSED), False, "exit 0"),
+        (Outcome(1, stdout=REFUSED), False, "exit 1"),
+        (Outcome(1, stderr="bash: exec: x: not found\n"), False, "exit 1"),
+        (Outcome(None, broken="the connection was cut"), False, "no outcome: the connection was cut"),
+    ],
+)
+def test_an_outcome_says_how_it_ended(outcome: Outcome, text: str, *, refused: bool) -> None:
+    """What the runtime could not start is told apart from what ended with an error."""
+    assert outcome.refused is refused
+    assert str(outcome) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "own"),
+    [
+        ("", ""),
+        ("a\n", "a\n"),
+        (LAST_WORD, ""),
+        (f"a\n{LAST_WORD}", "a\n"),
+        ("command terminated by me\n", "command terminated by me\n"),
+    ],
+)
+def test_kubectls_last_word_is_not_the_programs(written: str, own: str) -> None:
+    """A terminal mixes it into the output."""
+    outcome = Outcome(137, written, written)
+    assert (outcome.output, outcome.complaint) == (own, own)
+
+
+GONE = 'Error from server (NotFound): pods "probe" not found\n'
+LOST = "error: unable to upgrade connection: container not found\n"
+WRAPPED = "error: Internal error occurred: failed to exec in container: OCI runtime exec failed: exec: %s: unknown\n"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word"),
+    [
+        (Outcome(0), ""),
+        (Outcome(1), ""),
+        (Outcome(137, stderr=LAST_WORD), ""),
+        (Outcome(None, broken="the connection was cut"), "the connection was cut"),
+        # kubectl's own failures are no outcome of the act
+        (Outcome(1, stderr=GONE), 'pods "probe" not found'),
+        (Outcome(1, stderr=LOST), "container not found"),
+        (Outcome(1, stderr="Unable to connect to the server: EOF\n"), "Unable to connect"),
+        (Outcome(127, stderr=WRAPPED % "no such file or directory"), "no such file"),
+        # but a denial is one, however it is wrapped
+        (Outcome(126, stderr=WRAPPED % "operation not permitted"), ""),
+        (Outcome(1, stderr="exec /usr/bin/passwd: operation not permitted\n"), ""),
+        # and what went well went well
+        (Outcome(0, stderr=GONE), ""),
+        (Outcome(1, stdout=GONE), ""),
+    ],
+)
+def test_what_kubectl_could_not_ask_is_not_known(outcome: Outcome, word: str) -> None:
+    """A vanished pod or a broken connection is told apart from a program that failed."""
+    assert word in outcome.unknown
+    assert bool(outcome.unknown) == bool(word)

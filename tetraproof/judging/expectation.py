@@ -1,0 +1,400 @@
+"""What a timeline should hold: partial descriptions of events, and how they compose.
+
+    GUARDED = Kprobe("fd_install", file="/tmp/tetragon", action="SIGKILL")
+    assert GUARDED.by("/usr/bin/bash") in run.guarded.timeline
+    assert Kprobe("fd_install") not in run.bar.timeline
+    assert InOrder(Exec("/usr/bin/curl"), CONNECT, SENT, CLOSED) in run.curl.timeline
+    assert Exactly(1, CONNECT) in run.curl.timeline
+
+Only what is stated is compared, by `==`, so anything from dirty-equals stands for
+a value. What can be stated of a kind is its vocabulary (`tetraproof.judging.vocabulary`);
+anything else is refused at once. An event of which something stated could not be
+read neither matches nor differs: it may be the one, and while it may, nothing can
+be said. An expectation matches one event only once: overlapping ones are assigned
+to events so that as many as possible find theirs (`AllOf`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from tetraproof.errors import UsageError
+from tetraproof.events.event import KINDS, Event
+from tetraproof.judging.vocabulary import Word, check, holds, value_of, word, words
+from tetraproof.policies.hook import canonical
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why an event may be the one that is looked for, and may not. `setting` is the agent's that hides it, if one."""
+
+    text: str
+    setting: str = ""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of one event held against what was expected of it. `doubt` says why it could not be read."""
+
+    name: str
+    expected: Any
+    actual: Any
+    matches: bool
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an expectation found. `met` is nothing while the stream's end was not heard and more could come.
+
+    It is nothing as well where an event could not be read that may decide it: `doubt` says why. `events` are indexes
+    of the events that it used, `text` a clause that says how it went, `nearest` the index of the event that came
+    closest and its fields.
+    """
+
+    met: bool | None
+    events: tuple[int, ...]
+    text: str
+    nearest: tuple[int, tuple[Field, ...]] | None = None
+    doubt: Doubt | None = None
+
+
+class Expectation(Protocol):
+    """Anything that can be looked for `in` a timeline."""
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """The descriptions of single events that it is made of."""
+        ...
+
+    def find(self, events: Sequence[Event], *, closed: bool) -> Found:
+        """Look for this in `events`; `closed` when no more can come."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A partial description of one event: its kind, and the fields that are stated.
+
+    Raises `UsageError` for a kind that does not exist, a field that the kind does not have, and a name that can
+    never stand there.
+    """
+
+    kind: str
+    fields: tuple[tuple[str, Any], ...] = ()
+    _text: str = field(default="", init=False, compare=False, repr=False)
+    _stated: tuple[tuple[str, Word, Any], ...] = field(default=(), init=False, compare=False, repr=False)
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """Itself."""
+        return (self,)
+
+    def by(self, binary: object) -> Pattern:
+        """The same, done by this program (its path)."""
+        return self.having(binary=binary)
+
+    def in_pod(self, pod: object) -> Pattern:
+        """The same, in this pod (`namespace/name`)."""
+        return self.having(pod=pod)
+
+    def having(self, **fields: Any) -> Pattern:
+        """The same, with these fields stated as well (or instead)."""
+        kept = tuple((name, value) for name, value in self.fields if name not in fields)
+        return replace(self, fields=(*kept, *fields.items()))
+
+    def hold(self, event: Event) -> tuple[Field, ...]:
+        """Every stated field held against `event`, the kind first."""
+        return (Field("kind", self.kind, event.kind, self.kind == event.kind), *self._held(event))
+
+    def _held(self, event: Event) -> Iterable[Field]:
+        if event.kind != self.kind:
+            return
+        for name, meant, expected in self._stated:
+            values = meant.read(event).values
+            doubt = _compare(meant, expected, event)
+            shown = values[0] if len(values) == 1 else values
+            yield Field(name, expected, shown, doubt is True, doubt.text if isinstance(doubt, Doubt) else "")
+
+    def match(self, event: Event) -> bool | Doubt:
+        """Whether `event` says all that is stated; a doubt where something of it could not be read."""
+        if event.kind != self.kind:
+            return False
+        doubt: Doubt | None = None
+        for _, meant, expected in self._stated:
+            compared = _compare(meant, expected, event)
+            if compared is False:
+                return False
+            if isinstance(compared, Doubt):
+                doubt = doubt or compared
+        return doubt or True
+
+    def matches(self, event: Event) -> bool:
+        """Whether `event` says all that is stated, beyond doubt."""
+        return self.match(event) is True
+
+    def find(self, events: Sequence[Event], *, closed: bool) -> Found:
+        """The first event that matches."""
+        doubt: tuple[int, Doubt] | None = None
+        for index, event in enumerate(events):
+            matched = self.match(event)
+            if matched is True:
+                return Found(True, (index,), f"{self} was reported")
+            if isinstance(matched, Doubt):
+                doubt = doubt or (index, matched)
+        nearest = _nearest(self, events)
+        if doubt:
+            return Found(None, (), f"an event may be {self}: {doubt[1].text}", nearest, doubt[1])
+        miss = f"no event matched {self}"
+        if nearest:
+            missed = sum(not field.matches for field in nearest[1])
+            miss = f"no event matched; the nearest missed by {missed} of {len(nearest[1])} fields"
+        return Found(False if closed else None, (), miss, nearest)
+
+    def __post_init__(self) -> None:
+        check(self.kind, dict(self.fields))
+        stated = {name: _meant(name, value) for name, value in self.fields}
+        object.__setattr__(self, "_stated", tuple((name, word(self.kind, name), one) for name, one in stated.items()))
+        # told now: a value of dirty-equals reads otherwise once it has been compared
+        told = " ".join(f"{name}={value!s}" for name, value in self.fields)
+        object.__setattr__(self, "_text", f"{self.kind} {told}".rstrip())
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def Exec(binary: object = None, **fields: Any) -> Pattern:  # noqa: N802 - reads as the kind of event that it expects
+    """A program was started: `binary`, and what is said of its process (`arguments`, `pod`, `uid`, `capabilities`)."""
+    return _pattern("exec", binary=binary, **fields)
+
+
+def Exit(binary: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A process ended: `status` (only where no signal ended it) or `signal`, `binary`, and what is said of it."""
+    return _pattern("exit", binary=binary, **fields)
+
+
+def Kprobe(function: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A hooked kernel function was called: `action`, `returns`, its arguments (`file`, `daddr`, `arg1`), who did it."""
+    return _pattern("kprobe", function=function, **fields)
+
+
+def Tracepoint(subsys: object = None, event: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A tracepoint was passed: `subsys` and `event` as under /sys/kernel/tracing/events, `action`, its arguments."""
+    return _pattern("tracepoint", subsys=subsys, event=event, **fields)
+
+
+def Lsm(function: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A hook of the Linux security modules was called: `file_open`, without `security_`."""
+    return _pattern("lsm", function=function, **fields)
+
+
+def Uprobe(path: object = None, symbol: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A function of a program or library was called: the file's `path`, its `symbol` or `offset`."""
+    return _pattern("uprobe", path=path, symbol=symbol, **fields)
+
+
+def Usdt(path: object = None, provider: object = None, name: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A static probe of a program was passed: the file's `path`, the probe's `provider` and `name`."""
+    return _pattern("usdt", path=path, provider=provider, name=name, **fields)
+
+
+def Loader(path: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """A program or library was mapped to be run: its `path` and `buildid`."""
+    return _pattern("loader", path=path, **fields)
+
+
+def Throttle(type: object = None, **fields: Any) -> Pattern:  # noqa: A002, N802 - Tetragon's own name of the field
+    """The agent began or ceased to hold back a cgroup's events: `type`, `cgroup`."""
+    return _pattern("throttle", type=type, **fields)
+
+
+def RateLimit(dropped: object = None, **fields: Any) -> Pattern:  # noqa: N802
+    """The export left events out by its rate limit: how many it `dropped`."""
+    return _pattern("rate-limit", dropped=dropped, **fields)
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """Each in its turn, with anything between; all agreeing on the field `same`, where one is named."""
+
+    steps: tuple[Pattern, ...]
+    same: str = ""
+
+    def __init__(self, *steps: Pattern, same: str = "") -> None:
+        if same and not any(same in words(kind) for kind in KINDS):
+            raise UsageError(f"No kind of event has a field {same!r} to agree on.", remedy="name one, or leave it out")
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "same", same)
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """Its steps."""
+        return self.steps
+
+    def find(self, events: Sequence[Event], *, closed: bool) -> Found:
+        """The earliest event for each step; every event is used once."""
+        values = dict.fromkeys(value_of(event, self.same) for event in events) if self.same else {}
+        agreed = [value for value in values if value is not None] or [None]
+
+        def find(fits: Fits) -> Found:
+            tried = [self._find(events, value, fits, closed=closed) for value in agreed]
+            return max(tried, key=lambda found: (found.met is True, len(found.events)))
+
+        return _beyond_doubt(find, self.steps, events)
+
+    def _find(self, events: Sequence[Event], agreed: object, matches: Fits, *, closed: bool) -> Found:
+        def fits(step: Pattern, event: Event) -> bool:
+            # what has no such field (an exec has no port) need not agree on it
+            return matches(step, event) and (agreed is None or value_of(event, self.same) in (agreed, None))
+
+        used: list[int] = []
+        for step in self.steps:
+            begin = used[-1] + 1 if used else 0
+            at = next((index for index in range(begin, len(events)) if fits(step, events[index])), None)
+            if at is None:
+                earlier = next((index for index in range(begin) if fits(step, events[index])), None)
+                why = "came too early" if earlier is not None and earlier not in used else "did not follow"
+                text = f"step {len(used) + 1} of {len(self.steps)} {why}: {step}"
+                return Found(False if closed else None, tuple(used), text, _nearest(step, events, set(range(begin))))
+            used.append(at)
+        return Found(True, tuple(used), f"all {len(self.steps)} were reported in order")
+
+    def __str__(self) -> str:
+        agreeing = f" of the same {self.same}" if self.same else ""
+        return f"in order{agreeing}: {', '.join(map(str, self.steps))}"
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Each by an event of its own, in any order."""
+
+    parts: tuple[Pattern, ...]
+
+    def __init__(self, *parts: Pattern) -> None:
+        object.__setattr__(self, "parts", parts)
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """Its parts."""
+        return self.parts
+
+    def find(self, events: Sequence[Event], *, closed: bool) -> Found:
+        """As many parts as can find an event of their own (a maximum matching)."""
+        return _beyond_doubt(lambda fits: self._find(events, fits, closed=closed), self.parts, events)
+
+    def _find(self, events: Sequence[Event], fits: Fits, *, closed: bool) -> Found:
+        choices = [[at for at, event in enumerate(events) if fits(part, event)] for part in self.parts]
+        taken = _assign(choices)
+        missing = [part for index, part in enumerate(self.parts) if index not in taken.values()]
+        if not missing:
+            return Found(True, tuple(sorted(taken)), f"all {len(self.parts)} were reported")
+        text = f"{len(missing)} of {len(self.parts)} found no event of their own: {missing[0]}"
+        return Found(False if closed else None, tuple(sorted(taken)), text, _nearest(missing[0], events, set(taken)))
+
+    def __str__(self) -> str:
+        return f"all of: {', '.join(map(str, self.parts))}"
+
+
+@dataclass(frozen=True)
+class Exactly:
+    """That many events, no more and no fewer."""
+
+    count: int
+    part: Pattern
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """What is counted."""
+        return (self.part,)
+
+    def find(self, events: Sequence[Event], *, closed: bool) -> Found:
+        """Every event that matches; more than `count` is refuted even while more can come."""
+        matched = [self.part.match(event) for event in events]
+        found = tuple(at for at, one in enumerate(matched) if one is True)
+        doubts = [one for one in matched if isinstance(one, Doubt)]
+        text = f"{len(found)} events matched where {self.count} should: {self.part}"
+        nearest = None if found else _nearest(self.part, events)
+        if len(found) > self.count:
+            return Found(False, found, text, nearest)
+        if doubts and len(found) + len(doubts) >= self.count:
+            return Found(None, found, f"{text}; {len(doubts)} more may: {doubts[0].text}", nearest, doubts[0])
+        return Found(len(found) == self.count if closed else None, found, text, nearest)
+
+    def __str__(self) -> str:
+        return f"exactly {self.count} {self.part}"
+
+
+#: Whether an event may stand for a pattern.
+Fits = Callable[[Pattern, Event], bool]
+
+
+def _beyond_doubt(find: Callable[[Fits], Found], parts: Sequence[Pattern], events: Sequence[Event]) -> Found:
+    """What is found with what matches for certain; undecided where it is met only with events that may match."""
+    certain = find(Pattern.matches)
+    if certain.met is True:
+        return certain
+    doubts = [one for part in parts for event in events if isinstance(one := part.match(event), Doubt)]
+    if doubts and find(lambda part, event: part.match(event) is not False).met is True:
+        return replace(certain, met=None, doubt=doubts[0], text=f"{certain.text}; one may: {doubts[0].text}")
+    return certain
+
+
+def _compare(meant: Word, expected: Any, event: Event) -> bool | Doubt:
+    """Whether a word says in an event what was expected; a doubt where it cannot be read, or is not told."""
+    read = meant.read(event)
+    unread = event.could_not_read(*meant.paths)
+    # what stands in the place of a value that could not be read at all is none that was told
+    if unread and event.lacks(*meant.paths):
+        return Doubt(f"its {unread} cannot be read")
+    if any(holds(expected, value) for value in read.values):
+        return True
+    if unread:
+        return Doubt(f"its {unread} cannot be read")
+    if read.doubt:
+        return Doubt(read.doubt)
+    if meant.setting and all(value is None or value == () for value in read.values):
+        return Doubt(f"an agent tells this only with {meant.setting}", meant.setting)
+    return False
+
+
+def _meant(name: str, value: Any) -> Any:
+    """A stated value in the form in which events are read: one name for a hook, an action without its prefix."""
+    if name in {"function", "function_name"} and isinstance(value, str):
+        return canonical(value)
+    if name in {"action", "return_action"} and isinstance(value, str):
+        return value.removeprefix("KPROBE_ACTION_")
+    return value
+
+
+def _pattern(kind: str, **fields: Any) -> Pattern:
+    return Pattern(kind, tuple((name, value) for name, value in fields.items() if value is not None))
+
+
+def _nearest(
+    pattern: Pattern, events: Sequence[Event], without: Collection[int] = ()
+) -> tuple[int, tuple[Field, ...]] | None:
+    """The event of the pattern's kind that misses by the fewest fields, those `without` apart."""
+    held = [
+        (at, pattern.hold(event)) for at, event in enumerate(events) if event.kind == pattern.kind and at not in without
+    ]
+    return min(held, key=lambda item: sum(not field.matches for field in item[1]), default=None)
+
+
+def _assign(choices: Sequence[Sequence[int]]) -> dict[int, int]:
+    """A largest assignment of parts to events, each event once: event -> part (augmenting paths)."""
+    taken: dict[int, int] = {}
+
+    def place(part: int, tried: set[int]) -> bool:
+        for at in choices[part]:
+            if at not in tried:
+                tried.add(at)
+                if at not in taken or place(taken[at], tried):
+                    taken[at] = part
+                    return True
+        return False
+
+    for part in range(len(choices)):
+        place(part, set())
+    return taken

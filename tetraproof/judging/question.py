@@ -1,0 +1,420 @@
+"""What a test can ask of one act: `run.guarded.killed`, `GUARDED in run.guarded.timeline`.
+
+Each answer has three values (see `tetraproof.answer`): an act that was not
+performed, broke, or was not heard to its end has no answer yet.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from tetraproof.answer import Undecided, Unknown, ask
+from tetraproof.errors import UsageError
+from tetraproof.events.event import MASK, Event
+from tetraproof.judging import explanation, hooked
+from tetraproof.judging.expectation import Doubt, Exit, Expectation, Found
+from tetraproof.observing import enforcement
+from tetraproof.observing.act import DENIED, KILLED, Act, Outcome
+from tetraproof.observing.lifecycle import exit_of, faults, stray_of, unread_end
+from tetraproof.observing.observation import Done, Observed, of_policy
+from tetraproof.observing.timeline import Timeline
+from tetraproof.policies.binding import fill, unbound
+from tetraproof.tetra.dialect import dialect_of
+from tetraproof.tetra.quoting import quoted_if_needed, unquoted
+from tetraproof.text import safe
+from tetraproof.verdict import Verdict
+
+#: An exit code above this may be a shell's word for a signal.
+_SIGNALLED = 128
+
+
+class ActRun:
+    """One declared act with what became of it. Every property is a question; ask it in an `assert`."""
+
+    def __init__(self, act: Act, observed: Observed, title: str) -> None:
+        self.act = act
+        self._observed = observed
+        self._done = observed.acts[act.name]
+        self._title = title
+
+    @property
+    def name(self) -> str:
+        """The act's name in its suite."""
+        return self.act.name
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the act was performed at all. Not a question: it decides nothing."""
+        return isinstance(self._done, Done)
+
+    @property
+    def timeline(self) -> Sought:
+        """The act's own events, to look for an expectation in."""
+        return Sought(self, "own")
+
+    @property
+    def surroundings(self) -> Sought:
+        """What bystanders did meanwhile, to look for an expectation in."""
+        return Sought(self, "bystanders")
+
+    def shown(self, *lines: str) -> bool:
+        """What `tetra getevents -o compact` prints of the act's own events: these lines, `…` standing for anything."""
+        question = "shown as " + " / ".join(lines)
+        compact, done = self._observed.compact, self._done
+        if self._observed.ask_compact is not None:
+            compact = self._observed.ask_compact()
+        if isinstance(done, Unknown):
+            return ask(self.name, question, done, lambda: done.reason)
+        if isinstance(compact, Unknown):
+            return ask(self.name, question, compact, lambda: compact.reason)
+        by_line = dict(zip((id(event) for event in self._observed.stream), compact, strict=True))
+        printed = [_with_pod(by_line[id(event)], event) for event in done.timeline.told if id(event) in by_line]
+        values = self._observed.bindings.values()
+        for name in [name for line in lines for name in unbound(line, values)]:
+            raise Undecided(Unknown(Verdict.UNRECORDED, f"{name} is bound to nothing here"))
+        patterns = [".*".join(re.escape(part) for part in fill(line, values).split("…")) for line in lines]
+        quotes = dialect_of(self._observed.tetra).quote is quoted_if_needed
+
+        def fits(pattern: str, line: str) -> bool:
+            # a suite's line holds for every tetra: the quotes of the newer ones are undone
+            return any(re.fullmatch(pattern, one) for one in ((line, unquoted(line)) if quotes else (line,)))
+
+        answer: bool | Unknown = len(printed) == len(patterns) and all(map(fits, patterns, printed))
+        if not answer and done.timeline.open:
+            answer = Unknown(Verdict.INCONCLUSIVE, done.timeline.open)
+        told = "\n".join(f"    {safe(line)}" for line in printed)
+        return ask(self.name, question, answer, lambda: f"{self._title}: tetra printed otherwise:\n{told}")
+
+    @property
+    def free(self) -> bool:
+        """It was left alone: it and all that it started ended by themselves, and the policy enforced nothing in it.
+
+        Whatever its exit code: a connection that nobody accepts fails, and was left alone.
+        """
+        return self._ask("was left alone", "was not left alone", lambda _: self._left_alone(), explain=self._against)
+
+    @property
+    def succeeded(self) -> bool:
+        """It went through: exit code 0, as of all that it started, and nobody enforced anything in it (`free`)."""
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            if outcome.exit_code != 0 or any(enforcement.failed(self._known.timeline.own)):
+                return False
+            return self._left_alone()
+
+        return self._ask("succeeded", "did not succeed", decide, explain=self._against)
+
+    def exited(self, code: int) -> bool:
+        """It ended by itself with this exit code: the agent tells of no signal."""
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            return self._by_itself() if outcome.exit_code == code else False
+
+        return self._ask(f"exited with {code}", f"did not exit by itself with {code}", decide)
+
+    def printed(self, *texts: str) -> bool:
+        """It ended by itself with exit code 0, and its standard output is exactly this (one of several).
+
+        A terminal's line breaks and kubectl's last word do not count.
+        """
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            return self._by_itself() if outcome.exit_code == 0 and _plain(outcome) in texts else False
+
+        shown = " or ".join(map(repr, texts))
+        return self._ask(f"printed {shown}", f"did not print {shown} and end with 0", decide, about="printed")
+
+    def printed_as(self, other: ActRun) -> bool:
+        """Both ended by themselves with exit code 0, and printed the same, which is not nothing."""
+        told = other._done
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            if isinstance(told, Unknown):
+                return told
+            there = told.performed.outcome
+            if there.unknown or there.exit_code != 0:
+                return Unknown(Verdict.INCONCLUSIVE, f"act {other.name} did not end well ({there})")
+            same = outcome.exit_code == 0 and _plain(outcome) == _plain(there) and bool(_plain(there))
+            return self._by_itself() if same else False
+
+        wanted = f"what {other.name} did"
+        return self._ask(f"printed {wanted}", f"did not print {wanted}", decide, about="printed")
+
+    def said(self, text: str) -> bool:
+        """It ended by itself, and this appears on its standard output or error."""
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            return self._by_itself() if text in outcome.output + outcome.complaint else False
+
+        return self._ask(f"said {text!r}", f"did not end by itself and say {text!r}", decide, about="printed")
+
+    @property
+    def killed(self) -> bool:
+        """SIGKILL ended it before anything got out: exit code 137, the agent tells SIGKILL, and it printed nothing.
+
+        137 alone proves nothing. What it changed before is asked of an act that looks, after it.
+        """
+        return self._ask("was killed", self._in_time("killed"), lambda outcome: self._killed(outcome, got_out=""))
+
+    def killed_after(self, text: str) -> bool:
+        """SIGKILL ended it when just this had got out; through a terminal, which echoes, when this was among it."""
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            shown = _plain(outcome)
+            if self.act.tty and text in shown:
+                return self._killed(outcome, got_out=shown)
+            return self._killed(outcome, got_out=text)
+
+        return self._ask(f"was killed after {text!r}", f"was not killed after {text!r}", decide)
+
+    @property
+    def denied(self) -> bool:
+        """It was refused with EPERM before anything got out, and lived to say so."""
+        return self.denied_with("EPERM")
+
+    def denied_with(self, error: str) -> bool:
+        """It was refused with this error (`EACCES`) before anything got out, and lived to say so."""
+        number = getattr(errno, error, None)
+        if number is None:
+            near = difflib.get_close_matches(error, errno.errorcode.values(), 1)
+            raise UsageError(f"There is no error {error!r}.", remedy=f"write {near[0] if near else 'EPERM'}")
+        words = os.strerror(number).lower()
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            failed = outcome.exit_code not in {0, KILLED, None}
+            if not failed or words not in outcome.complaint.lower() or _plain(outcome):
+                return False
+            return True if outcome.refused else self._by_itself()
+
+        named = "" if error == "EPERM" else f" with {error}"
+        return self._ask(f"was denied{named}", self._in_time("denied", named), decide)
+
+    @property
+    def stopped(self) -> bool:
+        """It did not reach its end, and nothing got out: it or a process of it was killed, or refused with EPERM."""
+
+        def decide(outcome: Outcome) -> bool | Unknown:
+            if outcome.exit_code == 0 or _plain(outcome):
+                return False
+            if DENIED in (outcome.complaint + outcome.output).lower():
+                return True
+            if Exit(signal="SIGKILL").find(self._known.timeline.own, closed=True).met:
+                return True
+            return Unknown(Verdict.INCONCLUSIVE, f"act {self.name} failed ({outcome}), but not by enforcement")
+
+        return self._ask("was stopped", "was not stopped", decide)
+
+    def masked(self, secret: str) -> bool:
+        """The agent masks this part of its arguments: `*****` stands there, and no event or exported line holds it.
+
+        A scenario whose stream was not heard to its end is not judged, nor one without any event of the act.
+        """
+        if not any(secret in part for part in self.act.argv):
+            raise UsageError(
+                f"Act {self.name} has no argument that holds {secret!r}.", remedy="name a part of its argv"
+            )
+        return self._ask(f"masks {secret!r}", f"does not mask {secret!r}", lambda _: self._masks(secret), about="own")
+
+    @property
+    def told(self) -> bool:
+        """The agent tells it whole: every process from exec to exit, once, in order, ending as it ended."""
+
+        def decide(_: Outcome) -> bool | Unknown:
+            found = list(faults(self._known.performed, self._known.timeline))
+            if found and (stray := stray_of(self._known.timeline)):
+                return Unknown(Verdict.INCONCLUSIVE, stray)
+            if any(not fault.missing and not fault.unread for fault in found):
+                return False
+            unread = next((fault.text for fault in found if fault.unread), "")
+            return Unknown(Verdict.INCONCLUSIVE, unread) if unread else self._unheard(otherwise=not found)
+
+        def explain(done: Done) -> str:
+            found = [fault.text for fault in faults(done.performed, done.timeline)]
+            return "; ".join(found) or "told whole"
+
+        return self._ask("is told whole", "is not told whole", decide, about="own", explain=explain)
+
+    @property
+    def _known(self) -> Done:
+        assert isinstance(self._done, Done)
+        return self._done
+
+    def _in_time(self, what: str, named: str = "") -> str:
+        """How it is said that an act was not stopped: it was not, or only after something had got out."""
+        outcome = self._done.performed.outcome if isinstance(self._done, Done) else None
+        loud = outcome is not None and (_plain(outcome) or (what == "killed" and outcome.complaint.strip()))
+        if outcome is not None and outcome.exit_code and loud:
+            return f"was not {what}{named} before something got out"
+        return f"was not {what}{named}"
+
+    def _killed(self, outcome: Outcome, *, got_out: str) -> bool | Unknown:
+        # what stands on standard error has got out as well
+        if outcome.exit_code != KILLED or _plain(outcome) != got_out or outcome.complaint.strip():
+            return False
+        told = exit_of(self._known.timeline)
+        if told is not None:
+            return told.signal == "SIGKILL"
+        return self._unheard_end()
+
+    def _by_itself(self) -> bool | Unknown:
+        """Whether no signal ended its own process, by the agent's word: who asked cannot tell 137 from a kill."""
+        told = exit_of(self._known.timeline)
+        if told is not None:
+            return not told.signal
+        code = self._known.performed.outcome.exit_code
+        return True if code is not None and code <= _SIGNALLED else self._unheard_end()
+
+    def _unheard_end(self) -> bool | Unknown:
+        """What to make of an end that is not told: it proves nothing, once all was heard and could be read."""
+        unread = unread_end(self._known.timeline)
+        return Unknown(Verdict.INCONCLUSIVE, unread) if unread else self._unheard(otherwise=False)
+
+    def _left_alone(self) -> bool | Unknown:
+        found = list(self._told_against())
+        if any(not one.doubtful for one in found):
+            return False
+        if found:
+            return Unknown(Verdict.INCONCLUSIVE, found[0].text)
+        code = self._known.performed.outcome.exit_code
+        if code is not None and code > _SIGNALLED and exit_of(self._known.timeline) is None:
+            return self._unheard_end()
+        return self._unheard(otherwise=True)
+
+    def _told_against(self) -> Iterator[enforcement.Told]:
+        observed = self._observed
+        return enforcement.against(
+            self._known.timeline, lambda event: of_policy(event, observed.applied), monitored=observed.monitored
+        )
+
+    def _against(self, done: Done) -> str:
+        found = [*self._told_against(), *enforcement.failed(done.timeline.own)]
+        return "; ".join([explanation.how_it_ended(done.performed, done.timeline), *(one.text for one in found)])
+
+    def _masks(self, secret: str) -> bool | Unknown:
+        observed = self._observed
+        written = {secret.encode(), json.dumps(secret)[1:-1].encode()}
+        exported = () if isinstance(observed.export, Unknown) else observed.export
+        if any(one in event.line for event in (*observed.stream, *exported) for one in written):
+            return False
+        own = self._known.timeline.own
+        if not own:
+            return Unknown(Verdict.INCONCLUSIVE, f"no event of act {self.name} was heard")
+        if not any(MASK in event.process.arguments for event in own):
+            return self._unheard(otherwise=False)
+        heard = self._unheard(otherwise=True)
+        return observed.export if heard is True and isinstance(observed.export, Unknown) else heard
+
+    def _unheard(self, *, otherwise: bool) -> bool | Unknown:
+        why = self._known.timeline.open
+        return Unknown(Verdict.INCONCLUSIVE, why) if why else otherwise
+
+    def _ask(
+        self,
+        question: str,
+        otherwise: str,
+        decide: Callable[[Outcome], bool | Unknown],
+        *,
+        about: str = "outcome",
+        explain: Callable[[Done], str] | None = None,
+    ) -> bool:
+        """Ask `question`, a predicate in the affirmative; `otherwise` is the same denied."""
+        done = self._done
+        if isinstance(done, Unknown):
+            # nobody looked, where an older recording has no such look: the promise rests on what was seen
+            looked: bool | Unknown = True if self.act.look and done.verdict is Verdict.UNRECORDED else done
+            return ask(self.name, question, looked, lambda: f"{self._title}: {done.reason}", about)
+        outcome = done.performed.outcome
+        answer: bool | Unknown
+        if outcome.unknown:
+            answer = Unknown(Verdict.INCONCLUSIVE, f"act {self.name} has no outcome: {safe(outcome.unknown)}")
+        else:
+            answer = decide(outcome)
+
+        def tell() -> str:
+            said = explain(done) if explain else explanation.how_it_ended(done.performed, done.timeline)
+            headline = f"{self._title}: act {self.name} {question if answer is True else otherwise}: {said}."
+            return explanation.of_act(headline, replace(done.performed, id=self.name), done.timeline)
+
+        return ask(self.name, question, answer, tell, about)
+
+
+class Sought:
+    """One side of a timeline, to be asked with `in` and `not in`."""
+
+    def __init__(self, act: ActRun, side: str) -> None:
+        self._act = act
+        self._side = side
+
+    def __contains__(self, expectation: Expectation) -> bool:
+        act, done = self._act, self._act._done  # noqa: SLF001 - one noun, two views
+        question = f"{self._side}: {expectation}"
+        if isinstance(done, Unknown):
+            return ask(act.name, question, done, lambda: f"{act._title}: {done.reason}", self._side)  # noqa: SLF001
+        if act._observed.policy:  # noqa: SLF001
+            hooked.check(act._observed.policy, expectation)  # noqa: SLF001
+        # of an act that perhaps never ran, nothing that is missing is missed
+        unheard = done.performed.outcome.unknown
+        unheard = unheard or (done.timeline.open if self._side == "own" else done.timeline.around)
+        answer, found, events = self._answer(expectation, done.timeline, unheard)
+
+        def tell() -> str:
+            seen = "seen, where none should be: " if found.met else ""
+            headline = f"{act._title}: {seen}{found.text}."  # noqa: SLF001
+            return explanation.of_act(headline, replace(done.performed, id=act.name), done.timeline, found, events)
+
+        return ask(act.name, question, answer, tell, self._side)
+
+    def _answer(
+        self, expectation: Expectation, timeline: Timeline, unheard: str
+    ) -> tuple[bool | Unknown, Found, list[Event]]:
+        """The answer by what is certainly of this side and of the policy; undecided where what may be would turn it.
+
+        With what was found, and the events that it was looked for in.
+        """
+        applied = self._act._observed.applied  # noqa: SLF001
+        side: Sequence[Event] = getattr(timeline, self._side)
+        around = timeline.possible if self._side == "own" else side
+        strays = {id(entry.event) for entry in timeline.whole if entry.stray}
+        certain = [event for event in side if of_policy(event, applied) and id(event) not in strays]
+        possible = [event for event in around if of_policy(event, applied) is not False]
+        found = expectation.find(certain, closed=not unheard)
+        if self._side == "own" and timeline.root is None and (stray := stray_of(timeline)):
+            # what descends from it is then not known for its own either
+            return Unknown(Verdict.INCONCLUSIVE, stray), found, certain
+        if found.doubt is not None:
+            return self._doubted(found.doubt, found.text, unheard), found, certain
+        if found.met is None:
+            return Unknown(Verdict.INCONCLUSIVE, unheard), found, certain
+        if len(possible) > len(certain):
+            other = expectation.find(possible, closed=not unheard)
+            if other.met is not found.met or other.doubt is not None:
+                reason = "of an event nobody can tell whether it is of this act and policy"
+                return Unknown(Verdict.INCONCLUSIVE, reason), found, certain
+        return found.met, found, certain
+
+    def _doubted(self, doubt: Doubt, text: str, unheard: str) -> bool | Unknown:
+        """What the agent's settings make of a doubt."""
+        if not doubt.setting:
+            return Unknown(Verdict.INCONCLUSIVE, text)
+        observed = self._act._observed  # noqa: SLF001
+        if observed.is_set(doubt.setting):
+            # it tells what it knows, and knows nothing of the kind
+            return Unknown(Verdict.INCONCLUSIVE, unheard) if unheard else False
+        set_to = observed.configuration.get(doubt.setting) or "false"
+        return Unknown(Verdict.UNSUPPORTED, f"{doubt.text}, and this one is set to {doubt.setting}: {set_to}")
+
+
+def _plain(outcome: Outcome) -> str:
+    """What got out by standard output: a terminal's line breaks and kubectl's last word apart."""
+    return outcome.output.replace("\r\n", "\n")
+
+
+def _with_pod(line: str, event: Event) -> str:
+    """A line of tetra's; where its agent knows no pods, tetra has the node's name in the place of the pod's."""
+    return line if f" {event.pod} " in line else line.replace(f" {event.node} ", f" {event.pod} ", 1)

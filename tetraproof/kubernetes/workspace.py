@@ -1,0 +1,243 @@
+"""What a run creates in a cluster to act in: namespaces of its own, and the workloads in them, once on each node.
+
+Everything carries the labels below, which is how leftovers of a killed run are found again.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tetraproof.deadline import Deadlines
+from tetraproof.errors import TetraproofError, UsageError
+from tetraproof.kubernetes.cluster import Cluster, ClusterError, Object
+from tetraproof.policies.binding import INTERNET, Bindings, PodBinding
+from tetraproof.progress import Tell
+from tetraproof.text import shorten
+from tetraproof.waiting import Overdue, until
+
+MANAGED = {"app.kubernetes.io/managed-by": "tetraproof"}
+RUN, PLACE, WORKLOAD = "tetraproof.dev/run", "tetraproof.dev/place", "tetraproof.dev/workload"
+#: On an installation of ours: whether its CRDs came with it.
+CRDS_MADE = "tetraproof.dev/crds-made"
+#: Kinds that hold a template of pods.
+_TEMPLATED = {"Deployment", "StatefulSet", "ReplicaSet"}
+#: Waiting does not help against these.
+_HOPELESS = {"ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"}
+#: The names that an act calls the internet by: the answer is always the same address, and never asked for.
+_OUTSIDE = ["www.google.com"]
+
+
+class WorkspaceError(TetraproofError):
+    """The workloads did not come up."""
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """One document, and the file that it is in."""
+
+    document: Object
+    source: str
+
+
+class Workspace:
+    """The namespaces and workloads of one run. `places` are the nodes that are acted on, by name."""
+
+    def __init__(  # noqa: PLR0913 - whose, where, what, and how
+        self,
+        cluster: Cluster,
+        run: str,
+        places: Sequence[str],
+        *,
+        manifests: Path,
+        deadlines: Deadlines,
+        tell: Tell,
+    ) -> None:
+        self._cluster = cluster
+        self._run = run
+        self._places = tuple(places)
+        self._manifests = list(_read(manifests))
+        self._deadlines = deadlines
+        self._tell = tell
+        self._bound: dict[str, Bindings] = {}
+        wanted = sorted({_namespace(one.document) for one in self._manifests if one.document["kind"] != "Namespace"})
+        self.namespaces = {name: f"tetraproof-{run}-{name}" for name in wanted}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What everything that is created carries."""
+        return {**MANAGED, RUN: self._run}
+
+    def bindings(self, place: str) -> Bindings:
+        """What the suites' logical names are on a node, without the ranges."""
+        return self._bound[place]
+
+    def create(self) -> None:
+        """Create all of it, and wait until every pod is ready. Raises `WorkspaceError`, `ClusterError`."""
+        for logical, name in self.namespaces.items():
+            self._tell(f"creating namespace {name} for {logical}")
+            # one of the workloads is privileged
+            levels = {f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "warn", "audit")}
+            metadata = {"name": name, "labels": {**self.labels, **levels}}
+            self._cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        for manifest in self._manifests:
+            kind = manifest.document["kind"]
+            if kind == "Namespace":
+                continue
+            # a service is one for all, and leads each pod to those on its own node
+            for place in self._places if kind in {*_TEMPLATED, "Pod"} else self._places[:1]:
+                self._cluster.create(self._fitted(manifest, place))
+        try:
+            until(
+                "the workloads' pods",
+                self._pods,
+                self._ready,
+                self._deadlines.workload,
+                tell=self._tell,
+                shown=lambda pods: shorten("; ".join(_troubles(pods)), 300) or f"{len(pods)} of {self._wanted()} pods",
+                every=0.5,
+            )
+        except Overdue as error:
+            raise WorkspaceError(
+                "The workloads did not come up.", causes=[error.sentence], remedy="see the images under WORKLOADS="
+            ) from error
+        self._bind()
+
+    def remove(self) -> None:
+        """Delete the namespaces with all that is in them, and await their end. Raises `Overdue`."""
+        for name in self.namespaces.values():
+            with suppress(ClusterError):
+                self._cluster.delete("v1/Namespace", name)
+        until(
+            "the end of the run's namespaces",
+            lambda: [name for name in self.namespaces.values() if self._cluster.get("v1/Namespace", name)],
+            lambda left: not left,
+            self._deadlines.workload,
+            tell=self._tell,
+            shown=", ".join,
+            every=0.5,
+        )
+
+    def _pods(self) -> list[Object]:
+        return self._cluster.list("v1/Pod", selector=f"{RUN}={self._run}")
+
+    def _ready(self, pods: Sequence[Object]) -> bool:
+        for pod in pods:
+            for reason, message in _waiting(pod):
+                if reason in _HOPELESS:
+                    raise WorkspaceError(f"The pod {pod['metadata']['name']} cannot start: {reason}, {message}.")
+        return len(pods) >= self._wanted() and all(_is_ready(pod) for pod in pods)
+
+    def _wanted(self) -> int:
+        """How many pods there should be."""
+        kinds = (one.document for one in self._manifests)
+        each = sum(int(one["spec"].get("replicas", 1)) for one in kinds if one["kind"] in {*_TEMPLATED, "Pod"})
+        return each * len(self._places)
+
+    def _bind(self) -> None:
+        services = {
+            one["metadata"]["name"]: one["spec"]["clusterIP"]
+            for name in self.namespaces.values()
+            for one in self._cluster.list("v1/Service", name)
+        }
+        pods = self._pods()
+        for number, place in enumerate(self._places):
+            workloads: dict[str, tuple[PodBinding, ...]] = {}
+            for pod in pods:
+                labels = pod["metadata"]["labels"]
+                if labels[PLACE] == str(number):
+                    bound = _bound(pod)
+                    workloads[labels[WORKLOAD]] = (*workloads.get(labels[WORKLOAD], ()), bound)
+            self._bound[place] = Bindings(workloads, services, namespaces=dict(self.namespaces))
+
+    def _fitted(self, manifest: _Manifest, place: str) -> Object:
+        """A manifest for one node: in our namespace, with our labels, and a name of its own on further nodes."""
+        document = copy.deepcopy(manifest.document)
+        kind, metadata = document["kind"], document["metadata"]
+        number = self._places.index(place)
+        workload = metadata["name"]
+        metadata["namespace"] = self.namespaces[_namespace(document)]
+        metadata["labels"] = {**(metadata.get("labels") or {}), **self.labels}
+        own = {PLACE: str(number), WORKLOAD: workload}
+        if kind == "Service":
+            if len(self._places) > 1:
+                document["spec"]["internalTrafficPolicy"] = "Local"
+            return document
+        if number and kind in {*_TEMPLATED, "Pod"}:
+            metadata["name"] = f"{workload}-{number}"
+        if kind == "Pod":
+            metadata["labels"] |= own
+            self._settle(document["spec"], place)
+        elif kind in _TEMPLATED:
+            template = document["spec"]["template"]
+            template.setdefault("metadata", {})
+            template["metadata"]["labels"] = {**(template["metadata"].get("labels") or {}), **self.labels, **own}
+            matched = document["spec"]["selector"].setdefault("matchLabels", {})
+            matched |= {RUN: self._run, PLACE: str(number)}
+            self._settle(template["spec"], place)
+        return document
+
+    def _settle(self, spec: Object, place: str) -> None:
+        """Bind a pod to a node, and have it reach the outside by an address that nothing routes."""
+        term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [place]}]}
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+        spec["affinity"] = {"nodeAffinity": required}
+        spec["tolerations"] = [{"operator": "Exists"}]
+        spec.setdefault("hostAliases", []).append({"ip": INTERNET, "hostnames": _OUTSIDE})
+
+
+def _read(folder: Path) -> Iterator[_Manifest]:
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder} of workloads.", remedy="name a folder of Kubernetes YAML")
+    for path in sorted(one for one in folder.iterdir() if one.suffix in {".yaml", ".yml"}):
+        try:
+            documents = [one for one in yaml.safe_load_all(path.read_text(encoding="utf-8")) if one is not None]
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise UsageError(f"{path} cannot be read: {error}.", remedy="mend it there") from error
+        for document in documents:
+            named = isinstance(document, dict) and isinstance(document.get("metadata"), dict)
+            if not named or not document["metadata"].get("name") or not document.get("kind"):
+                raise UsageError(f"{path} holds a document without kind or metadata.name.", remedy="write them")
+            yield _Manifest(document, str(path))
+
+
+def _namespace(document: Mapping[str, Any]) -> str:
+    return str(document["metadata"].get("namespace", "default"))
+
+
+def _bound(pod: Mapping[str, Any]) -> PodBinding:
+    metadata, statuses = pod["metadata"], pod["status"].get("containerStatuses") or ()
+    container = next((str(one.get("containerID", "")).rpartition("//")[2] for one in statuses), "")
+    return PodBinding(
+        metadata["namespace"], metadata["name"], pod["status"].get("podIP", ""), pod["spec"]["nodeName"], container
+    )
+
+
+def _is_ready(pod: Mapping[str, Any]) -> bool:
+    conditions = pod.get("status", {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def _waiting(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for one in pod.get("status", {}).get("containerStatuses") or ():
+        waiting = (one.get("state") or {}).get("waiting")
+        if waiting:
+            yield str(waiting.get("reason", "")), str(waiting.get("message", ""))
+
+
+def _troubles(pods: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each pod that is not ready waits for."""
+    told = []
+    for pod in pods:
+        if not _is_ready(pod):
+            waits = [f"{reason} ({message})" if message else reason for reason, message in _waiting(pod)]
+            told.append(
+                f"{pod['metadata']['name']}: {', '.join(waits) or pod.get('status', {}).get('phase', 'Pending')}"
+            )
+    return told

@@ -1,0 +1,218 @@
+"""Where a raw record was made: the cell, its nodes, and what logical names were there.
+
+Read from the folder `environment/` of the raw records, as far as it is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kubernetes.utils.quantity import parse_quantity
+from msgspec.structs import replace
+
+from tetraproof.policies.binding import Bindings, PodBinding
+from tetraproof.policies.capability import OPTIONS
+from tetraproof.errors import RawRecordError
+from tetraproof.recordings.recording import Cell, NodeRecord, rings_to_hear
+
+#: The chart's defaults of the settings that change what events say or which there are.
+DEFAULTS = {
+    "enable-process-cred": "false",
+    "enable-process-ns": "false",
+    "enable-policy-filter": "true",
+    "enable-k8s-api": "true",
+    "enable-ancestors": "",
+    "enable-cri": "false",
+    "enable-cgidmap": "false",
+    "export-rate-limit": "-1",
+    "use-perf-ring-buffer": "false",
+    "field-filters": "",
+    "redaction-filters": "",
+}
+_GENERATED = {
+    "ReplicaSet": re.compile(r"-[a-z0-9]{6,10}-[a-z0-9]{5}$"),
+    "StatefulSet": re.compile(r"-\d+$"),
+    "DaemonSet": re.compile(r"-[a-z0-9]{5}$"),
+}
+_FILES = (
+    "configmap.json",
+    "daemonset.json",
+    "helm-list.json",
+    "helm-values.yaml",
+    "kubectl-version.json",
+    "node.json",
+    "ranges.json",
+    "servicecidrs.json",
+    "services.json",
+    "tetra-probe.txt",
+    "tetra-status.txt",
+    "tetra-version.txt",
+)
+
+
+class Environment:
+    """The folder `environment/`, as far as it is there."""
+
+    def __init__(self, raw: Path) -> None:
+        self._path = raw / "environment"
+        if not self._path.is_dir():
+            raise RawRecordError(
+                f"{raw} is no folder of raw records: {self._path.name}/ is missing.",
+                remedy="name the folder of one cell",
+            )
+        self.config = self._text("kernel.config")
+        self._images = dict(self._containers("image"))
+        self.settings = self._settings()
+        self.nodes = tuple(self._nodes())
+        if not self.nodes:
+            raise RawRecordError(f"{self._path}/node.json is missing or names no node.")
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """The files that become part of a recording: their path in it, and their content."""
+        for name in _FILES:
+            if (self._path / name).is_file():
+                yield f"environment/{name}", (self._path / name).read_bytes()
+        if (self._path / "installation.json").is_file():
+            yield "environment/installation.json", (self._path / "installation.json").read_bytes()
+        # what a node's own kernel can do, where there are several
+        for path in sorted(self._path.glob("tetra-probe-*.txt")):
+            yield f"environment/{path.name}", path.read_bytes()
+        if self.config:
+            kept = [line for line in self.config.splitlines() if OPTIONS.search(line)]
+            yield "environment/kernel.config", ("\n".join(kept) + "\n").encode()
+
+    def cell(self) -> Cell:
+        """The point of the matrix, with what of its settings differs from the chart's defaults."""
+        differs = {
+            name: value
+            for name, value in self.settings.items()
+            if DEFAULTS.get(name, value if name in self._configured else None) != value
+        }
+        label = ",".join(name if value == "true" else f"{name}={value}" for name, value in sorted(differs.items()))
+        digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:12]
+        version = (self._json("kubectl-version.json") or {}).get("serverVersion", {}).get("gitVersion", "")
+        kernels = sorted({node.kernel for node in self.nodes})
+        return Cell(
+            tetragon=self._version() or self._cli(),
+            kubernetes=version.removeprefix("v"),
+            kernel=" and ".join(kernels),
+            target="kubernetes" if version else "standalone",
+            label=label or "defaults",
+            digest=digest,
+            differs=differs,
+            cli=self._cli(),
+        )
+
+    def where(self) -> str:
+        """The machine, in a line."""
+        node = self.nodes[0]
+        count = "1 node" if len(self.nodes) == 1 else f"{len(self.nodes)} nodes"
+        return f"{count}, {node.system or 'unknown system'}, {node.architecture}, {node.runtime}"
+
+    def bindings(self, folders: Sequence[Path]) -> Bindings:
+        """Workloads as the last scenario that lists pods knew them, services and ranges of the cluster."""
+        workloads: dict[str, tuple[PodBinding, ...]] = {}
+        for folder in folders:
+            workloads |= workloads_in(folder / "pods.json")
+        services = {
+            item["metadata"]["name"]: item["spec"]["clusterIP"]
+            for item in items(self._json("services.json"))
+            if item["spec"].get("clusterIP") and item["metadata"]["namespace"] != "kube-system"
+        }
+        ranges = {f"ranges.{name}": cidr for name, cidr in (self._json("ranges.json") or {}).items()}
+        cidrs = [cidr for item in items(self._json("servicecidrs.json")) for cidr in item["spec"]["cidrs"]]
+        if cidrs:
+            ranges.setdefault("ranges.services", cidrs[0])
+        return Bindings(workloads, services, ranges)
+
+    def _nodes(self) -> Iterator[NodeRecord]:
+        for item in items(self._json("node.json")):
+            facts = item.get("status", {}).get("nodeInfo", {})
+            quantity = item.get("status", {}).get("capacity", {}).get("cpu", 1)
+            cpus = math.ceil(parse_quantity(quantity))  # type: ignore[no-untyped-call]
+            node = NodeRecord(
+                item["metadata"]["name"],
+                facts.get("kernelVersion", ""),
+                cpus,
+                1,
+                facts.get("osImage", ""),
+                facts.get("architecture", ""),
+                facts.get("containerRuntimeVersion", ""),
+            )
+            yield replace(node, rings=rings_to_hear(node, self.settings))
+
+    def _settings(self) -> dict[str, str]:
+        self._configured = {str(k): str(v) for k, v in ((self._json("configmap.json") or {}).get("data") or {}).items()}
+        arguments = dict(self._containers("args")).get("tetragon") or []
+        flags = (argument.removeprefix("--").partition("=") for argument in arguments)
+        given = {name: value or "true" for name, _, value in flags if name != "config-dir"}
+        return {**self._configured, **given}
+
+    def _containers(self, key: str) -> Iterator[tuple[str, Any]]:
+        for item in items(self._json("daemonset.json")):
+            for container in item["spec"]["template"]["spec"]["containers"]:
+                yield container["name"], container.get(key)
+
+    def _version(self) -> str:
+        """The agent's version by its image's tag, where that names one."""
+        found = re.search(r":v?(\d[^@]*)", self._images.get("tetragon", "").rpartition("/")[2])
+        return found[1] if found else ""
+
+    def _cli(self) -> str:
+        found = re.search(r"CLI version: v?(\S+)", self._text("tetra-version.txt"))
+        return found[1] if found else ""
+
+    def _text(self, name: str) -> str:
+        return read_text(self._path / name) or ""
+
+    def _json(self, name: str) -> Any:
+        return read_json(self._path / name)
+
+
+def workloads_in(path: Path) -> dict[str, tuple[PodBinding, ...]]:
+    """The pods in a `pods.json` by their workload, those of Kubernetes itself apart."""
+    workloads: dict[str, tuple[PodBinding, ...]] = {}
+    for item in items(read_json(path)):
+        metadata = item["metadata"]
+        if metadata["namespace"] == "kube-system":
+            continue
+        owner = next((owner["kind"] for owner in metadata.get("ownerReferences", ())), "")
+        name = _GENERATED[owner].sub("", metadata["name"]) if owner in _GENERATED else metadata["name"]
+        address = item.get("status", {}).get("podIP", "")
+        pod = PodBinding(metadata["namespace"], metadata["name"], address, item.get("spec", {}).get("nodeName", ""))
+        workloads[name] = (*workloads.get(name, ()), pod)
+    return workloads
+
+
+def items(value: Any) -> list[dict[str, Any]]:
+    """The objects of a Kubernetes list, or the one object that it is."""
+    if not value:
+        return []
+    return list(value["items"]) if "items" in value else [value]
+
+
+def read_text(path: Path) -> str | None:
+    """The text in a file, or nothing where there is no such file. Raises `RawRecordError` if it is none."""
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+    except UnicodeDecodeError as error:
+        raise RawRecordError(f"{path} is no text: byte {error.start} is not UTF-8.") from error
+
+
+def read_json(path: Path, kind: type = dict) -> Any:
+    """The JSON in a file, or nothing where there is no such file. Raises `RawRecordError` if it is not of `kind`."""
+    if not path.is_file():
+        return None
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RawRecordError(f"{path} is no JSON: {error}.", remedy="copy the raw records again") from error
+    if not isinstance(value, kind):
+        raise RawRecordError(f"{path} holds a {type(value).__name__} where a {kind.__name__} is expected.")
+    return value

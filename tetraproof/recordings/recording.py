@@ -1,0 +1,265 @@
+"""A recording: everything a run observed, replayable without a cluster.
+
+A directory (docs/recordings.md describes it) with `recording.json` as its
+index, environment and scenarios as the agent and Kubernetes told them, and
+`SHA256SUMS` over all of it. `expected.json` lies beside the sums, kept by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tetraproof.recordings import admission, folder
+from tetraproof.errors import RecordingError
+from tetraproof.observing.gap import Continuity
+from tetraproof.recordings.record import (
+    ActRecord,
+    Cell,
+    Index,
+    NodeRecord,
+    Provenance,
+    ScenarioRecord,
+    Unanswered,
+    rings_to_hear,
+)
+from tetraproof.text import safe, shorten
+
+__all__ = [
+    "EXPECTED",
+    "FORMAT",
+    "INDEX",
+    "SUMS",
+    "ActRecord",
+    "Cell",
+    "Index",
+    "NodeRecord",
+    "Provenance",
+    "Recording",
+    "ScenarioRecord",
+    "Unanswered",
+    "decode",
+    "from_files",
+    "open_recording",
+    "rings_to_hear",
+    "sealed",
+    "write",
+]
+
+FORMAT = 1
+INDEX, SUMS, EXPECTED = "recording.json", "SHA256SUMS", "expected.json"
+#: Bytes of a file that is decoded whole: the records of it take many times as much memory.
+MOST_JSON = 16 * 1024 * 1024
+_WIDTH = 60
+_SUM = re.compile(r"([0-9a-f]{64})  (.+)")
+_COPY = "copy the recording again, whole"
+_CONVERT = "convert the raw records again"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An opened recording: its index, and its files by their path inside it. `name` is the directory's."""
+
+    name: str
+    index: Index
+    files: Mapping[str, bytes]
+    expected: Mapping[str, Any] | None = None
+
+    def text(self, path: str) -> str | None:
+        """The text of a file, or nothing where the recording has none of that path."""
+        content = self.files.get(path)
+        return None if content is None else content.decode("utf-8", "replace")
+
+    def in_scenario(self, scenario: str, file: str) -> bytes | None:
+        """The content of one file of a scenario."""
+        return self.files.get(f"scenarios/{scenario}/{file}")
+
+    def acts(self, scenario: str) -> tuple[ActRecord, ...]:
+        """The acts of a scenario in order, sentinels included; none of a change. Raises `RecordingError`."""
+        path = f"scenarios/{scenario}/acts.json"
+        acts: tuple[ActRecord, ...] = self._decode(path, tuple[ActRecord, ...]) if path in self.files else ()
+        return acts
+
+    def continuity(self, scenario: str) -> Continuity:
+        """The act that was repeated while the installation was changed, and what happened meanwhile."""
+        told: Continuity = self._decode(f"scenarios/{scenario}/continuity.json", Continuity)
+        return told
+
+    def states(self, scenario: str, *, after: bool = False) -> dict[str, list[dict[str, Any]]]:
+        """What `tetra tracingpolicy list -o json` said on each node, once settled or after the acts."""
+        path = f"scenarios/{scenario}/state{'-after' if after else ''}.json"
+        return self._decode(path, dict[str, list[dict[str, Any]]]) if path in self.files else {}
+
+    def _decode(self, path: str, kind: Any) -> Any:
+        return decode(self.files[path], kind, f"{self.name}/{path}")
+
+
+def decode(content: bytes, kind: Any, source: str, remedy: str = _CONVERT) -> Any:
+    """JSON as a typed record. Raises `RecordingError` naming file and field."""
+    if len(content) > MOST_JSON:
+        raise RecordingError(f"{source} is larger than {MOST_JSON // (1024 * 1024)} MiB.", remedy=remedy)
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except RecursionError as error:
+        raise RecordingError(f"{source} is nested too deeply.", remedy=remedy) from error
+    # a number of thousands of digits is a ValueError of Python's own
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise RecordingError(f"{source}: {safe(error)}.", remedy=remedy) from error
+
+
+def open_recording(path: Path) -> Recording:
+    """The recording in the directory `path`, verified. Raises `RecordingError`."""
+    if not path.is_dir():
+        raise RecordingError(f"There is no recording {safe(path)}.", remedy=f"name a directory that holds a {INDEX}")
+    files = folder.read(path)
+    written = files.pop(EXPECTED, None)
+    kept = None
+    if written is not None:
+        shown, remedy = safe(path / EXPECTED), "mend it; docs/recordings.md tells its form"
+        kept = decode(written, dict[str, Any], shown, remedy)
+        _refuse_doubles(written, shown, remedy)
+    return from_files(safe(path.name), files, kept)
+
+
+def from_files(name: str, files: Mapping[str, bytes], expected: Mapping[str, Any] | None = None) -> Recording:
+    """A recording from its files in memory, verified: format, names, checksums, and every file that it must have."""
+    if INDEX not in files:
+        raise RecordingError(f"{name} is no recording: {INDEX} is missing.", remedy="make one: tetraproof convert")
+    source = f"{name}/{INDEX}"
+    _check_format(decode(files[INDEX], dict[str, Any], source).get("format"), source)
+    index = decode(files[INDEX], Index, source)
+    _refuse_doubles(files[INDEX], source)
+    admission.check_index(index, source)
+    admission.check_paths(name, files)
+    _check_sums(name, files)
+    for scenario in index.scenarios:
+        needed = ["acts.json", "events.jsonl", *(["policy.yaml", "state.json"] if scenario.policy else [])]
+        if scenario.change:
+            needed = ["continuity.json", "policy.yaml"]
+        for file in needed:
+            if f"scenarios/{scenario.name}/{file}" not in files:
+                raise RecordingError(
+                    f"{name}: scenarios/{scenario.name}/{file} is missing.",
+                    remedy=f"{_COPY}, or {_CONVERT}",
+                )
+    recording = Recording(name, index, files, expected)
+    for scenario in index.scenarios:  # read once now, so that a bad field is told before anything is judged
+        _check_scenario(recording, scenario)
+    return recording
+
+
+def _check_format(found: object, source: str) -> None:
+    # neither true nor 1.0 is the number 1
+    if type(found) is int and found > FORMAT:
+        raise RecordingError(
+            f"{source}: format is {shorten(found, _WIDTH)}, and this tetraproof reads up to {FORMAT}.",
+            remedy="use a newer tetraproof",
+        )
+    if type(found) is not int or found != FORMAT:
+        raise RecordingError(
+            f"{source}: format is {shorten(json.dumps(found), _WIDTH)}, and there is none but {FORMAT}.",
+            remedy=f"{_CONVERT}, or use the tetraproof that made it",
+        )
+
+
+def _check_scenario(recording: Recording, scenario: ScenarioRecord) -> None:
+    inside = f"scenarios/{scenario.name}"
+    nodes = [node.name for node in recording.index.nodes]
+    for file in ("acts.json", "continuity.json", "state.json", "state-after.json"):
+        path = f"{inside}/{file}"
+        content = recording.files.get(path)
+        if content is None:
+            continue
+        source = f"{recording.name}/{path}"
+        if file == "continuity.json":
+            if scenario.change:
+                admission.check_continuity(recording.continuity(scenario.name), scenario.change, nodes, source)
+        elif file == "acts.json":
+            admission.check_acts(recording.acts(scenario.name), nodes, source)
+        else:
+            states = recording.states(scenario.name, after=file == "state-after.json")
+            admission.check_states(states, nodes, source)
+        _refuse_doubles(content, source)
+
+
+def _refuse_doubles(content: bytes, source: str, remedy: str = _CONVERT) -> None:
+    """Refuse JSON in which a name stands twice in one object: which of the two counts, each reader decides."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        told = dict(pairs)
+        if len(told) < len(pairs):
+            twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+            raise RecordingError(f"{source}: {shorten(repr(twice), _WIDTH)} stands twice in an object.", remedy=remedy)
+        return told
+
+    try:
+        json.loads(content, object_pairs_hook=once)
+    except RecursionError as error:
+        raise RecordingError(f"{source} is nested too deeply.", remedy=remedy) from error
+    except ValueError as error:
+        raise RecordingError(f"{source}: {safe(error)}.", remedy=remedy) from error
+
+
+def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """`files` with `SHA256SUMS` made anew (a format that `sha256sum --check` reads)."""
+    content = {path: files[path] for path in sorted(files) if path != SUMS}
+    lines = [f"{hashlib.sha256(data).hexdigest()}  {path}\n" for path, data in content.items()]
+    return {**content, SUMS: "".join(lines).encode()}
+
+
+def write(files: Mapping[str, bytes], destination: Path) -> None:
+    """Write a sealed recording into `destination`, which must not exist or be empty."""
+    admission.check_paths(safe(destination.name), files)
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        raise RecordingError(
+            f"{safe(destination)} is there already, and is no empty folder.", remedy="name a new folder"
+        )
+    for path, content in sealed(files).items():
+        target = destination / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def _check_sums(name: str, files: Mapping[str, bytes]) -> None:
+    if SUMS not in files:
+        raise RecordingError(f"{name}: {SUMS} is missing.", remedy=_COPY)
+    listed = _listed(name, files[SUMS])
+    present = set(files) - {SUMS}
+    for path in sorted(listed.keys() - present):
+        raise RecordingError(f"{name}: {path} is missing.", remedy=_COPY)
+    for path in sorted(present - listed.keys()):
+        raise RecordingError(f"{name}: {path} is not listed in {SUMS}.", remedy="remove the file that does not belong")
+    for path, content in files.items():
+        if path != SUMS and hashlib.sha256(content).hexdigest() != listed[path]:
+            raise RecordingError(
+                f"{name}: {path} has another checksum than {SUMS} says.",
+                remedy="copy the recording again; a recording is never edited",
+            )
+
+
+def _listed(name: str, content: bytes) -> dict[str, str]:
+    """The sums by path, from lines as `sha256sum` writes them."""
+    listed: dict[str, str] = {}
+    lines = content.decode("utf-8", "replace").split("\n")
+    for number, line in enumerate(lines if lines[-1] else lines[:-1], 1):
+        where = f"{name}/{SUMS}, line {number}"
+        told = _SUM.fullmatch(line)
+        if told is None:
+            raise RecordingError(f"{where} is no checksum and path: {shorten(repr(line), _WIDTH)}.", remedy=_COPY)
+        path = told[2]
+        if fault := folder.fault_of_path(path):
+            raise RecordingError(f"{where}: {shorten(path, _WIDTH)} is no path: {fault}.", remedy=_COPY)
+        if path in {SUMS, EXPECTED}:
+            raise RecordingError(f"{where}: {path} is not among what is sealed.", remedy=_COPY)
+        if path in listed:
+            raise RecordingError(f"{where}: {shorten(path, _WIDTH)} is listed twice.", remedy=_COPY)
+        listed[path] = told[1]
+    return listed

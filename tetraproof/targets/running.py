@@ -1,0 +1,87 @@
+"""The `cluster` and `kind` targets: a live target on Kubernetes, whose installation may be changed where it is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from tetraproof.account import SETTING_UP, Account
+from tetraproof.kubernetes import ranges
+from tetraproof.observing.observation import Observed
+from tetraproof.policies.policy import Policy
+from tetraproof.recordings.recorder import Recorder, as_json
+from tetraproof.recordings.recording import ScenarioRecord
+from tetraproof.targets import Unanswerable
+from tetraproof.targets.alteration import CHANGES, alter
+from tetraproof.targets.live import Live
+from tetraproof.targets.pods import Kubernetes
+from tetraproof.targets.preparation import Plan
+from tetraproof.targets.replay import Replay
+from tetraproof.targets.scene import manifest_of
+from tetraproof.verdict import Verdict
+
+
+class OnCluster(Live):
+    """A live target on a cluster."""
+
+    site: Kubernetes
+
+    def changes(self, change: str, policy: Policy) -> Sequence[str]:
+        """One scenario, made when it is observed."""
+        del policy
+        return [change]
+
+    def observe_change(self, change: str, policy: Policy, scenario: str) -> Observed:
+        """Repeat an act under the policy while the installation is changed. Raises `Unanswerable`."""
+        site, known = self.site, CHANGES.get(change)
+        if known is None:
+            raise Unanswerable(f"{change} is no change that is known", Verdict.UNSUPPORTED)
+        if site.helm is None:
+            raise Unanswerable("the installation is not ours to change (AGENT=install)", Verdict.UNSUPPORTED)
+        if known.needs_chart and site.newer is None:
+            raise Unanswerable("nothing is named to upgrade to (UPGRADE=)", Verdict.UNSUPPORTED)
+        started = datetime.now(UTC).isoformat()
+        with self.account.spending("changing the installation"):
+            continuity = alter(site, change, policy, self._deadlines, self._tell)
+        self.recorder.add(
+            ScenarioRecord(
+                scenario,
+                change=change,
+                started=started,
+                bindings=site.bindings(site.places[0]),
+                notes=("applied confined to the run's own pods",),
+            ),
+            {"continuity.json": as_json(continuity), "policy.yaml": manifest_of(policy).encode()},
+        )
+        return Replay(self.recorder.only(scenario)).observe_change(change, policy, scenario)
+
+
+def open_cluster(plan: Plan) -> tuple[OnCluster, Kubernetes]:
+    """A live target on a cluster that is set up; the caller closes the site. Raises what keeps it from that."""
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    site = Kubernetes(plan)
+    account = Account()
+    try:
+        with account.spending(SETTING_UP):
+            site.open()
+            index, files = site.index()
+        recorder = Recorder(plan.run_id, index, files)
+    except BaseException:
+        with plan.patient():
+            site.close()
+        raise
+    how = (
+        "every policy as it is written, on the whole cluster"
+        if plan.cluster_wide
+        else "every policy confined to the run's own pods"
+    )
+    lines = [
+        f"judging {index.cell.title}, live on {plan.context}",
+        f"acting on {', '.join(site.places)}, in {', '.join(site.workspace.namespaces.values())}; {how}",
+        f"the pods' range is {site.ranges[ranges.PODS]}, the services' {site.ranges[ranges.SERVICES]}",
+    ]
+    if plan.tools:
+        lines.append(f"tools: {', '.join(f'{tool.name} {tool.version}' for tool in plan.tools)}")
+    return OnCluster(
+        plan.kind, site, recorder, plan.deadlines, introduction=lines, tell=plan.tell, account=account
+    ), site
