@@ -1,0 +1,69 @@
+"""`tetraproof report`: the report of a run drawn again, or several runs in one table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tetraproof.errors import UsageError
+from tetraproof.report.matrix import matrix, matrix_text
+from tetraproof.report.page import page
+from tetraproof.report.result import FILE, Result
+from tetraproof.report.result import read as read_result
+from tetraproof.report.summary import summary_text
+
+ABOUT = "draw the report of a run again; of several runs, their matrix"
+WIDTH = 100
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run's folder, with its verdicts.json")
+    parser.add_argument("--matrix", type=Path, metavar="FILE", help="write the merged table of all runs there")
+    parser.add_argument("--json", action="store_true", help="print the verdicts as JSON instead")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Draw them. One difference from a recording's expected.json is exit code 1."""
+    results = [(path, read_result(path)) for path in _runs(given.runs)]
+    if given.json:
+        print(json.dumps([_short(path, result) for path, result in results], indent=1))
+        return 0
+    for path, result in results:
+        (path / "index.html").write_text(page(result), encoding="utf-8")
+    if given.matrix:
+        base = given.matrix.resolve().parent
+        linked = [(Path(os.path.relpath(path / "index.html", base)).as_posix(), result) for path, result in results]
+        try:
+            given.matrix.write_text(matrix(linked), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{given.matrix} cannot be written: {error.strerror}.") from error
+        print(matrix_text(linked))
+        print(f"matrix: {given.matrix}")
+        differences = [line for _, result in results if result.pins for line in result.pins.differences]
+        for line in differences:
+            print(f"differs from expected.json: {line}")
+        return 1 if differences else 0
+    for path, result in results:
+        print("\n".join(summary_text(result, WIDTH)))
+        print(f"report: {path / 'index.html'}")
+    return 0
+
+
+def _runs(given: Sequence[Path]) -> list[Path]:
+    """The folders of runs; a folder that holds runs stands for all of them."""
+    found = [run.parent for path in given if not (path / FILE).is_file() for run in sorted(path.glob(f"*/{FILE}"))]
+    return [path for path in given if (path / FILE).is_file()] + found or list(given)
+
+
+def _short(path: Path, result: Result) -> dict[str, Any]:
+    return {
+        "run": str(path),
+        "cell": result.target.cell.title,
+        "red": list(result.run.red),
+        "policies": {policy.name: {"verdict": policy.verdict, "line": policy.line} for policy in result.policies},
+    }
