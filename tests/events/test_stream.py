@@ -77,6 +77,10 @@ def test_a_rotation_is_named_and_costs_no_event() -> None:
 @example([b"{", b" 1", b"["], b"\n")
 @example([b"{", b" 1", b" 2", b"}"], b"\n")
 @example([b"[{", b"x"], b"")
+@example([b"[", b"+"], b"")
+@example([b"[", b"{+"], b"")
+@example([b"[", b"{}", b"{}", b"]"], b"\n")
+@example([b"[", b"]", b"["], b"\n")
 def test_any_bytes_are_told_line_by_line(lines: list[bytes], end: bytes) -> None:
     """Whatever a stream holds, each line but the blank ones is told once and in order."""
     told = list(read(io.BytesIO(b"\n".join(lines) + end)))

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from tetraproof.events.event import Event, Malformed, parse
 from tetraproof.events.wrapping import Part, Told, part_of, unwrapped
 
-_OPENERS = {b"{": (b"{\n", 1, False), b"[": (b"", 1, True), b"[{": (b"{\n", 2, True)}
+#: By a line that opens a value: what of it is an array's bracket, what is of the first object, and how deep it leads.
+_OPENERS = {b"{": (b"", b"{\n", 1), b"[": (b"[\n", b"", 1), b"[{": (b"[", b"{\n", 2)}
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 #: What is left of a line of JSON when its texts are gone.
 _BARE = re.compile(rb"[\s{}\[\]:,0-9eE+.-]*(?:(?:true|false|null)[\s{}\[\]:,0-9eE+.-]*)*")
@@ -32,6 +33,8 @@ class Assembly:
         self._lines = 0
         self._depth = 0
         self._in_array = False
+        # an array's opening, until something of the array was told
+        self._bracket = b""
         self._parts: dict[bytes, tuple[bytearray, int]] = {}
 
     def take(self, line: bytes, told: Told) -> Iterator[Told]:
@@ -46,7 +49,8 @@ class Assembly:
         if isinstance(told, Event):
             yield told
         elif told.line in _OPENERS:
-            opened, self._depth, self._in_array = _OPENERS[told.line]
+            self._bracket, opened, self._depth = _OPENERS[told.line]
+            self._in_array = bool(self._bracket)
             self._block += opened
             self._lines, self.pending = 1, True
         elif (part := part_of(told.line)) is not None and (not part.whole or part.key in self._parts):
@@ -80,21 +84,36 @@ class Assembly:
             content = bytes(self._block).strip()
             in_array = self._in_array
             lines = self._reset()
+            if self._bracket and content.strip(b", \t\r\n") == b"]":
+                yield Malformed(self._bracket + content, "JSON over several lines that is no event", lines=lines)
+                return
             if in_array:
                 content = content.removesuffix(b"]").strip(b", \t\r\n")
             if content or not in_array:
-                yield from _whole(content, lines, in_array=in_array)
+                yield from self._element(content, lines, in_array=in_array)
         elif self._in_array and self._depth == 1:
             content, lines = bytes(self._block).strip(b", \t\r\n"), self._lines
             self._block.clear()
             self._lines = 0
             if content:
-                yield from _whole(content, lines, in_array=True)
+                yield from self._element(content, lines, in_array=True)
+
+    def _element(self, content: bytes, lines: int, *, in_array: bool) -> Iterator[Told]:
+        """A value that came to its end. Where it is nothing, the bracket before it was nothing either."""
+        for told in _whole(content, lines, in_array=in_array):
+            if self._bracket and isinstance(told, Malformed):
+                yield Malformed(self._bracket.strip(), told.reason)
+                self._reset()
+            self._bracket = b""
+            yield told
 
     def _given_up(self, reason: str) -> Iterator[Told]:
-        held = (b"[" if self._in_array else b"") + self._block
+        # an array of which something was told is not whole either
+        held = (self._bracket or b"[" * self._in_array) + self._block
         line = bytes(held if len(held) <= self._bound else held[:200]).strip()
-        yield Malformed(line, reason, lines=max(1, self._reset()))
+        lines = self._reset()
+        if line:
+            yield Malformed(line, reason, lines=max(1, lines))
 
     def _reset(self) -> int:
         lines = self._lines
