@@ -35,25 +35,25 @@ VERSION ?=
 MODULES ?=
 YES ?=
 RECORD ?=
+INTO ?=
 SLOWNESS ?=
 K ?=
 VENV := .venv
 BIN := $(VENV)/bin
-comma := ,
 # an option is passed on only where it is given
 given = $(if $($(1)),--$(2) "$($(1))")
 each = $(foreach one,$($(1)),--$(2) "$(one)")
-# suites of the user's own lie outside of the checkout, where pytest would not find our wiring by itself
-RUN = $(BIN)/python -m pytest $(if $(SUITES),-c pyproject.toml -p conftest "$(SUITES)",suites) --target "$(TARGET)" \
+TEST = $(BIN)/tetraproof test --typed make --target "$(TARGET)" $(call given,SUITES,suites) \
   $(call given,RECORDING,recording) $(call given,POLICIES,policies) $(call given,WORKLOADS,workloads) \
-  $(call given,ACKNOWLEDGED,acknowledged) $(call given,CRD,crd) \
-  $(call given,BUNDLE,bundle) $(call given,AGENT,agent) $(call given,AGENT_ADDRESS,agent-address) \
+  $(call given,ACKNOWLEDGED,acknowledged) $(call given,CRD,crd) $(call given,KERNEL,kernel) $(call given,RECORD,record) \
+  $(call given,INTO,into) $(call given,BUNDLE,bundle) $(call given,AGENT,agent) $(call given,AGENT_ADDRESS,agent-address) \
   $(call given,AGENT_OPTIONS,agent-options) $(call given,SLOWNESS,slowness) $(call given,CONTEXT,context) \
-  $(call given,NODES,nodes) $(call given,CHART,chart) $(call given,TETRAGON,tetragon-version) $(call given,UPGRADE,upgrade) $(call given,UPGRADE_VERSION,upgrade-version) $(call each,VALUES,values) \
+  $(call given,NODES,nodes) $(call given,CHART,chart) $(call given,TETRAGON,tetragon-version) \
+  $(call given,UPGRADE,upgrade) $(call given,UPGRADE_VERSION,upgrade-version) $(call each,VALUES,values) \
   $(call given,HELM,helm) $(call given,KIND,kind-bin) $(call given,KUBECTL,kind-kubectl-bin) \
   $(call given,NODE_IMAGE,kind-image) $(call each,IMAGES,image-archive) $(call given,PODS_RANGE,pods-range) \
-  $(call given,SERVICES_RANGE,services-range) $(if $(CLUSTER_WIDE),--cluster-wide) $(if $(BUGTOOL),--bugtool) $(if $(KEEP),--keep-cluster) \
-  $(if $(K),-k "$(K)")
+  $(call given,SERVICES_RANGE,services-range) $(if $(CLUSTER_WIDE),--cluster-wide) $(if $(BUGTOOL),--bugtool) \
+  $(if $(KEEP),--keep-cluster) $(if $(K),-k "$(K)")
 
 export PYTHONPATH :=
 
@@ -98,21 +98,11 @@ help: ## this list
 	@echo
 	@echo "  every live target:"
 	@echo "  RECORD=         write a recording there, a new folder"
+	@echo "  INTO=           add to this recording what it lacks, and what changed"
 	@echo "  SLOWNESS=       every deadline so many times as long (default: 1)"
 
 test: $(VENV)/run ## run the conformance suites and write the report
-ifneq (,$(findstring $(comma),$(KERNEL)))
-	@all=reports/$$(date +%Y%m%d-%H%M%S)-kernels; worst=0; \
-	for kernel in $(subst $(comma), ,$(KERNEL)); do \
-	  name=$$(echo "$$kernel" | tr ':/' '--'); \
-	  $(RUN) --kernel "$$kernel" --reports "$$all" --run-id "$$name" $(if $(RECORD),--record "$(RECORD)/$$name"); code=$$?; \
-	  if [ $$code -gt 1 ]; then exit $$code; fi; \
-	  if [ $$code -gt $$worst ]; then worst=$$code; fi; \
-	done; \
-	$(BIN)/tetraproof report "$$all" --matrix "$$all/index.html" && exit $$worst
-else
-	@$(RUN) $(call given,KERNEL,kernel) $(call given,RECORD,record)
-endif
+	@$(TEST)
 
 guest: $(VENV)/check ## boot a guest (KERNEL=, default debian:6.12) and prove everything around the agent in it
 	@TETRAPROOF_KERNEL="$(or $(KERNEL),debian:6.12)" TETRAPROOF_SLOWNESS="$(or $(SLOWNESS),1)" \
@@ -129,7 +119,7 @@ matrix: $(VENV)/run ## replay every shipped recording, and merge the results int
 	@rm -rf reports/matrix && mkdir -p reports/matrix
 	@for cell in recordings/*/; do \
 	  name=$$(basename $$cell); echo "replaying $$name"; \
-	  $(BIN)/python -m pytest suites --target replay --recording "$$name" --reports reports/matrix --run-id "$$name" -q \
+	  $(BIN)/tetraproof test --typed make --target replay --recording "$$name" --reports reports/matrix --run-id "$$name" -q \
 	    > reports/matrix/$$name.log 2>&1; code=$$?; \
 	  if [ $$code -gt 1 ]; then cat reports/matrix/$$name.log; exit $$code; fi; \
 	done
@@ -158,15 +148,15 @@ $(VENV)/run: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("tetraproof needs Python 3.11 or newer, and $(PYTHON) is %s. To mend it: make test PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@echo "setting up $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
 	@touch $@
 
 $(VENV)/check: $(VENV)/run
 	@echo "setting up the project's own checks (once)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[check]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,check]'
 	@touch $@
 
 $(VENV)/mutate: $(VENV)/check
 	@echo "setting up mutmut (once)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutate]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,check,mutate]'
 	@touch $@

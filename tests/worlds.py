@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from fixtures.suite import test_applying_is_loading as applying_is_loading
-from fixtures.suite import test_every_act_is_told as every_act_is_told
 from tests.builders import MANIFESTS, NEWEST
 from tetraproof.judging.claim import Claim
 from tetraproof.judging.scenario import Run
 from tetraproof.observing.act import Act
 from tetraproof.observing.observation import Done
+from tetraproof.plugin.collecting import test_applying_is_loading as applying_is_loading
+from tetraproof.plugin.collecting import test_every_act_is_told as every_act_is_told
 from tetraproof.policies.policy import Policy, load
 from tetraproof.proving.damage import Apply, Json, Scene, body_of, in_body, together
 from tetraproof.recordings.recording import from_files, open_recording, sealed

@@ -10,9 +10,11 @@ from types import ModuleType
 
 import tetraproof
 from tetraproof.errors import TetraproofError
+from tetraproof.options import spelled
 
 #: What is typed, and the module of it.
 COMMANDS = {
+    "test": "test",
     "convert": "convert",
     "verify": "verify",
     "events": "show",
@@ -25,11 +27,15 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Bad input is told in a sentence on standard error, with exit code 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    given = _parser(words[:1]).parse_args(words)
+    parser = _parser(words[:1])
+    given, rest = parser.parse_known_args(words)
+    if rest and not given.passes_on:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    given.rest = rest
     try:
         code: int = given.command(given)
     except TetraproofError as error:
-        print(f"tetraproof: {error}", file=sys.stderr)
+        print(f"tetraproof: {spelled(str(error), getattr(given, 'typed', None) or 'tetraproof')}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 0
@@ -43,8 +49,8 @@ def _parser(asked: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in [name for name in asked if name in COMMANDS] or COMMANDS:
         module = _module(name)
-        made = commands.add_parser(name, help=module.ABOUT, description=module.ABOUT)
-        made.set_defaults(command=module.run)
+        made = commands.add_parser(name, help=module.ABOUT, description=module.ABOUT, allow_abbrev=False)
+        made.set_defaults(command=module.run, passes_on=getattr(module, "PASSES_ON", False))
         module.add(made)
     return parser
 

@@ -6,7 +6,7 @@ follow, and last what to do about it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class TetraproofError(Exception):
@@ -29,7 +29,27 @@ class TetraproofError(Exception):
 
 
 class PolicyError(TetraproofError):
-    """A policy file that is no policy, or not one that the CRD accepts."""
+    """A policy file that is no policy, or not one that the CRD accepts.
+
+    `way` leads to what is meant, from the top of the document (`"spec", "kprobes", 0, "call"`); `line` is its line in
+    the file (from 1), 0 where that is not known. `more` are further problems of the same document. One that is
+    `unfilled` is a template's: what a program is still to fill in is all that is wrong with it.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        causes: Iterable[str] = (),
+        remedy: str = "",
+        way: Sequence[str | int] = (),
+        line: int = 0,
+    ) -> None:
+        super().__init__(sentence, causes=causes, remedy=remedy)
+        self.way = tuple(way)
+        self.line = line
+        self.more: tuple[PolicyError, ...] = ()
+        self.unfilled = False
 
 
 class RecordingError(TetraproofError):

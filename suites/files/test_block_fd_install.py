@@ -1,6 +1,6 @@
 """Opening /tmp/tetragon is killed; opening anything else is left alone."""
 
-from fixtures import (
+from tetraproof.suite import (
     Acts,
     Exactly,
     Exec,

@@ -1,7 +1,7 @@
 """In monitor mode the policy tells whom it would kill, and kills nobody."""
 
-from fixtures import Acts, Exactly, Kprobe, Run, finding, policy, prepare, shell
-from suites.findings import MONITOR_SAYS_SIGKILL
+from fixtures.findings import MONITOR_SAYS_SIGKILL
+from tetraproof.suite import Acts, Exactly, Kprobe, Run, finding, policy, prepare, shell
 
 pytestmark = policy("block-fd-install-monitor")
 

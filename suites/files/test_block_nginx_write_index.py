@@ -1,7 +1,7 @@
 """Only cat may open what nginx serves; sed, vi and all else are killed, nginx itself is exempt."""
 
-from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, finding, look, policy, shell
-from suites.files.nginx import (
+from fixtures.findings import PID_0_EXEMPTS_EVERYTHING
+from fixtures.nginx import (
     APPEND,
     APPENDED,
     CAT,
@@ -23,7 +23,7 @@ from suites.files.nginx import (
     unguarded,
     worker_killed,
 )
-from suites.findings import PID_0_EXEMPTS_EVERYTHING
+from tetraproof.suite import Acts, Exactly, Exit, Kprobe, Run, command, finding, look, policy, shell
 
 # the guide's own form, and the same with followForks: both promise the same
 pytestmark = policy("block-nginx-write-index", "block-nginx-write-index-follow-forks")

@@ -2,8 +2,8 @@
 
 from dirty_equals import IsStr
 
-from fixtures import Exit, InOrder, Kprobe, Run, limit, policy
-from suites.files.nginx import CORRECTION_ACTS, HTML, INDEX, PAGE
+from fixtures.nginx import CORRECTION_ACTS, HTML, INDEX, PAGE
+from tetraproof.suite import Exit, InOrder, Kprobe, Run, limit, policy
 
 pytestmark = policy("block-nginx-write-index-by-mask")
 

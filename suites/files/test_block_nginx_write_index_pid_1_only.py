@@ -1,7 +1,7 @@
 """Corrected: nginx and its workers are exempt and the site is served; of all else only cat may open the page."""
 
-from fixtures import Exactly, Exit, Kprobe, Run, limit, policy
-from suites.files.nginx import CORRECTION_ACTS, EDITED, NGINX, OPENED, OPENED_BESIDE, PAGE
+from fixtures.nginx import CORRECTION_ACTS, EDITED, NGINX, OPENED, OPENED_BESIDE, PAGE
+from tetraproof.suite import Exactly, Exit, Kprobe, Run, limit, policy
 
 # two corrections that promise the same: nginx exempt by its PID and descent, or by its binary
 pytestmark = policy("block-nginx-write-index-pid-1-only", "block-nginx-write-index-exempt-nginx")

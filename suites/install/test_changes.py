@@ -1,7 +1,7 @@
 """A policy that was applied before the installation is changed: what becomes of it meanwhile, and afterwards."""
 
-from fixtures import Run, change, finding, limit
-from suites.findings import DONE_BEFORE_ENFORCED
+from fixtures.findings import DONE_BEFORE_ENFORCED
+from tetraproof.suite import Run, change, finding, limit
 
 pytestmark = change("rollout-restart", "upgrade", "rollback", under="block-fd-install")
 

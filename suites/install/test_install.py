@@ -1,6 +1,6 @@
 """Tetragon is installed at a version, and every node has an agent that runs."""
 
-from fixtures import Run, installation
+from tetraproof.suite import Run, installation
 
 pytestmark = installation()
 

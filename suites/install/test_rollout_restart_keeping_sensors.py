@@ -1,7 +1,7 @@
 """The agent is restarted while it is set to keep its sensors (`keep-sensors-on-exit`, without `release-pinned-bpf`)."""
 
-from fixtures import Run, change, finding
-from suites.findings import KEPT_SENSORS_LEAVE_A_GAP
+from fixtures.findings import KEPT_SENSORS_LEAVE_A_GAP
+from tetraproof.suite import Run, change, finding
 
 pytestmark = change("rollout-restart-keeping-sensors", under="block-fd-install")
 

@@ -1,7 +1,7 @@
 """`tetragon-config` is edited by hand, as the guide does it; then Helm upgrades."""
 
-from fixtures import Run, change, finding
-from suites.findings import HAND_EDIT_BLOCKS_HELM, HAND_EDIT_IS_UNDONE
+from fixtures.findings import HAND_EDIT_BLOCKS_HELM, HAND_EDIT_IS_UNDONE
+from tetraproof.suite import Run, change, finding
 
 pytestmark = change("upgrade-after-hand-edit", under="block-fd-install")
 EDITED = "enable-process-cred"

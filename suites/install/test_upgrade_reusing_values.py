@@ -1,7 +1,7 @@
 """An upgrade with `--reuse-values`, so that nothing that was set at the installation is lost."""
 
-from fixtures import Run, change, finding
-from suites.findings import REUSED_VALUES_LACK_NEW_ONES
+from fixtures.findings import REUSED_VALUES_LACK_NEW_ONES
+from tetraproof.suite import Run, change, finding
 
 pytestmark = change("upgrade-reusing-values", under="block-fd-install")
 

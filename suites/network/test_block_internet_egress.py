@@ -2,8 +2,8 @@
 
 from dirty_equals import FunctionCheck
 
-from fixtures import Acts, Exactly, Exec, Exit, InOrder, Kprobe, Pattern, Run, command, limit, policy, shell
 from tetraproof.policies.binding import INTERNET, within
+from tetraproof.suite import Acts, Exactly, Exec, Exit, InOrder, Kprobe, Pattern, Run, command, limit, policy, shell
 
 pytestmark = policy("block-internet-egress")
 

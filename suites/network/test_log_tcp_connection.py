@@ -2,7 +2,7 @@
 
 from dirty_equals import IsPositiveInt
 
-from fixtures import Acts, AllOf, Exactly, Exec, Exit, InOrder, Kprobe, Run, command, policy
+from tetraproof.suite import Acts, AllOf, Exactly, Exec, Exit, InOrder, Kprobe, Run, command, policy
 
 pytestmark = policy("log-tcp-connection")
 

@@ -2,7 +2,7 @@
 
 from dirty_equals import FunctionCheck
 
-from fixtures import Acts, Exec, Exit, Kprobe, Run, command, settings, shell
+from tetraproof.suite import Acts, Exec, Exit, Kprobe, Run, command, settings, shell
 
 pytestmark = settings("baseline")
 

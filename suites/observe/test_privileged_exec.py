@@ -1,7 +1,7 @@
 """Starting a set-user-id program is reported, and nobody is stopped."""
 
-from fixtures import Acts, Exactly, Exec, Exit, InOrder, Kprobe, Run, command, finding, policy, shell
-from suites.findings import OLD_IMAGE_HIDES_THE_EVENT
+from fixtures.findings import OLD_IMAGE_HIDES_THE_EVENT
+from tetraproof.suite import Acts, Exactly, Exec, Exit, InOrder, Kprobe, Run, command, finding, policy, shell
 
 # with the unused argument left out, and spelled out as `nop`: both must say the same
 pytestmark = policy("privileged-exec", "privileged-exec-with-nop")

@@ -2,7 +2,7 @@
 
 from dirty_equals import FunctionCheck
 
-from fixtures import Acts, Exec, Exit, Run, command, settings
+from tetraproof.suite import Acts, Exec, Exit, Run, command, settings
 
 pytestmark = settings("process-cred", enable_process_cred="true")
 

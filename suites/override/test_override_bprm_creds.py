@@ -1,7 +1,7 @@
 """Starting a set-user-id program is refused with EPERM before it runs."""
 
-from fixtures import Acts, Exactly, Exec, Exit, InOrder, Kprobe, Run, command, finding, policy, shell
-from suites.findings import OLD_IMAGE_HIDES_THE_EVENT
+from fixtures.findings import OLD_IMAGE_HIDES_THE_EVENT
+from tetraproof.suite import Acts, Exactly, Exec, Exit, InOrder, Kprobe, Run, command, finding, policy, shell
 
 # with kprobe-multi as the agent has it, and turned off for the policy
 pytestmark = policy("override-bprm-creds", "override-bprm-creds-single")

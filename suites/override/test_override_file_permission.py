@@ -1,6 +1,6 @@
 """Reading and writing one file is refused with EPERM, and whoever tries lives."""
 
-from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, look, policy, prepare, shell
+from tetraproof.suite import Acts, Exactly, Exit, Kprobe, Run, command, look, policy, prepare, shell
 
 # with kprobe-multi as the agent has it, and turned off for the policy
 pytestmark = policy("override-file-permission", "override-file-permission-single")

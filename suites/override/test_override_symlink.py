@@ -1,6 +1,6 @@
 """A system call is overridden: a symbolic link to /etc/passwd is refused with EPERM."""
 
-from fixtures import Acts, Exactly, Exit, Kprobe, Run, command, look, policy, prepare, shell
+from tetraproof.suite import Acts, Exactly, Exit, Kprobe, Run, command, look, policy, prepare, shell
 
 pytestmark = policy("override-symlink")
 

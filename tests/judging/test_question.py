@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from fixtures import Exec, Kprobe, shell
 from tests.builders import BASH, CAT, NODE, child, execs, exits, hooked, performed, run_of, started
 from tetraproof.answer import Judgement, Unknown, judge
 from tetraproof.errors import UsageError
@@ -18,6 +17,7 @@ from tetraproof.judging.scenario import Run
 from tetraproof.observing.act import Act
 from tetraproof.observing.observation import Done
 from tetraproof.policies.binding import Bindings, PodBinding
+from tetraproof.suite import Exec, Kprobe, shell
 from tetraproof.verdict import Verdict
 
 V, C, I = Verdict.VIOLATES, Verdict.CONFORMS, Verdict.INCONCLUSIVE  # noqa: E741 - columns of a table

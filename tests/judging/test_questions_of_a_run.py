@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from fixtures import Kprobe, shell
 from tests.builders import BASH, NODE, execs, exits, framed, hooked, performed, policy, run_of, started, state
 from tetraproof.answer import Judgement, Undecided, Unknown, judge
 from tetraproof.errors import UsageError
@@ -21,6 +20,7 @@ from tetraproof.observing.inventory import Inventory
 from tetraproof.observing.observation import Observed
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.policies.capability import Counters, PolicyState
+from tetraproof.suite import Kprobe, shell
 from tetraproof.verdict import Verdict
 
 V, C, I = Verdict.VIOLATES, Verdict.CONFORMS, Verdict.INCONCLUSIVE  # noqa: E741 - columns of a table

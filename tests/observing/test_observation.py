@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from fixtures import Kprobe, shell
 from tests.builders import Proc, hooked
 from tetraproof.judging.claim import Claim
 from tetraproof.judging.scenario import Run
@@ -12,6 +11,7 @@ from tetraproof.observing.act import Acts
 from tetraproof.observing.observation import of_policy
 from tetraproof.policies.policy import load
 from tetraproof.recordings.recording import from_files, open_recording, sealed
+from tetraproof.suite import Kprobe, shell
 from tetraproof.targets.replay import Replay
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -129,7 +129,7 @@ def a_suite_that_cannot_be_imported(folder: Path) -> list[str]:
 
 
 SLIP = '''"""A suite."""
-from fixtures import Acts, Kprobe, Run, policy, shell
+from tetraproof.suite import Acts, Kprobe, Run, policy, shell
 
 pytestmark = policy("block-fd-install")
 acts = Acts(bar=shell("echo 'foo' > /tmp/bar"))
@@ -198,7 +198,7 @@ RUNS: dict[str, tuple[Callable[[Path], list[str]], int, tuple[str, ...]]] = {
     "an unknown recording": (
         given("suites", "--recording", "nowhere"),
         2,
-        ("There is no recording nowhere.", "shipped are k8s-", NEWEST.name),
+        ("There is no recording nowhere.", "there are k8s-", NEWEST.name),
     ),
     "a recording that is a file": (
         given("suites", "--recording", "pyproject.toml"),
@@ -251,10 +251,9 @@ RUNS: dict[str, tuple[Callable[[Path], list[str]], int, tuple[str, ...]]] = {
         ("known.yaml holds a list", "policy: [finding, …]"),
     ),
     "reports that cannot be written": (reports_that_cannot_be_written, 2, ("file",)),
-    "the project's own tests": (given("tests/observing/test_parity.py", "--target", "nowhere"), 0, ("passed",)),
 }
 BAD_INPUT = [name for name, (_, code, _) in RUNS.items() if code == 2 and name != "a suite that cannot be imported"]
-JUDGED = [name for name, (_, code, _) in RUNS.items() if code != 2 and name != "the project's own tests"]
+JUDGED = [name for name, (_, code, _) in RUNS.items() if code != 2]
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +271,7 @@ def start(build: Callable[[Path], list[str]], folder: Path) -> Ran:
     arguments = ["--reports", str(folder / "reports"), *build(folder)]
     quiet = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *quiet, *arguments],
+        [sys.executable, "-m", "tetraproof", "test", "--typed", "make", *quiet, *arguments],
         cwd=ROOT,
         env={**environment, "COLUMNS": "160"},
         capture_output=True,
@@ -393,13 +392,6 @@ def test_what_is_selected_is_no_whole_run(ran: Runs) -> None:
     assert not result.run.whole
     assert [claim.name for policy in result.policies for claim in policy.claims] == [WRITING]
     assert result.run.red == ()
-
-
-def test_the_projects_own_tests_need_no_target(ran: Runs) -> None:
-    """They open no recording and write no report."""
-    run = ran("the project's own tests")
-    assert "judging" not in run.output
-    assert not run.reports.exists()
 
 
 @pytest.mark.parametrize("name", BAD_INPUT)

@@ -15,16 +15,17 @@ from typing import Any
 
 import pytest
 
-from fixtures import Known
-from fixtures.suite import declared_acts, test_applying_is_loading, test_every_act_is_told
 from tests.builders import MANIFESTS, RECORDINGS
 from tetraproof.judging.claim import Claim, Judged
 from tetraproof.judging.scenario import Run
 from tetraproof.observing.observation import Done, Observed
+from tetraproof.plugin.collecting import declared_acts, test_applying_is_loading, test_every_act_is_told
+from tetraproof.plugin.marks import FINDING, LIMIT
 from tetraproof.policies.policy import load
 from tetraproof.proving.damage import Damage, Scene
 from tetraproof.proving.proof import damages
 from tetraproof.recordings.recording import Recording, from_files, open_recording, sealed
+from tetraproof.suite import Known
 from tetraproof.targets.replay import Replay
 from tetraproof.verdict import Verdict
 
@@ -51,8 +52,8 @@ def claims() -> tuple[Claim, ...]:
 
 def _claim(test: Callable[..., object]) -> Claim:
     marks: list[pytest.Mark] = getattr(test, "pytestmark", [])
-    limit = next((str(mark.args[0]) for mark in marks if mark.name == "limit"), "")
-    known: tuple[Known, ...] = tuple(mark.args[0] for mark in marks if mark.name == "finding")
+    limit = next((str(mark.args[0]) for mark in marks if mark.name == LIMIT), "")
+    known: tuple[Known, ...] = tuple(mark.args[0] for mark in marks if mark.name == FINDING)
     return Claim(test.__name__, lambda run: test(run=run), limit, known, about_loading=test is LOADING)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shlex
@@ -15,13 +16,15 @@ from typing import Any
 
 import pytest
 
-from fixtures import kubernetes as wiring
-from fixtures.target import open_target
 from tests.api_server import CONTEXT, ApiServer, Exec
 from tests.builders import NODE, ROOT
 from tests.clusters import GUARDED, POLICY, SECOND, WORKLOADS, Lab, hurried, opened, playing
 from tests.machines.test_tool import real, script
 from tetraproof.errors import UsageError
+from tetraproof.options import Options, check
+from tetraproof.plugin import on_cluster as wiring
+from tetraproof.plugin import opening
+from tetraproof.plugin.opening import open_target
 from tetraproof.progress import silent
 from tetraproof.recordings.recording import open_recording
 from tetraproof.report.result import Result, read
@@ -29,7 +32,7 @@ from tetraproof.report.result import Result, read
 SUITE = f'''\
 """Opening a guarded file is killed; opening anything else is left alone."""
 
-from fixtures import Acts, Exactly, Kprobe, Run, policy, prepare, shell
+from tetraproof.suite import Acts, Exactly, Kprobe, Run, policy, prepare, shell
 
 pytestmark = policy("guard")
 
@@ -91,9 +94,9 @@ def words(api: ApiServer, folder: Path, *more: str, suite: str = SUITE) -> list[
         (folder / name).write_text(text, encoding="utf-8")
     config = api.kubeconfig(folder / "users/config")
     return [
-        *(sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-p", "conftest"),
+        *(sys.executable, "-m", "tetraproof", "test", "--suites", str(folder / "suites")),
         # it takes seconds to report on properties that no suite has
-        *("-p", "no:hypothesispytest", str(folder / "suites")),
+        *("-p", "no:hypothesispytest"),
         *("--policies", str(folder / "policies"), "--workloads", str(folder / "workloads")),
         *("--reports", str(folder / "reports"), "--run-id", "run", "--kubeconfig", str(config)),
         *("--target", "cluster", "--context", CONTEXT, *more),
@@ -141,7 +144,7 @@ def test_a_wrong_expectation_fails_with_the_full_message(api: ApiServer, tmp_pat
     ran = ended(started(api, tmp_path, suite=SUITE + WRONG), tmp_path)
     assert ran.code == 1
     assert "act other was not killed: exit 0" in ran.output
-    assert "reproduce  make test K=test_another_file_is_killed TARGET=cluster CONTEXT=made" in ran.output
+    assert "reproduce  tetraproof test -k test_another_file_is_killed --target cluster --context made" in ran.output
     assert api.snapshot() == before
     assert open_recording(ran.directory / "recording").acts("guard")
 
@@ -168,7 +171,7 @@ def test_a_run_that_is_interrupted_leaves_nothing(sign: signal.Signals, api: Api
         ({"pods_range": "ten"}, "PODS_RANGE: 'ten' is no range"),
         ({"agent_options": "rb-size=1M"}, "AGENT_OPTIONS= are for an agent of our own."),
         ({"nodes": "elsewhere"}, "There is no agent on a node elsewhere."),
-        ({"image_archive": ["x.tar"]}, "IMAGE_ARCHIVE= means nothing where the target is cluster."),
+        ({"image_archive": ["x.tar"]}, "IMAGES= means nothing where the target is cluster."),
         ({"agent": "install", "values": [Path("/no/values")]}, "There is no file of values /no/values."),
         ({"agent": "install", "helm": "/no/helm"}, "helm is needed, and /no/helm is no program."),
     ],
@@ -177,12 +180,13 @@ def test_bad_input_ends_with_a_sentence(
     given: dict[str, object], sentence: str, api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is created."""
-    monkeypatch.setattr("fixtures.target.end_on_terminate", lambda: None)
+    monkeypatch.setattr("tetraproof.plugin.opening.end_on_terminate", lambda: None)
     Lab(api)
     before = api.snapshot()
-    config = Options(**{"kubeconfig": str(api.kubeconfig(tmp_path / "users/config")), "context": CONTEXT, **given})
+    users = {"kubeconfig": str(api.kubeconfig(tmp_path / "users/config")), "context": CONTEXT}
+    config, options = asked(**{**users, **given})
     with pytest.raises(UsageError) as refused:
-        open_target(config, tmp_path / "run")  # type: ignore[arg-type]
+        open_target(check(options, given), given, config, tmp_path / "run")
     assert sentence in refused.value.sentence
     assert api.snapshot() == before
 
@@ -190,19 +194,24 @@ def test_bad_input_ends_with_a_sentence(
 # kind
 
 
-class Options:
-    """A pytest configuration, as far as it is asked."""
+class Config:
+    """A pytest configuration, as far as it is asked: pytest-kind's options."""
 
     def __init__(self, **given: object) -> None:
-        defaults = {"target": "cluster", "cluster_name": "made", "slowness": 1.0, "agent_options": "", "nodes": ""}
-        lists = {"image_archive": [], "values": []}
-        own = {"workloads": ROOT / "manifests/workloads", "tetragon_version": "1.4.1", "chart": "", "upgrade": ""}
-        self.given = {**defaults, **lists, **own, **given}
+        self.given = {"cluster_name": "made", **given}
         self.stash = pytest.Stash()
         self.pluginmanager = pytest.PytestPluginManager()
 
     def getoption(self, name: str, default: Any = None) -> Any:
         return self.given.get(name, default)
+
+
+def asked(**given: Any) -> tuple[Any, Options]:
+    """What a run is told: pytest-kind's options, and ours."""
+    names = {one.name for one in dataclasses.fields(Options)}
+    ours = {"target": "cluster", "workloads": ROOT / "manifests/workloads", **given}
+    own = Options(**{name: value for name, value in ours.items() if name in names})
+    return Config(**{name: value for name, value in given.items() if name not in names}), own
 
 
 KUBECONFIG = """\
@@ -223,8 +232,8 @@ def kind(tmp_path: Path, said: str, **given: object) -> tuple[wiring.KindTarget,
         "kind_kubectl_bin": script(tmp_path, "echo Client Version: v1.36.4", "kubectl"),
         "helm": script(tmp_path, "echo v3.19.0", "helm"),
     }
-    target = wiring.KindTarget(Options(**tools, **given), tmp_path, silent)  # type: ignore[arg-type]
-    return target, log
+    config, options = asked(**tools, **given)
+    return wiring.KindTarget(options, config, tmp_path, silent), log
 
 
 @pytest.fixture
@@ -234,7 +243,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_kind_needs_a_container_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One clear sentence, before anything is made."""
-    monkeypatch.setattr(wiring, "_ENGINES", (("no-engine-of-this-name", "info"),))
+    monkeypatch.setattr(opening, "_ENGINES", (("no-engine-of-this-name", "info"),))
     with pytest.raises(UsageError, match="kind needs a container engine, and none answers"):
         kind(tmp_path, "")
 
@@ -243,10 +252,10 @@ def test_an_engine_that_does_not_answer_is_none(tmp_path: Path, monkeypatch: pyt
     """Its program alone is not enough."""
     silent_one = script(tmp_path, "exit 1", "docker")
     answers = script(tmp_path, "echo 27.0", "podman")
-    monkeypatch.setattr(wiring, "_ENGINES", ((silent_one, "info"),))
-    assert wiring.engine() == ""
-    monkeypatch.setattr(wiring, "_ENGINES", ((silent_one, "info"), (answers, "info")))
-    assert wiring.engine() == answers
+    monkeypatch.setattr(opening, "_ENGINES", ((silent_one, "info"),))
+    assert opening.engine() == ""
+    monkeypatch.setattr(opening, "_ENGINES", ((silent_one, "info"), (answers, "info")))
+    assert opening.engine() == answers
 
 
 @pytest.mark.parametrize(("keep", "deleted"), [(False, True), (True, False)])
@@ -303,9 +312,9 @@ def test_the_real_kind_ends_at_its_missing_engine(tmp_path: Path, monkeypatch: p
     tools = {"kind_bin": real("kind"), "kind_kubectl_bin": real("kubectl"), "helm": real("helm")}
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="kind needs a container engine, and none answers"):
-        wiring.KindTarget(Options(**tools), tmp_path, silent)  # type: ignore[arg-type]
+        wiring.KindTarget(*reversed(asked(**tools)), tmp_path, silent)
     monkeypatch.setattr(wiring, "engine", lambda: "docker")
-    target = wiring.KindTarget(Options(**tools), tmp_path, silent)  # type: ignore[arg-type]
+    target = wiring.KindTarget(*reversed(asked(**tools)), tmp_path, silent)
     with pytest.raises(UsageError, match=r"kind does not list its clusters: .*not found") as refused:
         target.create()
     assert "\n" not in refused.value.sentence

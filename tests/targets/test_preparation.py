@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.target import Opened
-from fixtures.terminal import patient
 from tests.api_server import CONTEXT, ApiServer, Refusal, interrupt
 from tests.builders import NODE
 from tests.clusters import CRD, PATIENT, SECOND, Lab, at, hurried, nothing_runs, opened, plan, playing
@@ -21,6 +19,8 @@ from tetraproof.kubernetes.cluster import ClusterError
 from tetraproof.kubernetes.helm import Helm, HelmError
 from tetraproof.kubernetes.workspace import MANAGED, RUN, WorkspaceError
 from tetraproof.machines.tool import Tool
+from tetraproof.plugin.opening import Opened
+from tetraproof.plugin.terminal import patient
 from tetraproof.targets.running import open_cluster
 
 

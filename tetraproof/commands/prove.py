@@ -13,13 +13,13 @@ ABOUT = "damage the recordings, and see that the suites notice"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """What it is told."""
-    parser.add_argument("--recording", default="", help="only this one (default: every shipped recording)")
+    parser.add_argument("--recording", default="", help="only this one (default: every recording of the project)")
     parser.add_argument("--json", action="store_true", help="print what came of each damage as JSON")
 
 
 def run(given: argparse.Namespace) -> int:
     """Have pytest collect the suites, and prove instead of testing."""
-    words = [sys.executable, "-m", "pytest", "suites", "--target", "replay", "--prove", "-q"]
+    words = [sys.executable, "-m", "tetraproof", "test", "--target", "replay", "--prove", "-q"]
     words += ["--recording", given.recording] if given.recording else []
     if not given.json:
         return subprocess.run(words, check=False).returncode  # noqa: S603 - our own pytest, no shell

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kubernetes.utils.quantity import parse_quantity
 from msgspec.structs import replace
 
+from tetraproof import extra
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.policies.capability import OPTIONS
 from tetraproof.errors import RawRecordError
@@ -132,7 +132,13 @@ class Environment:
         return Bindings(workloads, services, ranges)
 
     def _nodes(self) -> Iterator[NodeRecord]:
-        for item in items(self._json("node.json")):
+        nodes = items(self._json("node.json"))
+        if not nodes:
+            return
+        extra.need("cluster", "Reading the nodes of a cluster's record")
+        from kubernetes.utils.quantity import parse_quantity  # noqa: PLC0415 - of an extra
+
+        for item in nodes:
             facts = item.get("status", {}).get("nodeInfo", {})
             quantity = item.get("status", {}).get("capacity", {}).get("cpu", 1)
             cpus = math.ceil(parse_quantity(quantity))  # type: ignore[no-untyped-call]

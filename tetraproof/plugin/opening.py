@@ -1,0 +1,233 @@
+"""The target of a run: opened from the options before anything else, closed after everything else."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tetraproof import extra, shipped
+from tetraproof.account import Account
+from tetraproof.deadline import Deadlines
+from tetraproof.errors import UsageError
+from tetraproof.options import Options, described
+from tetraproof.plugin.terminal import Progress, end_on_terminate, patient
+from tetraproof.recordings.recording import INDEX, Recording, open_recording
+from tetraproof.targets import Target
+from tetraproof.targets.live import Live
+from tetraproof.targets.replay import Replay
+
+#: The newest shipped cell in which the guide's policies load.
+DEFAULT_RECORDING = "k8s-1.36.2_tetragon-1.7.0_debian-6.12.117"
+#: What `auto` took, and why.
+AUTO = pytest.StashKey[str]()
+_ENGINES = (
+    ("docker", "info", "--format", "{{.ServerVersion}}"),
+    ("podman", "info", "--format", "{{.Version.Version}}"),
+)
+#: Options of one run alone, which the next one is not told again.
+_ONCE = {"target", "typed", "reports", "run_id", "record", "into", "prove", "slowness"}
+
+
+@dataclass
+class Opened:
+    """A target that is open. `words` are what selects it again, `closing` what is to be done at the end, in order."""
+
+    target: Target
+    words: str
+    recording: Recording | None = None
+    closing: tuple[Callable[[], None], ...] = ()
+    evidence: Callable[[], None] | None = None
+
+    def close(self, keep: Path | None, *, red: bool) -> None:
+        """Close it; a live one's recording is kept in the new folder `keep`, if one is named, evidence if it is red."""
+        try:
+            if keep is not None and isinstance(self.target, Live):
+                self.target.recorder.write(keep)
+            if red and self.evidence:
+                self.evidence()
+        finally:
+            closing, self.closing = self.closing, ()
+            with patient():
+                _all(closing)
+
+    @property
+    def account(self) -> Account:
+        """Where the time of a live run went."""
+        return self.target.account if isinstance(self.target, Live) else Account()
+
+
+def recording_of(options: Options) -> Recording:
+    """The recording that the options name."""
+    return open_recording(recording_path(options))
+
+
+def name_of(options: Options, config: pytest.Config) -> str:
+    """What a run is called after: its recording, or its target and kernel or cluster."""
+    asked = options.target
+    if asked == "standalone":
+        kernel = options.kernel.rstrip("/").rpartition("/")[2] or "nowhere"
+        return f"standalone-{kernel.replace(':', '-')}"
+    if asked in {"kind", "cluster"}:
+        named = config.getoption("cluster_name", "") if asked == "kind" else options.context
+        return f"{asked}-{re.sub(r'[^A-Za-z0-9.-]+', '-', named)}".strip("-")
+    return recording_path(options).name
+
+
+def open_target(options: Options, given: Mapping[str, Any], config: pytest.Config, directory: Path) -> Opened:
+    """The target that the options name; `directory` is the run's own. Raises `TetraproofError`."""
+    words = _words(options, given)
+    if options.target == "replay":
+        recording = recording_of(options)
+        return Opened(Replay(recording), words, recording)
+    return _open_live(options, words, config, directory)
+
+
+def _open_live(options: Options, words: str, config: pytest.Config, directory: Path) -> Opened:
+    record = options.record
+    if record is not None and record.exists() and (not record.is_dir() or any(record.iterdir())):
+        raise UsageError(f"{record} is there already, and is no empty folder.", remedy="name a new folder")
+    tell = Progress(config)
+    deadlines = Deadlines().scaled(options.slowness)
+    settings = agent_settings(options.agent_options)
+    end_on_terminate()
+    if options.target == "standalone":
+        extra.need("standalone", "The target standalone")
+        from tetraproof.plugin.on_machine import open_on_machine  # noqa: PLC0415 - of an extra
+
+        live, machine = open_on_machine(options, directory, deadlines, tell, settings)
+        return Opened(live, words, None, (machine.close,))
+    extra.need("cluster", f"The target {options.target}")
+    from tetraproof.plugin import on_cluster  # noqa: PLC0415 - likewise
+    from tetraproof.targets.evidence import gather  # noqa: PLC0415 - likewise
+
+    existing = (options.agent or ("existing" if options.target == "cluster" else "install")) == "existing"
+    if existing and settings:
+        raise UsageError("AGENT_OPTIONS= are for an agent of our own.", remedy="add AGENT=install, or leave them out")
+    kind = None
+    if options.target == "kind":
+        config.pluginmanager.register(on_cluster, on_cluster.__name__)
+        kind = on_cluster.KindTarget(options, config, directory, tell)
+    # the kubeconfig's copy holds credentials, so it goes last
+    own = directory / "live" / "kubeconfig"
+    closing: tuple[Callable[[], None], ...] = (*((kind.close,) if kind else ()), lambda: own.unlink(missing_ok=True))
+    try:
+        live, site = on_cluster.open_on_cluster(options, directory, tell, None if existing else settings, kind)
+    except BaseException:
+        with patient():
+            _all(closing)
+        raise
+
+    def evidence() -> None:
+        for problem in gather(site, directory / "evidence", deadlines.rollout, bugtool=options.bugtool):
+            tell(f"not kept as evidence: {problem}")
+
+    return Opened(live, words, None, (site.close, *closing), evidence)
+
+
+def chosen(options: Options, config: pytest.Config) -> Options:
+    """The options with the target that `auto` stands for here, and with what pytest-kind's own of that name says."""
+    options = dataclasses.replace(options, kubeconfig=options.kubeconfig or config.getoption("kubeconfig", None) or "")
+    if options.target != "auto":
+        return options
+    why = _why_not_kind(options)
+    target = "replay" if why else "kind"
+    config.stash[AUTO] = f"TARGET=auto takes {target}: {why}" if why else "TARGET=auto takes kind"
+    return dataclasses.replace(options, target=target)
+
+
+def _why_not_kind(options: Options) -> str:
+    """What keeps `auto` from kind, in a clause."""
+    for option in ("recording", "prove"):
+        if getattr(options, option):
+            return f"{option.upper()}= is of replay"
+    missing = [name for name in ("kind", "kubectl", "helm") if not shutil.which(name)]
+    if missing:
+        return f"{', '.join(missing)} not on PATH"
+    if not (extra.has("kind") and extra.has("cluster")):
+        return "the extra kind is not installed"
+    return "" if engine() else "no container engine answers"
+
+
+def engine() -> str:
+    """The container engine that kind could use, by its name; nothing where none answers."""
+    for words in _ENGINES:
+        if shutil.which(words[0]):
+            with suppress(OSError, subprocess.TimeoutExpired):
+                done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
+                if done.returncode == 0 and done.stdout.strip():
+                    return words[0]
+    return ""
+
+
+def workloads_of(options: Options) -> Path:
+    """Where the workloads lie: the project's own, or those shipped where it has none."""
+    return options.workloads if options.workloads.is_dir() else shipped.root() / "manifests/workloads"
+
+
+def agent_settings(text: str) -> dict[str, str]:
+    """The agent's options as the user writes them: `disable-kprobe-multi rb-size=1M`. Raises `UsageError`."""
+    settings = {}
+    for word in text.replace(",", " ").split():
+        name, _, value = word.removeprefix("--").partition("=")
+        if not name.replace("-", "").isalnum():
+            raise UsageError(f"AGENT_OPTIONS: {word!r} is no option.", remedy="write name=value, or the name alone")
+        settings[name] = value or "true"
+    return settings
+
+
+def _all(steps: tuple[Callable[[], None], ...]) -> None:
+    """Take every step, whatever becomes of the ones before."""
+    if steps:
+        try:
+            steps[0]()
+        finally:
+            _all(steps[1:])
+
+
+def _words(options: Options, given: Mapping[str, Any]) -> str:
+    """What selects this target and these suites again, as make has it."""
+    words = [f"TARGET={options.target}"]
+    # first where, then what
+    for one in sorted(described(), key=lambda one: not one.on):
+        value = given.get(one.attribute)
+        if value and one.attribute not in _ONCE:
+            parts = value if isinstance(value, list) else [value]
+            words += [f"{one.make}={1 if one.form == 'flag' else shlex.quote(str(part))}" for part in parts]
+    return " ".join(words)
+
+
+def recording_path(options: Options) -> Path:
+    """Where the recording lies that the options name. Raises `UsageError`."""
+    given = options.recording
+    places = [options.recordings, shipped.root() / "recordings"]
+    if not given:
+        own = latest(places[0]) if not shipped.within(places[0]) else None
+        return own or places[1] / DEFAULT_RECORDING
+    for path in (Path(given), *(place / given for place in places)):
+        if path.is_dir():
+            return path
+    known = ", ".join(
+        dict.fromkeys(index.parent.name for place in places for index in sorted(place.glob(f"*/{INDEX}")))
+    )
+    raise UsageError(f"There is no recording {given}.", remedy=f"there are {known}")
+
+
+def latest(folder: Path) -> Path | None:
+    """The recording in a folder of recordings whose scenarios began last; none where there is none."""
+    found = []
+    for index in folder.glob(f"*/{INDEX}"):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # a bad one is told when it is named
+            scenarios = json.loads(index.read_bytes())["scenarios"]
+            found.append((max((str(one.get("started") or "") for one in scenarios), default=""), index.parent))
+    return max(found)[1] if found else None
