@@ -15,6 +15,8 @@ from tetraproof.options import spelled
 #: What is typed, and the module of it.
 COMMANDS = {
     "test": "test",
+    "record": "keep",
+    "lint": "lint",
     "convert": "convert",
     "verify": "verify",
     "events": "show",

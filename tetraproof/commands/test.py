@@ -23,7 +23,7 @@ PASSES_ON = True
 _TAKES_A_VALUE = {"-c", "-k", "-m", "-n", "-o", "-p", "-r", "--rootdir", "--deselect", "--ignore", "--junitxml", "--tb"}
 #: What differs from kernel to kernel where there are several.
 _BY_KERNEL = ("kernel", "reports", "run_id", "record")
-_ONLY_OURS = {"typed": argparse.SUPPRESS, "prove": argparse.SUPPRESS, "into": argparse.SUPPRESS}
+_ONLY_OURS = {"typed": argparse.SUPPRESS, "prove": argparse.SUPPRESS}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +61,9 @@ def _words(given: argparse.Namespace) -> list[str]:
     ]
     words = list(given.rest)
     if given.shipped:
+        options = configuration.options(vars(given))
+        # they are written and read where the user is, not where we are installed
+        given.reports, given.recordings = options.reports, options.recordings
         words = [*_shipped(), *words]
     elif not named:
         suites = configuration.options({"suites": given.suites}).suites

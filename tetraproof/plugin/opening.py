@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tetraproof.plugin.terminal import Progress, end_on_terminate, patient
 from tetraproof.recordings.recording import INDEX, Recording, open_recording
 from tetraproof.targets import Target
 from tetraproof.targets.live import Live
+from tetraproof.targets.renewing import Renewing
 from tetraproof.targets.replay import Replay
 
 #: The newest shipped cell in which the guide's policies load.
@@ -41,30 +42,30 @@ _ONCE = {"target", "typed", "reports", "run_id", "record", "into", "prove", "slo
 
 @dataclass
 class Opened:
-    """A target that is open. `words` are what selects it again, `closing` what is to be done at the end, in order."""
+    """A target that is open. `words` are what selects it again, `closing` what is to be done at the end, in order.
+
+    `keep` writes what a live one observed into a folder, `account` says where its time went.
+    """
 
     target: Target
     words: str
     recording: Recording | None = None
     closing: tuple[Callable[[], None], ...] = ()
     evidence: Callable[[], None] | None = None
+    keep: Callable[[Path], None] | None = None
+    account: Account = field(default_factory=Account)
 
-    def close(self, keep: Path | None, *, red: bool) -> None:
-        """Close it; a live one's recording is kept in the new folder `keep`, if one is named, evidence if it is red."""
+    def close(self, folder: Path | None, *, red: bool) -> None:
+        """Close it; a live one's recording is kept in `folder`, if one is named, evidence if it is red."""
         try:
-            if keep is not None and isinstance(self.target, Live):
-                self.target.recorder.write(keep)
+            if folder is not None and self.keep:
+                self.keep(folder)
             if red and self.evidence:
                 self.evidence()
         finally:
             closing, self.closing = self.closing, ()
             with patient():
                 _all(closing)
-
-    @property
-    def account(self) -> Account:
-        """Where the time of a live run went."""
-        return self.target.account if isinstance(self.target, Live) else Account()
 
 
 def recording_of(options: Options) -> Recording:
@@ -96,7 +97,11 @@ def open_target(options: Options, given: Mapping[str, Any], config: pytest.Confi
 def _open_live(options: Options, words: str, config: pytest.Config, directory: Path) -> Opened:
     record = options.record
     if record is not None and record.exists() and (not record.is_dir() or any(record.iterdir())):
-        raise UsageError(f"{record} is there already, and is no empty folder.", remedy="name a new folder")
+        raise UsageError(
+            f"{record} is there already, and is no empty folder.", remedy="name a new folder, or add to it with INTO="
+        )
+    if record is not None and options.into is not None:
+        raise UsageError("RECORD= makes a recording and INTO= adds to one.", remedy="leave one of them out")
     tell = Progress(config)
     deadlines = Deadlines().scaled(options.slowness)
     settings = agent_settings(options.agent_options)
@@ -106,7 +111,7 @@ def _open_live(options: Options, words: str, config: pytest.Config, directory: P
         from tetraproof.plugin.on_machine import open_on_machine  # noqa: PLC0415 - of an extra
 
         live, machine = open_on_machine(options, directory, deadlines, tell, settings)
-        return Opened(live, words, None, (machine.close,))
+        return _live(live, options, words, (machine.close,))
     extra.need("cluster", f"The target {options.target}")
     from tetraproof.plugin import on_cluster  # noqa: PLC0415 - likewise
     from tetraproof.targets.evidence import gather  # noqa: PLC0415 - likewise
@@ -132,7 +137,26 @@ def _open_live(options: Options, words: str, config: pytest.Config, directory: P
         for problem in gather(site, directory / "evidence", deadlines.rollout, bugtool=options.bugtool):
             tell(f"not kept as evidence: {problem}")
 
-    return Opened(live, words, None, (site.close, *closing), evidence)
+    return _live(live, options, words, (site.close, *closing), evidence)
+
+
+def _live(
+    live: Live,
+    options: Options,
+    words: str,
+    closing: tuple[Callable[[], None], ...],
+    evidence: Callable[[], None] | None = None,
+) -> Opened:
+    """A live target that is open: it is added to a recording, or observes into one of its own."""
+    if options.into is None or not options.into.exists():
+        return Opened(live, words, None, closing, evidence, live.recorder.write, live.account)
+    try:
+        renewing = Renewing(live, options.into)
+    except BaseException:
+        with patient():
+            _all(closing)
+        raise
+    return Opened(renewing, words, None, closing, evidence, renewing.write, live.account)
 
 
 def chosen(options: Options, config: pytest.Config) -> Options:

@@ -40,6 +40,11 @@ class Recorder:
         return Recording(self._name, replace(self._index, scenarios=chosen), self._files)
 
     @property
+    def files(self) -> Mapping[str, bytes]:
+        """Its files so far, by their path, but for the index."""
+        return self._files
+
+    @property
     def index(self) -> Index:
         """What the recording's index is so far."""
         return self._index

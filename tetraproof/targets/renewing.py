@@ -1,0 +1,89 @@
+"""A live target that adds to a recording: what is recorded there already is not performed again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tetraproof.account import Account
+from tetraproof.answer import Unknown
+from tetraproof.observing.act import Act
+from tetraproof.observing.observation import Observed
+from tetraproof.policies.binding import Bindings
+from tetraproof.policies.policy import Policy
+from tetraproof.recordings import renewal
+from tetraproof.recordings.recording import Cell, open_recording
+from tetraproof.targets.live import Live
+from tetraproof.targets.replay import Replay
+from tetraproof.verdict import Verdict
+
+
+class Renewing:
+    """The live target `live`, for what the recording in `folder` lacks, or has of another policy or other acts."""
+
+    def __init__(self, live: Live, folder: Path) -> None:
+        """Raises `RecordingError` where the recording is of another cell than the target."""
+        self.live = live
+        self._recording = open_recording(folder)
+        renewal.check_same_world(self._recording, live.recorder.index)
+        self._replay = Replay(self._recording)
+        #: The scenarios that were not performed again.
+        self.kept: list[str] = []
+
+    @property
+    def kind(self) -> str:
+        """The live target's."""
+        return self.live.kind
+
+    @property
+    def cell(self) -> Cell:
+        """The one cell of both."""
+        return self.live.cell
+
+    @property
+    def bindings(self) -> Bindings:
+        """What the suites' logical names are there now."""
+        return self.live.bindings
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """The nodes there, and the kernel of each."""
+        return self.live.nodes
+
+    @property
+    def account(self) -> Account:
+        """Where the time went."""
+        return self.live.account
+
+    def introduction(self) -> Sequence[str]:
+        """What is judged, and what it is added to."""
+        return (*self.live.introduction(), f"adding to the recording {self._recording.name} what it does not have yet")
+
+    def scenarios(self, name: str, policy: Policy | None, settings: Mapping[str, str]) -> Sequence[str]:
+        """Those of the live target."""
+        return self.live.scenarios(name, policy, settings)
+
+    def observe(
+        self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
+    ) -> Observed:
+        """What was recorded, where it is of this policy and these acts; else what becomes of them now."""
+        if scenario in self._replay.scenarios(scenario.partition("@")[0], policy, settings):
+            record = next(one for one in self._recording.index.scenarios if one.name == scenario)
+            if record.unanswered is None and record.heard_to_the_end is not False:
+                observed = self._replay.observe(policy, settings, acts, scenario)
+                if not any(_lacks(done) for done in observed.acts.values()):
+                    self.kept.append(scenario)
+                    return observed
+        return self.live.observe(policy, settings, acts, scenario)
+
+    def look(self) -> Observed:
+        """What is installed now."""
+        return self.live.look()
+
+    def write(self, folder: Path) -> None:
+        """Write what was observed into the recording in `folder`."""
+        renewal.write_renewed(self._recording, self.live.recorder, folder)
+
+
+def _lacks(done: object) -> bool:
+    return isinstance(done, Unknown) and done.verdict is Verdict.UNRECORDED
