@@ -58,7 +58,7 @@ TEST = $(BIN)/tetraproof test --typed make --target "$(TARGET)" $(call given,SUI
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help test check guest matrix prove mutate types bench clean clean-cluster
+.PHONY: help test check guest matrix prove mutate types architecture wheel bench clean clean-cluster
 
 help: ## this list
 	@echo "tetraproof proves that Tetragon policies do what they say."
@@ -135,6 +135,12 @@ types: $(VENV)/check ## make the types of events anew from Tetragon's protobuf (
 	$(BIN)/python tools/api_types.py "$(PROTO)" "$(VERSION)"
 	$(BIN)/ruff format tetraproof/events/api.py
 
+architecture: $(VENV)/check ## draw docs/architecture.svg anew, from the import contract
+	@$(BIN)/python tools/architecture.py
+
+wheel: $(VENV)/run ## build the package that pip installs elsewhere, into dist/
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist . && ls dist/*.whl
+
 bench: $(VENV)/check ## how fast events are parsed and matched (benchmarks/README.md)
 	$(BIN)/python benchmarks/parse_events.py
 
@@ -142,7 +148,7 @@ clean-cluster: $(VENV)/run ## list what killed runs left on a cluster (CONTEXT=)
 	@$(BIN)/tetraproof clean-cluster --context "$(CONTEXT)" $(call given,HELM,helm) $(if $(YES),--yes)
 
 clean: ## remove what runs and set-up have made
-	rm -rf $(VENV) build *.egg-info reports/[0-9]* reports/matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist reports/[0-9]* reports/matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/run: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("tetraproof needs Python 3.11 or newer, and $(PYTHON) is %s. To mend it: make test PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

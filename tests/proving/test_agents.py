@@ -18,9 +18,9 @@ import pytest
 from tests.builders import MANIFESTS, RECORDINGS
 from tetraproof.judging.claim import Claim, Judged
 from tetraproof.judging.scenario import Run
+from tetraproof.marks import FINDING, LIMIT
 from tetraproof.observing.observation import Done, Observed
 from tetraproof.plugin.collecting import declared_acts, test_applying_is_loading, test_every_act_is_told
-from tetraproof.plugin.marks import FINDING, LIMIT
 from tetraproof.policies.policy import load
 from tetraproof.proving.damage import Damage, Scene
 from tetraproof.proving.proof import damages

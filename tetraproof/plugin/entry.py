@@ -15,8 +15,8 @@ import pytest
 
 from tetraproof.configuration import find
 from tetraproof.errors import TetraproofError
+from tetraproof.marks import LINES
 from tetraproof.options import GROUPS, Options, described, spelled
-from tetraproof.plugin.marks import LINES
 
 PREFIX = "tetraproof"
 

@@ -10,7 +10,7 @@ import pytest
 from tetraproof import extra
 from tetraproof.errors import UsageError
 from tetraproof.options import Options
-from tetraproof.plugin import collecting, damaging, hooks, judgement, session, writing
+from tetraproof.plugin import collecting, damaging, judgement, session, writing
 
 _MODULES = (session, collecting, judgement, writing, damaging)
 
@@ -20,7 +20,6 @@ def start(config: pytest.Config, options: Options, given: Mapping[str, Any]) -> 
 
     Raises `TetraproofError`.
     """
-    config.pluginmanager.add_hookspecs(hooks)
     for module in _MODULES:
         config.pluginmanager.register(module, module.__name__)
     if extra.has("allure"):
