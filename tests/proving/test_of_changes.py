@@ -14,8 +14,8 @@ from tetraproof.observing.gap import Continuity, Happening
 from tetraproof.observing.observation import Observed
 from tetraproof.policies.policy import load
 from tetraproof.proving.of_changes import damages
+from tetraproof.recordings import change
 from tetraproof.recordings.recording import open_recording
-from tetraproof.targets import change
 
 SHIPPED = ROOT / "recordings/k8s-1.36.2_tetragon-1.4.1-disable-kprobe-multi_debian-6.12.117"
 POLICY = load(ROOT / "manifests/policies/block-fd-install.yaml")

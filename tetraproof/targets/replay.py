@@ -25,9 +25,9 @@ from tetraproof.policies import policy as policies
 from tetraproof.policies.binding import Bindings, PodBinding, fill, match
 from tetraproof.policies.capability import Capabilities, PolicyState, kernel_options, probed
 from tetraproof.policies.policy import Likeness, Policy
+from tetraproof.recordings import change as changes
 from tetraproof.recordings.recording import ActRecord, Cell, NodeRecord, Recording, ScenarioRecord, rings_to_hear
 from tetraproof.targets import Unanswerable
-from tetraproof.targets import change as changes
 from tetraproof.text import command_line, safe, shorten
 from tetraproof.verdict import Verdict
 
