@@ -12,7 +12,7 @@ from tests.api_server import CONTEXT, ApiServer, Asked, Cut
 from tests.builders import Json
 from tests.clusters import PATIENT, POLICIES, Lab, at, cluster_of, guard, manifest
 from tetraproof.kubernetes.cluster import Cluster, ClusterError
-from tetraproof.targets.live import manifest_of
+from tetraproof.targets.keeping import manifest_of
 
 POD = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "a", "image": "b"}]}}
 

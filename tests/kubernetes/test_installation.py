@@ -16,7 +16,7 @@ from tetraproof.errors import AgentError, UsageError
 from tetraproof.kubernetes import installation as installations
 from tetraproof.kubernetes.cluster import Cluster, ClusterError
 from tetraproof.kubernetes.installation import Installation
-from tetraproof.targets.scene import manifest_of
+from tetraproof.targets.keeping import manifest_of
 
 COUNTED = ("desiredNumberScheduled", "updatedNumberScheduled", "numberReady", "numberAvailable")
 SHORT = replace(PATIENT, rollout=0.1, command=0.2)

@@ -40,9 +40,9 @@ from tetraproof.observing.act import Acts, command, shell, typed
 from tetraproof.policies.policy import Policy
 from tetraproof.recordings.recording import open_recording
 from tetraproof.targets import Target, Unanswerable
+from tetraproof.targets.keeping import manifest_of
 from tetraproof.targets.live import Live
 from tetraproof.targets.replay import Replay
-from tetraproof.targets.scene import manifest_of
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import until
 

@@ -28,9 +28,9 @@ from tetraproof.policies.policy import Policy, with_values
 from tetraproof.progress import Tell
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import ActRecord, Cell, Unanswered
-from tetraproof.targets import Unanswerable, state
+from tetraproof.targets import Unanswerable, applying
+from tetraproof.targets.keeping import Scene, manifest_of
 from tetraproof.targets.replay import Replay
-from tetraproof.targets.scene import Scene, manifest_of
 from tetraproof.targets.site import Site, States
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import Overdue, until
@@ -365,11 +365,11 @@ class Live:
             states = until(
                 f"the state of {policy.name}",
                 self.site.states,
-                lambda states: bool(states) and all(state.settled(policy, told) for told in states.values()),
+                lambda states: bool(states) and all(applying.settled(policy, told) for told in states.values()),
                 # one that was refused at once may leave no state to wait for
                 self._deadlines.policy if not refused else 0,
                 tell=self._tell,
-                shown=lambda states: state.words(policy, states),
+                shown=lambda states: applying.words(policy, states),
                 forgives=AgentError,
             )
         except Overdue as error:
@@ -380,11 +380,11 @@ class Live:
                 scene.notes.append(why)
             if refused:
                 states = {
-                    node: told if state.of(policy, told) else [*told, state.failed(policy, refused)]
+                    node: told if applying.of(policy, told) else [*told, applying.failed(policy, refused)]
                     for node, told in states.items()
                 }
         for node, how in self.site.disturbed().items():
-            states[node] = [state.failed(policy, f"while the policy was loading, {how}")]
+            states[node] = [applying.failed(policy, f"while the policy was loading, {how}")]
         for scene in scenes:
             scene.settled_after = (datetime.now(UTC) - begun).total_seconds()
         self._told(scenes, "state.json", states)

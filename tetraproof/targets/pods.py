@@ -30,7 +30,7 @@ from tetraproof.policies.policy import Policy
 from tetraproof.recordings.environment import Environment
 from tetraproof.recordings.recording import FORMAT, Index, Provenance
 from tetraproof.recordings.redaction import redacted, redacted_text, redacted_yaml
-from tetraproof.targets import Unanswerable, state
+from tetraproof.targets import Unanswerable, applying
 from tetraproof.targets.preparation import Plan, Preparation
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import until
@@ -233,11 +233,11 @@ class Kubernetes:
         until(
             f"the end of {policy.name}",
             self.states,
-            lambda states: not any(state.of(policy, told) for told in states.values()),
+            lambda states: not any(applying.of(policy, told) for told in states.values()),
             self._plan.deadlines.policy,
             tell=self._plan.tell,
             shown=lambda states: (
-                ", ".join(node for node, told in states.items() if state.of(policy, told)) + " still has it"
+                ", ".join(node for node, told in states.items() if applying.of(policy, told)) + " still has it"
             ),
             forgives=AgentError,
         )

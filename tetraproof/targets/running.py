@@ -13,11 +13,11 @@ from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import ScenarioRecord
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.alteration import CHANGES, alter
+from tetraproof.targets.keeping import manifest_of
 from tetraproof.targets.live import Live
 from tetraproof.targets.pods import Kubernetes
 from tetraproof.targets.preparation import Plan
 from tetraproof.targets.replay import Replay
-from tetraproof.targets.scene import manifest_of
 from tetraproof.verdict import Verdict
 
 
