@@ -1,4 +1,7 @@
-"""Where a run happens. A suite cannot tell which target it runs on."""
+"""A policy and acts come in, and what was observed of them goes out. A suite cannot tell which target it runs on.
+
+Open `replay.py` first, then `live.py`: the steps of a live run are `applying`, `acting`, `sentinels` and `keeping`.
+"""
 
 from __future__ import annotations
 

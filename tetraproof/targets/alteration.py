@@ -27,9 +27,9 @@ from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
 from tetraproof.progress import Tell
 from tetraproof.targets import Unanswerable
+from tetraproof.targets.applying import States
 from tetraproof.targets.keeping import manifest_of
 from tetraproof.targets.pods import Kubernetes
-from tetraproof.targets.site import States
 from tetraproof.text import command_line
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import Overdue, until

@@ -1,25 +1,31 @@
-"""A scenario on one place, while it is observed."""
+"""What is kept of a scenario: a scene for each place, which the steps of a live run fill, and the recording has it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
 from tetraproof.errors import TetraproofError
+from tetraproof.events.loss import keep
+from tetraproof.observing.timeline import END
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
-from tetraproof.recordings.recorder import as_json
+from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import ActRecord, ScenarioRecord, Unanswered
 from tetraproof.verdict import Verdict
 
 
 @dataclass
 class Scene:
-    """What there is of it so far. `position` is where its stream began, `listened` the seconds spent listening."""
+    """A scenario on one place, as far as it has been observed: what the steps share.
+
+    `position` is where its stream began, `listened` the seconds spent listening.
+    """
 
     name: str
     place: str
@@ -72,6 +78,76 @@ class Scene:
             nodes=nodes,
         )
         return entry, files
+
+
+class Records(Protocol):
+    """What keeping asks of a site: what each place's agent counts, has sent, exported and logged."""
+
+    def metrics(self, place: str) -> str:
+        """The metrics of a place's agent."""
+        ...
+
+    def heard(self, place: str, position: int, applied: str) -> bytes:
+        """A place's stream since a position: the events of the run's pods, and those of the policy."""
+        ...
+
+    def compact(self, place: str, stream: bytes) -> bytes:
+        """The same as `tetra getevents -o compact` prints it."""
+        ...
+
+    def export(self, place: str, since: datetime, heard: bytes) -> bytes:
+        """The export log since a moment, once it shows `heard`; nothing where there is none."""
+        ...
+
+    def log(self, place: str, since: datetime) -> bytes:
+        """A place's agent's log since a moment."""
+        ...
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Fills scenes with what the agents say of the whole of them, and puts them into the recording."""
+
+    site: Records
+    recorder: Recorder
+
+    def begin(self, scene: Scene) -> None:
+        """The agent's counters before anything is done."""
+        scene.files["metrics-before.txt"] = self._metrics(scene)
+
+    def end(self, scene: Scene) -> None:
+        """The agent's counters after the last sentinel."""
+        scene.files["metrics-after.txt"] = self._metrics(scene)
+
+    def gather(self, scene: Scene, *, whole: bool) -> None:
+        """The stream, and where there is time for it what others make of it."""
+        if scene.position is None:
+            return
+        scene.files["events.jsonl"] = self.site.heard(scene.place, scene.position, scene.applied)
+        if whole:
+            with suppress(TetraproofError):
+                scene.files["agent.log"] = self.site.log(scene.place, scene.started)
+                if scene.heard:
+                    scene.files["export.jsonl"] = self.site.export(scene.place, scene.started, END.encode())
+
+    def record(self, scene: Scene, nodes: Sequence[str]) -> None:
+        """Put a scene into the recording, with the nodes that it speaks of; all of them where none is named."""
+        self.recorder.add(*scene.record(tuple(nodes)))
+
+    def print_compact(self, scenario: str, place: str) -> None:
+        """Have the agent's own tetra print the stream: it costs as much as an act, and not every test wants to see it.
+
+        What cannot be printed is not kept.
+        """
+        name = f"scenarios/{scenario}"
+        stream = self.recorder.file(f"{name}/events.jsonl")
+        with suppress(TetraproofError):
+            if stream and (printed := self.site.compact(place, stream)):
+                self.recorder.keep(f"{name}/events.compact.txt", printed)
+
+    def _metrics(self, scene: Scene) -> bytes:
+        lines = [line for line in self.site.metrics(scene.place).splitlines() if keep(line, scene.applied)]
+        return ("\n".join(lines) + "\n").encode() if lines else b""
 
 
 def manifest_of(policy: Policy) -> str:

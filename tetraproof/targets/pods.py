@@ -30,7 +30,8 @@ from tetraproof.policies.policy import Policy
 from tetraproof.recordings.environment import Environment
 from tetraproof.recordings.recording import FORMAT, Index, Provenance
 from tetraproof.recordings.redaction import redacted, redacted_text, redacted_yaml
-from tetraproof.targets import Unanswerable, applying
+from tetraproof.targets import Unanswerable
+from tetraproof.targets.applying import about
 from tetraproof.targets.preparation import Plan, Preparation
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import until
@@ -233,11 +234,11 @@ class Kubernetes:
         until(
             f"the end of {policy.name}",
             self.states,
-            lambda states: not any(applying.of(policy, told) for told in states.values()),
+            lambda states: not any(about(policy, told) for told in states.values()),
             self._plan.deadlines.policy,
             tell=self._plan.tell,
             shown=lambda states: (
-                ", ".join(node for node, told in states.items() if applying.of(policy, told)) + " still has it"
+                ", ".join(node for node, told in states.items() if about(policy, told)) + " still has it"
             ),
             forgives=AgentError,
         )

@@ -1,0 +1,102 @@
+"""Acts performed on a place: each becomes a record, whether it ended, broke, or could not be tried at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from tetraproof.machines.machine import MachineLost
+from tetraproof.observing.act import Act, Outcome
+from tetraproof.policies.binding import PodBinding, fill, unbound
+from tetraproof.progress import Tell, silent
+from tetraproof.recordings.recording import ActRecord
+from tetraproof.targets.keeping import Scene
+
+
+class Pods(Protocol):
+    """What acting asks of a site: pods to act in."""
+
+    def lacking(self, place: str, acts: Sequence[Act]) -> Mapping[str, str]:
+        """The acts that cannot be tried there, by name, and what they lack, in a clause."""
+        ...
+
+    def perform(self, act: Act, pod: PodBinding, argv: Sequence[str]) -> Outcome:
+        """Perform an act in a pod. Raises `MachineLost` where no further one can be."""
+        ...
+
+
+@dataclass(frozen=True)
+class Acting:
+    """Performs acts on a place, in their order."""
+
+    site: Pods
+
+    def survey(self, scene: Scene, acts: Sequence[Act]) -> None:
+        """See which of the acts lack something there."""
+        scene.lacking = self.site.lacking(scene.place, acts)
+
+    def perform(self, scene: Scene, acts: Sequence[Act], tell: Tell = silent) -> None:
+        """Perform the acts; where the machine is lost on the way, the rest is recorded as never performed.
+
+        Raises that `MachineLost` in the end.
+        """
+        lost: MachineLost | None = None
+        for number, act in enumerate(acts, 1):
+            tell(f"{scene.name}: act {number} of {len(acts)}, {act.name}")
+            if lost is None:
+                try:
+                    self.one(scene, act)
+                except MachineLost as error:
+                    lost = error
+            if lost is not None:
+                self.one(scene, act, broken=lost.sentence)
+        if lost is not None:
+            raise lost
+
+    def one(self, scene: Scene, act: Act, role: str = "", broken: str = "", cpu: int | None = None) -> None:
+        """Perform one act, unless it lacks something or is `broken` already, and add its record to the scene.
+
+        `role` is a sentinel's, `cpu` the one that it keeps to. Raises `MachineLost`.
+        """
+        values = scene.bindings.values()
+        pod = scene.bindings.pod(act.pod)
+        argv = tuple(fill(part, values) for part in act.argv)
+        missing = [name for part in act.argv for name in unbound(part, values)]
+        lacks = scene.lacking.get(act.name, "") if not role else ""
+        started = ""
+        if pod is None:
+            broken = broken or f"there is no pod of {act.pod} here"
+        elif missing:
+            broken = broken or f"{missing[0]} is bound to nothing here"
+        if pod is None or broken or lacks:
+            outcome = Outcome(None, broken=lacks or broken)
+        else:
+            started = _now()
+            outcome = self.site.perform(act, pod, argv)
+        pod = pod or PodBinding("", act.pod, node=scene.place)
+        scene.acts.append(
+            ActRecord(
+                id=act.name or argv[-1],
+                namespace=pod.namespace,
+                pod=pod.name,
+                argv=argv,
+                exit_code=outcome.exit_code,
+                node=pod.node,
+                stdin=act.stdin,
+                tty=act.tty,
+                stdout=outcome.stdout,
+                stderr=outcome.stderr,
+                broken=outcome.broken,
+                lacks=lacks,
+                role=role or ("prepare" if act.prepare else "act"),
+                cpu=cpu,
+                started=started,
+                ended=_now() if started else "",
+            )
+        )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
