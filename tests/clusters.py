@@ -28,13 +28,13 @@ from tetraproof.deadline import Deadlines
 from tetraproof.events.event import Event
 from tetraproof.kubernetes import kubeconfig
 from tetraproof.kubernetes.cluster import Cluster
+from tetraproof.kubernetes.preparation import Plan
 from tetraproof.observing.act import Act, Acts, prepare, shell
 from tetraproof.policies.policy import Policy
 from tetraproof.policies.policy import parse as parse_policy
 from tetraproof.progress import silent
 from tetraproof.targets.live import Live
 from tetraproof.targets.pods import Kubernetes
-from tetraproof.targets.preparation import Plan
 from tetraproof.targets.running import open_cluster
 from tetraproof.waiting import until
 

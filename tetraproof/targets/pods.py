@@ -21,6 +21,7 @@ from tetraproof.events.event import Event, parse
 from tetraproof.events.stream import whole_lines
 from tetraproof.kubernetes.cluster import ClusterError, Object
 from tetraproof.kubernetes.execution import Following, Place, reason
+from tetraproof.kubernetes.preparation import Plan, Preparation
 from tetraproof.kubernetes.workspace import RUN
 from tetraproof.observing.act import Act, Outcome
 from tetraproof.observing.inventory import versions
@@ -32,7 +33,6 @@ from tetraproof.recordings.recording import FORMAT, Index, Provenance
 from tetraproof.recordings.redaction import redacted, redacted_text, redacted_yaml
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.applying import about
-from tetraproof.targets.preparation import Plan, Preparation
 from tetraproof.verdict import Verdict
 from tetraproof.waiting import until
 

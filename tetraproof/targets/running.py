@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from tetraproof.account import SETTING_UP, Account
 from tetraproof.kubernetes import ranges
+from tetraproof.kubernetes.preparation import Plan
 from tetraproof.observing.observation import Observed
 from tetraproof.policies.policy import Policy
 from tetraproof.recordings.recorder import Recorder, as_json
@@ -16,7 +17,6 @@ from tetraproof.targets.alteration import CHANGES, alter
 from tetraproof.targets.keeping import manifest_of
 from tetraproof.targets.live import Live
 from tetraproof.targets.pods import Kubernetes
-from tetraproof.targets.preparation import Plan
 from tetraproof.targets.replay import Replay
 from tetraproof.verdict import Verdict
 
