@@ -21,6 +21,7 @@ from tetraproof.options import Described, Options, described, merged
 from tetraproof.text import shorten
 
 OWN, SHARED, TABLE = "tetraproof.toml", "pyproject.toml", "tool.tetraproof"
+_USUAL = (*Options.suites, Options.policies)
 #: What is chosen for each run anew, and stands in no file.
 _NEVER = {"typed", "prove", "run_id", "record", "into"}
 
@@ -39,8 +40,9 @@ class Configuration:
 
 
 def find(start: Path) -> Configuration:
-    """The configuration of the nearest folder at or above `start` that has one; of `start` itself where none has.
+    """The configuration of the nearest folder at or above `start` that has one.
 
+    Where none has, it is that of the nearest with suites and policies in their usual places, else of `start` itself.
     Raises `UsageError` naming file, field and fix.
     """
     for folder in (start, *start.parents):
@@ -48,7 +50,8 @@ def find(start: Path) -> Configuration:
             file = folder / name
             if file.is_file() and (values := _read(file)) is not None:
                 return Configuration(folder, values, file)
-    return Configuration(start)
+    usual = (folder for folder in (start, *start.parents) if all((folder / name).is_dir() for name in _USUAL))
+    return Configuration(next(usual, start))
 
 
 def _read(file: Path) -> dict[str, Any] | None:
