@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,9 +17,9 @@ from tetraproof.options import spelled
 from tetraproof.policies import crd as crds
 from tetraproof.policies.confinement import without_kubernetes
 from tetraproof.policies.directory import Folder, load_file, load_folder, load_text
+from tetraproof.policies.inspection.loophole import Loophole
 from tetraproof.policies.inspection.mistake import mistakes
-from tetraproof.policies.inspection.opening import Opening
-from tetraproof.policies.inspection.survey import openings
+from tetraproof.policies.inspection.survey import loopholes
 from tetraproof.policies.manifest import Document
 from tetraproof.policies.policy import Policy
 from tetraproof.policies.requirement import demanded_mode, requirements
@@ -69,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
     show = _as_json if given.json else _as_text
     for line in show(found, crd):
         print(line)
-    return 1 if found.problems or (given.strict and any(one.openings for one in found.policies)) else 0
+    return 1 if found.problems or (given.strict and any(one.loopholes for one in found.policies)) else 0
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ class Linted:
     """A policy that nothing is wrong with."""
 
     policy: Policy
-    openings: tuple[Opening, ...]
-    line_of: Callable[[Opening], int]
+    loopholes: tuple[Loophole, ...]
+    line_of: Callable[[Loophole], int]
     file: str
 
 
@@ -108,6 +109,9 @@ def _read(paths: list[str], crd: str) -> Found:
     seen: set[str] = set()
     for path in paths:
         _sort(_folder(path, crd), found, seen)
+    found.problems.sort(key=lambda problem: (problem.file, problem.line))
+    found.policies.sort(key=lambda linted: (linted.file, linted.policy.line))
+    found.passed_over = dict(sorted(found.passed_over.items()))
     return found
 
 
@@ -128,7 +132,7 @@ def _sort(folder: Folder, found: Found, seen: set[str]) -> None:
     """Add what a folder holds to what was found; a file that two paths lead to counts once."""
 
     def new(source: str) -> bool:
-        return source == _STDIN or str(Path(source).resolve()) not in seen
+        return os.path.realpath(source) not in seen
 
     kept = [policy for policy in folder.policies.values() if new(policy.source)]
     for source, error in folder.problems.items():
@@ -141,7 +145,7 @@ def _sort(folder: Folder, found: Found, seen: set[str]) -> None:
     for policy in kept:
         _judge(policy, found)
     sources = (*folder.problems, *folder.passed_over, *(policy.source for policy in kept))
-    seen |= {str(Path(source).resolve()) for source in sources}
+    seen |= {os.path.realpath(source) for source in sources}
 
 
 def _judge(policy: Policy, found: Found) -> None:
@@ -156,7 +160,7 @@ def _judge(policy: Policy, found: Found) -> None:
         place = _field(one.way)
         found.problems.append(Problem(file, line_of(one.way), place, f"{place}: {one.said}", one.remedy))
     if not wrong:
-        found.policies.append(Linted(policy, openings(policy), lambda opening: line_of(opening.way), file))
+        found.policies.append(Linted(policy, loopholes(policy), lambda loophole: line_of(loophole.way), file))
 
 
 def _problem(source: str, error: PolicyError) -> Problem:
@@ -181,7 +185,7 @@ def _as_text(found: Found, crd: str) -> Iterator[str]:
     for linted in found.policies:
         yield from (safe(line) for line in _block(linted))
     yield from (safe(line) for line in _passed_over(found.passed_over))
-    open_ends = sum(len(one.openings) for one in found.policies)
+    open_ends = sum(len(one.loopholes) for one in found.policies)
     yield (
         f"{_count(len(found.policies), 'policy fits', 'policies fit')}, {_count(len(found.problems), 'problem')}, "
         f"{_count(open_ends, 'thing')} left open (docs/lint.md)"
@@ -193,7 +197,7 @@ def _block(linted: Linted) -> Iterator[str]:
     yield f"{linted.file}:{policy.line}: {policy.name} fits, and {_does(policy)}"
     needs = "; ".join(why for _, why in _needs(policy))
     yield f"    needs: {needs or 'nothing in particular'}"
-    for one in linted.openings:
+    for one in linted.loopholes:
         about = ", ".join(one.of[:_HOOKS]) + (f" and {len(one.of) - _HOOKS} more" if len(one.of) > _HOOKS else "")
         said = f"{about}: {one.said}" if about else one.said
         yield f"    open at line {linted.line_of(one)}: {said} [{one.id}, {one.basis}]"
@@ -252,7 +256,7 @@ def _policy_json(linted: Linted) -> dict[str, Any]:
         "needs": [{"need": need, "why": why} for need, why in _needs(policy)],
         "open": [
             {"id": one.id, "line": linted.line_of(one), "of": one.of, "said": one.said, "seen": one.seen}
-            for one in linted.openings
+            for one in linted.loopholes
         ],
     }
 

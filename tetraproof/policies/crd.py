@@ -31,6 +31,8 @@ VERSIONS = ("1.4.1", "1.5.0", "1.6.1", DEFAULT, "1.7.1", "main")
 
 Schema = Mapping[str, Any]
 _FEW = 20
+_KINDS = ("TracingPolicy", "TracingPolicyNamespaced")
+_POLICY = {"kind": _KINDS[0]}
 _FORMATS = jsonschema.FormatChecker(())
 
 
@@ -63,10 +65,17 @@ _RULES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 
 @cache
 def schema(version: str = DEFAULT) -> Schema:
-    """The schema of a policy's spec in the CRD of `version`. Raises `PolicyError` for one that is not kept."""
+    """The schema of a policy's spec in the CRD of `version`: one of `VERSIONS`, or the path of a CRD's own file.
+
+    Raises `PolicyError` where there is none.
+    """
     if version not in VERSIONS:
+        if Path(version).is_file():
+            return of_file(Path(version))
         known = ", ".join(VERSIONS)
-        raise PolicyError(f"There is no CRD of Tetragon {version} here.", remedy=f"choose one of {known}")
+        raise PolicyError(
+            f"There is no CRD of Tetragon {version} here.", remedy=f"choose one of {known}, or name the file of a CRD"
+        )
     spec: Schema = _kept("tracingpolicy.spec.json")
     return spec if version == DEFAULT else _patched(spec, _kept(f"tracingpolicy.spec.{version}.json")["differs"])
 
@@ -109,13 +118,19 @@ def with_defaults(value: Any, part: Schema) -> Any:
 
 
 def fault(spec: Any, version: str = DEFAULT) -> jsonschema.exceptions.ValidationError | None:
-    """What the CRD of `version` has against `spec`, unknown fields apart; nothing where it takes it."""
+    """The worst of what the CRD of `version` has against `spec`, unknown fields apart; nothing where it takes it."""
+    return next(iter(faults(spec, version)), None)
+
+
+def faults(spec: Any, version: str = DEFAULT) -> list[jsonschema.exceptions.ValidationError]:
+    """What the CRD of `version` has against `spec`, unknown fields apart, the worst first, and at most `_FEW`."""
     whole = with_defaults(without_nulls(spec, schema(version)), schema(version))
     errors = itertools.chain(_validator(version).iter_errors(whole), _ruled_out(whole, schema(version), ()))
-    # the worst of the first few: a file that is wrong throughout is not read to its end
-    few = itertools.islice(errors, _FEW)
-    worst: jsonschema.exceptions.ValidationError | None = jsonschema.exceptions.best_match(few)
-    return worst
+    # a file that is wrong throughout is not read to its end
+    few = list(itertools.islice(errors, _FEW))
+    worst = jsonschema.exceptions.best_match(few)
+    others = (jsonschema.exceptions.best_match([error]) for error in few)
+    return [worst, *(error for error in others if error is not worst)] if few else []
 
 
 def takes(spec: Any, version: str) -> bool:
@@ -126,38 +141,52 @@ def takes(spec: Any, version: str) -> bool:
 def check(spec: Mapping[str, Any], source: str, version: str = DEFAULT) -> None:
     """Refuse what `kubectl apply` refuses by the CRD of `version`: unknown fields, and values that it does not take.
 
-    `source` names the file. Raises `PolicyError` naming file, field and fix, and the version that knows better.
+    `source` names the file. Raises `PolicyError` naming file, field and fix, and the version that knows better; what
+    else is refused is its `more`.
     """
-    for way in unknown_fields(spec, version):
-        _unknown_field(way, source, version)
-    error = fault(spec, version)
-    if error is not None:
-        where = "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-        raise _refused(
-            error, f"{source}: {where}", next((one for one in _others(version) if takes(spec, one)), ""), version
-        )
+    first, *more = (*_unknown_in(spec, source, version), *_refused_in(spec, source, version)) or (None,)
+    if first is not None:
+        first.more = tuple(one for one in more if one is not None)
+        raise first
 
 
-def _unknown_field(way: tuple[str, ...], source: str, version: str) -> None:
+def _unknown_in(spec: Mapping[str, Any], source: str, version: str) -> list[PolicyError]:
+    return [_unknown_field(way, source, version) for way in unknown_fields(spec, version)[:_FEW]]
+
+
+def _refused_in(spec: Mapping[str, Any], source: str, version: str) -> list[PolicyError]:
+    found = faults(spec, version)
+    elsewhere = next((one for one in _others(version) if takes(spec, one)), "") if found else ""
+    return [_refused(error, source, elsewhere, version) for error in found]
+
+
+def _unknown_field(way: tuple[str, ...], source: str, version: str) -> PolicyError:
     field = f"{source}: {_shown(way)}"
+    place = ("spec", *(int(step[1:-1]) if step.startswith("[") else step for step in way))
     known = fields_at(way, version)
     elsewhere = next((one for one in _others(version) if way[-1] in fields_at(way, one)), "")
     if elsewhere:
-        raise PolicyError(
+        return PolicyError(
             f"{field} is a field of {_whose(elsewhere)} CRD, judged by that of {version}.",
-            remedy=f"choose the CRD of your Tetragon: CRD={elsewhere} (there are {', '.join(VERSIONS)})",
+            remedy=f"{_choose(elsewhere)} (there are {', '.join(VERSIONS)})",
+            way=place,
         )
     near = difflib.get_close_matches(way[-1], known, 1)
-    raise PolicyError(
+    return PolicyError(
         f"{field} is a field that the CRD does not know.",
         remedy=f"did you mean {near[0]}?" if near else f"the CRD knows {', '.join(known)}",
+        way=place,
     )
 
 
 def _others(version: str) -> list[str]:
-    """The other versions, the nearest newer one first."""
-    at = VERSIONS.index(version)
-    return [*VERSIONS[at + 1 :], *reversed(VERSIONS[:at])]
+    """The other versions, the nearest newer one first; of a CRD that came as a file nobody knows what is near."""
+    at = VERSIONS.index(version) if version in VERSIONS else -1
+    return [*VERSIONS[at + 1 :], *reversed(VERSIONS[: max(at, 0)])]
+
+
+def _choose(version: str) -> str:
+    return f"choose the CRD of your Tetragon: CRD={version}"
 
 
 def _whose(version: str) -> str:
@@ -169,11 +198,13 @@ def _shown(way: Sequence[str]) -> str:
     return shorten(text, 120)
 
 
-def _refused(error: jsonschema.exceptions.ValidationError, where: str, elsewhere: str, version: str) -> PolicyError:
+def _refused(error: jsonschema.exceptions.ValidationError, source: str, elsewhere: str, version: str) -> PolicyError:
     """The sentence for a value that the CRD does not take; `elsewhere` is a version whose CRD takes the policy."""
-    choice = f"choose the CRD of your Tetragon: CRD={elsewhere}" if elsewhere else ""
+    choice = _choose(elsewhere) if elsewhere else ""
     judged = f", judged by that of {version}; {_whose(elsewhere)} takes it" if elsewhere else ""
-    where = shorten(where, 150)
+    way = ("spec", *error.absolute_path)
+    named = "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in way[1:])
+    where = shorten(f"{source}: {named}", 150)
     limits: Any = error.validator_value
     if error.validator == "enum":
         near = difflib.get_close_matches(str(error.instance), limits, 1, 0.5)
@@ -182,6 +213,7 @@ def _refused(error: jsonschema.exceptions.ValidationError, where: str, elsewhere
         return PolicyError(
             f"{where}: {shorten(repr(error.instance), 60)} is no value that the CRD knows{judged}.",
             remedy=choice or known,
+            way=way,
         )
     if error.validator == "type" and limits == "string" and isinstance(error.instance, bool | int | float):
         remedy = f'quote it: "{json.dumps(error.instance)}"'
@@ -192,7 +224,7 @@ def _refused(error: jsonschema.exceptions.ValidationError, where: str, elsewhere
     else:
         remedy = "see the CRD of TracingPolicy"
     message = error.message if error.validator != "required" else f"{error.message.split()[0]} is a required field"
-    return PolicyError(f"{where}: {shorten(message, 100).rstrip('.')}{judged}.", remedy=choice or remedy)
+    return PolicyError(f"{where}: {shorten(message, 100).rstrip('.')}{judged}.", remedy=choice or remedy, way=way)
 
 
 def _unknown(value: Any, part: Schema, way: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -273,12 +305,19 @@ def _bare(part: Any, *, named: bool = False) -> Any:
 def of_file(crd: Path) -> Schema:
     """The schema of the spec in a CRD's own file, without descriptions. Raises `PolicyError`."""
     try:
-        document = yaml.safe_load(crd.read_text(encoding="utf-8"))
+        # a file may hold several: that of TracingPolicyNamespaced has the same spec
+        documents = [one for one in yaml.safe_load_all(crd.read_text(encoding="utf-8-sig")) if one]
+        document = next(one for one in documents if one["spec"].get("names", _POLICY)["kind"] in _KINDS)
         whole = document["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         spec: Schema = _bare(whole["properties"]["spec"])
-    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, IndexError) as error:
+        jsonschema.Draft202012Validator.check_schema(spec)
+    except (
+        *(OSError, ValueError, yaml.YAMLError, TypeError, KeyError, IndexError, AttributeError, StopIteration),
+        *(RecursionError, jsonschema.exceptions.SchemaError),
+    ) as error:
+        why = shorten(str(error).partition("\n")[0] or "it is of another kind", 100)
         raise PolicyError(
-            f"{crd} holds no CRD with a schema of spec: {error!r}.", remedy="name the CRD's file"
+            f"{crd} holds no CRD with a schema of spec: {why}.", remedy="name the CRD's file, as Tetragon ships it"
         ) from error
     return spec
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tetraproof.errors import PolicyError
 from tetraproof.policies import crd as crds
 from tetraproof.policies import manifest
 from tetraproof.policies.policy import MENTIONED, Policy, items_of, of_manifest, other_kind
+
+#: What a value begins with that `helm template`, or another program, is still to fill in.
+_TEMPLATE = "{{"
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,9 @@ class Folder:
     """What a folder holds.
 
     `policies` are by the path of their file below the folder, without its suffix (`block-egress`, `team/guard`); those
-    of a file that holds several by its folder and their own names. `passed_over` and `problems` are by file, with the
-    line where it holds several documents: what is no policy and why not, and what is meant as one and is bad.
+    of a file that holds several by its folder and their own names, with their namespaces where these tell them apart.
+    `passed_over` and `problems` are by file, with the line where it holds several documents: what is no policy and why
+    not, and what is meant as one and is bad.
     """
 
     path: Path
@@ -57,9 +62,25 @@ def load_folder(folder: Path, *, crd: str = crds.DEFAULT) -> Folder:
     if not folder.is_dir():
         raise PolicyError(f"There is no folder of policies {folder}.", remedy="name the folder of their manifests")
     found = _Search(folder, crd)
-    for path in _files(folder):
+    for path in found.files():
         found.add(path)
     return Folder(folder, found.policies, found.passed_over, found.problems)
+
+
+def load_file(path: Path, *, crd: str = crds.DEFAULT) -> Folder:
+    """The same of one file, whatever it is called. Raises `PolicyError` for an unknown `crd`."""
+    crds.schema(crd)
+    found = _Search(path.parent, crd)
+    found.add(path)
+    return Folder(path, found.policies, found.passed_over, found.problems)
+
+
+def load_text(text: str, source: str, *, crd: str = crds.DEFAULT) -> Folder:
+    """The same of what a text holds; `source` is what it is called. Raises `PolicyError` for an unknown `crd`."""
+    crds.schema(crd)
+    found = _Search(Path(), crd)
+    found.read(text, Path(source))
+    return Folder(Path(source), found.policies, found.passed_over, found.problems)
 
 
 class _Search:
@@ -72,46 +93,94 @@ class _Search:
         self.passed_over: dict[str, str] = {}
         self.problems: dict[str, PolicyError] = {}
 
+    def files(self) -> Iterator[Path]:
+        """The YAML files below the folder, in order; what is hidden is left out, and what cannot be read is noted."""
+        for place, folders, names in os.walk(self.folder, onerror=self._unlisted):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in folders:
+                if Path(place, name).is_symlink():
+                    self.passed_over[str(Path(place, name))] = "it is a link to a folder"
+            for name in sorted(names):
+                path = Path(place, name)
+                if path.suffix not in {".yaml", ".yml"} or name.startswith("."):
+                    continue
+                if path.is_file():
+                    yield path
+                else:
+                    self.passed_over[str(path)] = "it is no file, or a link that leads to none"
+
+    def _unlisted(self, error: OSError) -> None:
+        folder = str(error.filename)
+        self.problems[folder] = PolicyError(f"The folder {folder} cannot be read: {error.strerror}.")
+
     def add(self, path: Path) -> None:
         """Sort what a file holds into policies, what is passed over, and problems."""
         try:
-            found = list(manifest.documents(manifest.text_of(path), str(path)))
+            text = manifest.text_of(path)
         except PolicyError as error:
             self.problems[str(path)] = error
             return
+        self.read(text, path)
+
+    def read(self, text: str, path: Path) -> None:
+        """Sort what a text holds, which stands in `path`."""
+        found = list(manifest.documents(text, str(path)))
         ours = [document for document in found if MENTIONED.search(document.text)]
         if not ours:
             self.passed_over[str(path)] = "it holds no TracingPolicy" if found else "it is empty"
         for document in ours:
-            try:
-                self._add(document, path, alone=len(ours) == 1)
-            except PolicyError as error:
-                self.problems[document.source] = error
+            bad = list(self._add(document, path, alone=len(ours) == 1))
+            if bad:
+                bad[0].more = (*bad[0].more, *(further for one in bad[1:] for further in (one, *one.more)))
+                self.problems[document.source] = bad[0]
 
-    def _add(self, document: manifest.Document, path: Path, *, alone: bool) -> None:
-        value = document.read()
+    def _add(self, document: manifest.Document, path: Path, *, alone: bool) -> Iterator[PolicyError]:
+        """Note what a document holds; what is bad in it, each with its line."""
+        try:
+            value = document.read()
+        except PolicyError as error:
+            error.unfilled = _TEMPLATE in document.text
+            yield error
+            return
         other = other_kind(value)
         if other:
             self.passed_over[document.source] = other
             return
         place = path.relative_to(self.folder)
         for item in items_of(value):
-            policy = of_manifest(item, document, crd=self.crd)
-            name = place.with_suffix("") if alone and item is value else place.with_name(policy.name)
-            key = name.as_posix()
-            if key in self.policies:
-                raise PolicyError(
-                    f"{document.source}: there is a policy {key} already, in {self.policies[key].source}.",
-                    remedy="give each policy a name of its own",
-                )
-            self.policies[key] = policy
+            # the place of an item in its list, which the ways of its problems begin from
+            at: tuple[str | int, ...] = (
+                () if item is value else ("items", next(i for i, one in enumerate(value["items"]) if one is item))
+            )
+            try:
+                policy = replace(of_manifest(item, document, crd=self.crd), within=at)
+                self._keep(policy, place.with_suffix("") if alone and item is value else place.with_name(policy.name))
+            except PolicyError as error:
+                for one in (error, *error.more):
+                    one.line = document.line_of((*at, *one.way))
+                    one.unfilled = _TEMPLATE in str(_found(item, one.way))
+                yield error
+
+    def _keep(self, policy: Policy, name: Path) -> None:
+        key = name.as_posix()
+        if key in self.policies and policy.namespace not in {"", self.policies[key].namespace}:
+            key = name.with_name(f"{policy.namespace}.{name.name}").as_posix()
+        if key in self.policies:
+            raise PolicyError(
+                f"{policy.source}: there is a policy {key} already, in {self.policies[key].source}.",
+                remedy="give each policy a name of its own",
+                way=("metadata", "name"),
+            )
+        self.policies[key] = policy
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """The YAML files below a folder, in order; what is hidden and what is no plain file is left out."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(place, name)
-            if path.suffix in {".yaml", ".yml"} and not name.startswith(".") and path.is_file():
-                yield path
+def _found(value: Any, way: Sequence[str | int]) -> Any:
+    """What a way leads to; nothing where it leads nowhere."""
+    for step in way:
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,10 @@ class Document:
     def read(self) -> Any:
         """What it holds: mappings, lists, text, numbers, booleans, nothing. Raises `PolicyError`."""
         return _Reader(self).read()
+
+    def line_of(self, way: Sequence[str | int]) -> int:
+        """The line of the file, from 1, where the value stands that `way` leads to, or the last of it that is there."""
+        return self.line + _Reader(self).row_of(way)
 
 
 def text_of(path: Path, what: str = "policy") -> str:
@@ -111,6 +115,24 @@ class _Reader(yaml.SafeLoader):
             raise self._refused(f"is no YAML: {str(error).splitlines()[0]}") from error
         return None if node is None else self._value(node)
 
+    def row_of(self, way: Sequence[str | int]) -> int:
+        """The row, from 0, that `way` leads to; of a field that is the row of its name. Raises `PolicyError`."""
+        node = self.get_single_node()
+        row = 0 if node is None else node.start_mark.line
+        for step in way:
+            if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+                node = node.value[step]
+                row = node.start_mark.line
+            elif isinstance(node, yaml.MappingNode):
+                found = [(key, value) for key, value in node.value if key.value == step]
+                if not found:
+                    break
+                key, node = found[0]
+                row = key.start_mark.line
+            else:
+                break
+        return int(row)
+
     # bounds
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -119,7 +141,7 @@ class _Reader(yaml.SafeLoader):
         before = self._values
         if isinstance(event, yaml.AliasEvent):
             if event.anchor in self._open:
-                raise self._refused(f"{self._at(mark)}: the anchor {event.anchor!r} holds itself", "write it out")
+                raise self._refused(f"{self._at(mark)}: the anchor {event.anchor!r} holds itself", "write it out", mark)
             node: yaml.Node | None = super().compose_node(parent, index)
             self._count(self._sizes.get(id(node), 1), mark)
             return node
@@ -128,7 +150,7 @@ class _Reader(yaml.SafeLoader):
         self.anchors.pop(anchor, None)
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise self._refused(f"{self._at(mark)}: it is nested deeper than {MAX_DEPTH} levels", "see the CRD")
+            raise self._refused(f"{self._at(mark)}: it is nested deeper than {MAX_DEPTH} levels", "see the CRD", mark)
         self._count(1, mark)
         self._open.add(anchor)
         node = super().compose_node(parent, index)
@@ -141,7 +163,9 @@ class _Reader(yaml.SafeLoader):
         self._values += more
         if self._values > MAX_VALUES:
             raise self._refused(
-                f"{self._at(mark)}: it holds more than {MAX_VALUES:,} values, aliases expanded", "write less of it"
+                f"{self._at(mark)}: it holds more than {MAX_VALUES:,} values, aliases expanded",
+                "write less of it",
+                mark,
             )
 
     # values
@@ -169,7 +193,9 @@ class _Reader(yaml.SafeLoader):
         try:
             node.value.encode()
         except UnicodeEncodeError as error:  # half of a pair, written as an escape
-            raise self._refused(f"is no YAML at {self._at(node.start_mark)}: {error.reason}") from error
+            raise self._refused(
+                f"is no YAML at {self._at(node.start_mark)}: {error.reason}", "", node.start_mark
+            ) from error
         return node.value
 
     def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
@@ -183,7 +209,9 @@ class _Reader(yaml.SafeLoader):
             name = self._name(key)
             if name in own:
                 raise self._refused(
-                    f"is no YAML at {self._at(key.start_mark)}: {name!r} is written twice", "write each name once"
+                    f"is no YAML at {self._at(key.start_mark)}: {name!r} is written twice",
+                    "write each name once",
+                    key.start_mark,
                 )
             own[name] = self._value(value)
         return merged | own
@@ -192,7 +220,9 @@ class _Reader(yaml.SafeLoader):
         parts = self._value(node)
         parts = parts if isinstance(parts, list) else [parts]
         if not all(isinstance(part, dict) for part in parts):
-            raise self._refused(f"{self._at(node.start_mark)}: << takes mappings alone", "name the anchor of a mapping")
+            raise self._refused(
+                f"{self._at(node.start_mark)}: << takes mappings alone", "name the anchor of a mapping", node.start_mark
+            )
         return parts
 
     def _name(self, key: yaml.Node) -> str:
@@ -201,10 +231,13 @@ class _Reader(yaml.SafeLoader):
             raise self._refused(
                 f"{self._at(key.start_mark)}: a mapping or a list stands where the name of a field is expected",
                 self._template() or "quote it, if it is meant as text",
+                key.start_mark,
             )
         value = self._value(key)
         if value is None:
-            raise self._refused(f"{self._at(key.start_mark)}: a field has no name", "write a name before the colon")
+            raise self._refused(
+                f"{self._at(key.start_mark)}: a field has no name", "write a name before the colon", key.start_mark
+            )
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def _scalar(self, node: yaml.Node) -> Any:
@@ -215,7 +248,9 @@ class _Reader(yaml.SafeLoader):
             return text in _TRUE
         number = text.replace("_", "")
         if text in _NO_NUMBER:
-            raise self._refused(f"{self._at(node.start_mark)}: {text} is no number that JSON knows", "quote it")
+            raise self._refused(
+                f"{self._at(node.start_mark)}: {text} is no number that JSON knows", "quote it", node.start_mark
+            )
         # a number begins with a digit, a sign or a point; what only looks like one (a date, 1:30) is text
         if not (_INTEGER.fullmatch(number) or _FLOAT.fullmatch(number)) or text[0] == "_":
             return text
@@ -223,6 +258,7 @@ class _Reader(yaml.SafeLoader):
             raise self._refused(
                 f"{self._at(node.start_mark)}: a number of {len(number):,} digits is more than 64 bits hold",
                 "quote it, if it is meant as text",
+                node.start_mark,
             )
         value = _number(number)
         return text if math.isinf(value) else value
@@ -240,11 +276,12 @@ class _Reader(yaml.SafeLoader):
         mark = getattr(error, "problem_mark", None)
         where = f" at {self._at(mark)}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        return self._refused(f"is no YAML{where}: {problem}", self._template())
+        return self._refused(f"is no YAML{where}: {problem}", self._template(), mark)
 
-    def _refused(self, what: str, remedy: str = "") -> PolicyError:
+    def _refused(self, what: str, remedy: str = "", mark: Any = None) -> PolicyError:
         source = self._document.source
-        return PolicyError(f"{source}{' ' if what.startswith('is ') else ': '}{what}.", remedy=remedy)
+        line = self._document.line + (mark.line if mark else 0)
+        return PolicyError(f"{source}{' ' if what.startswith('is ') else ': '}{what}.", remedy=remedy, line=line)
 
 
 def _number(text: str) -> int | float:

@@ -42,8 +42,8 @@ _METADATA = (
 )
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NAME = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
-#: A document without this word is no policy, whatever else it is, and need not be read.
-MENTIONED = re.compile(r"TracingPolic(?:y|ies)|tracingpolic", re.IGNORECASE)
+#: A document without one of these words is no policy, whatever else it is, and need not be read.
+MENTIONED = re.compile(rf"TracingPolic(?:y|ies)|tracingpolic|{re.escape(API_VERSION)}\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class Policy:
     """One policy. `spec` is as written; `bound` maps its bound values to logical names; `text` is the document.
 
     `namespace` is empty where it is global, and where it is for the namespace that it will be applied to. `crd` is the
-    version of the CRD by which it was judged.
+    version of the CRD by which it was judged, or that CRD's file. `line` is where its document begins in the file, and
+    `within` leads to it there: it is empty where the document is the policy, and not one item of a list.
     """
 
     name: str
@@ -62,6 +63,8 @@ class Policy:
     text: str
     source: str
     crd: str = DEFAULT
+    line: int = 1
+    within: tuple[str | int, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -165,11 +168,14 @@ def of_manifest(value: Any, document: manifest.Document, *, recorded: bool = Fal
     if kind not in KINDS:
         near = difflib.get_close_matches(str(kind), KINDS, 1)
         remedy = f"write kind: {near[0] if near else 'TracingPolicy'}"
-        raise PolicyError(f"{source}: kind is {_quoted(kind)}, which is no Tetragon policy.", remedy=remedy)
+        raise PolicyError(
+            f"{source}: kind is {_quoted(kind)}, which is no Tetragon policy.", remedy=remedy, way=("kind",)
+        )
     if value.get("apiVersion") != API_VERSION:
         raise PolicyError(
             f"{source}: apiVersion is {_quoted(value.get('apiVersion'))}, and no other than {API_VERSION} is served.",
             remedy=f"write apiVersion: {API_VERSION}",
+            way=("apiVersion",),
         )
     name, namespace = _identity(value.get("metadata"), kind, source, recorded=recorded)
     spec = value.get("spec")
@@ -180,30 +186,33 @@ def of_manifest(value: Any, document: manifest.Document, *, recorded: bool = Fal
         check(spec, source, crd)
         _check_host(kind, spec, source, crd)
     spec = without_nulls(spec, schema(crd))
-    return Policy(name, namespace, kind, spec, _bound(value["metadata"], spec, source), document.text, source, crd)
+    bound = _bound(value["metadata"], spec, source)
+    return Policy(name, namespace, kind, spec, bound, document.text, source, crd, document.line)
 
 
 def _identity(metadata: Any, kind: str, source: str, *, recorded: bool) -> tuple[str, str]:
     """A policy's name and its namespace. A namespaced one without is for the namespace that it is applied to."""
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        raise PolicyError(f"{source}: metadata.name is missing.", remedy="give the policy a name")
+        raise PolicyError(f"{source}: metadata.name is missing.", remedy="give the policy a name", way=("metadata",))
     namespace = metadata.get("namespace") or ""
     if not isinstance(namespace, str):
-        raise PolicyError(f"{source}: metadata.namespace is no text.", remedy="quote it")
+        raise PolicyError(f"{source}: metadata.namespace is no text.", remedy="quote it", way=("metadata", "namespace"))
     if not recorded:
         _check_names(metadata, _METADATA, source, "metadata.")
-        _check_name(metadata["name"], _NAME, 253, f"{source}: metadata.name")
+        _check_name(metadata["name"], _NAME, 253, source, "name")
         if namespace:
-            _check_name(namespace, _LABEL, 63, f"{source}: metadata.namespace")
+            _check_name(namespace, _LABEL, 63, source, "namespace")
     return metadata["name"], namespace if kind == "TracingPolicyNamespaced" else ""
 
 
-def _check_name(name: str, pattern: re.Pattern[str], most: int, where: str) -> None:
+def _check_name(name: str, pattern: re.Pattern[str], most: int, source: str, field: str) -> None:
     if len(name) > most or not pattern.fullmatch(name):
         near = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")[:most]
         raise PolicyError(
-            f"{where} is {_quoted(name)}, and Kubernetes takes lower-case letters, digits, - and . alone.",
+            f"{source}: metadata.{field} is {_quoted(name)}, and Kubernetes takes lower-case letters, digits, "
+            "- and . alone.",
             remedy=f"write {near}" if near else "give it such a name",
+            way=("metadata", field),
         )
 
 
@@ -214,17 +223,22 @@ def _check_names(value: Mapping[str, Any], known: Sequence[str], source: str, wi
             raise PolicyError(
                 f"{source}: {within}{shorten(name, 60)} is a field that no manifest has.",
                 remedy=f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}",
+                way=(*filter(None, (within.rstrip("."),)), name),
             )
     if not within:
         return
     for field in ("labels", "annotations"):
         told = value.get(field)
         if told is not None and not isinstance(told, dict):
-            raise PolicyError(f"{source}: metadata.{field} is no mapping.", remedy="write name: value")
+            raise PolicyError(
+                f"{source}: metadata.{field} is no mapping.", remedy="write name: value", way=("metadata", field)
+            )
         for name, text in (told or {}).items():
             if text is not None and not isinstance(text, str) and name != BIND:
                 raise PolicyError(
-                    f"{source}: metadata.{field}.{shorten(name, 60)} is no text.", remedy=f'write "{_shown(text)}"'
+                    f"{source}: metadata.{field}.{shorten(name, 60)} is no text.",
+                    remedy=f'write "{_shown(text)}"',
+                    way=("metadata", field, name),
                 )
 
 
@@ -250,7 +264,8 @@ def compare(ours: Policy, theirs: Policy) -> Likeness:
 
 
 def _bound(metadata: Mapping[str, Any], spec: Mapping[str, Any], source: str) -> dict[str, str]:
-    field = f"{source}: metadata.annotations[{BIND!r}]"
+    field, way = f"{source}: metadata.annotations[{BIND!r}]", ("metadata", "annotations", BIND)
+    form = 'write {"value in spec": "logical name"}'
     annotations = metadata.get("annotations") or {}
     if not isinstance(annotations, dict):
         raise PolicyError(f"{source}: metadata.annotations is no mapping.", remedy="write name: value")
@@ -260,12 +275,14 @@ def _bound(metadata: Mapping[str, Any], spec: Mapping[str, Any], source: str) ->
     try:
         bound = json.loads(written)
     except (TypeError, ValueError) as error:
-        raise PolicyError(f"{field} is no JSON: {error}.", remedy='write {"value in spec": "logical name"}') from error
+        raise PolicyError(f"{field} is no JSON: {error}.", remedy=form, way=way) from error
     if not isinstance(bound, dict) or not all(isinstance(name, str) for name in bound.values()):
-        raise PolicyError(f"{field} is no mapping of text.", remedy='write {"value in spec": "logical name"}')
+        raise PolicyError(f"{field} is no mapping of text.", remedy=form, way=way)
     for value in bound:
         if value not in _leaves(spec):
-            raise PolicyError(f"{field} binds {value!r}, which spec does not hold.", remedy="bind a value of the spec")
+            raise PolicyError(
+                f"{field} binds {value!r}, which spec does not hold.", remedy="bind a value of the spec", way=way
+            )
     return bound
 
 
@@ -275,6 +292,7 @@ def _check_host(kind: str, spec: Mapping[str, Any], source: str, crd: str) -> No
         raise PolicyError(
             f"{source}: spec.hostSelector selects hosts, and a TracingPolicyNamespaced guards pods of one namespace.",
             remedy="leave it out, or write kind: TracingPolicy",
+            way=("spec", "hostSelector"),
         )
 
 

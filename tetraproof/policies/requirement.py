@@ -67,7 +67,7 @@ def multi_is_off(policy: Policy) -> bool:
 def demanded_mode(policy: Policy) -> str:
     """The mode that the policy is in by its own word, `enforce` or `monitor`; nothing where it enforces nothing."""
     if not any(
-        action.get("action", "") in ENFORCING for _, hook in _hooks(policy) for action in _actions(policy, hook)
+        action.get("action", "") in ENFORCING for _, hook in each_hook(policy) for action in _actions(policy, hook)
     ):
         return ""
     return "monitor" if _option(policy, "policy-mode") == "monitor" else "enforce"
@@ -75,11 +75,11 @@ def demanded_mode(policy: Policy) -> str:
 
 def misplaced(policy: Policy) -> str:
     """What every agent refuses in the policy, whatever its kernel can, in a clause; nothing where nothing is known."""
-    for kind, hook in _hooks(policy):
+    for kind, hook in each_hook(policy):
         if kind != "kprobes" or not any(action.get("action", "") == "Override" for action in _actions(policy, hook)):
             continue
-        for call in _calls(policy, hook.get("call")):
-            if not _is_syscall(policy, hook) and not call.startswith("security_"):
+        for call in functions(policy, hook.get("call")):
+            if not is_syscall(policy, hook) and not call.startswith("security_"):
                 return f"Override is for system calls and security_ functions, and {call} is neither"
     return ""
 
@@ -94,19 +94,21 @@ def allowed_to_lack(policy: Policy, kind: str, at: int) -> bool:
 
 def hook_count(policy: Policy) -> int:
     """How many hooks the policy has of the kinds that have selectors."""
-    return sum(1 for _ in _hooks(policy))
+    return sum(1 for _ in each_hook(policy))
 
 
 def calls(policy: Policy) -> tuple[str, ...]:
     """The functions that the policy's kprobes, fentries and LSM hooks name, lists spelt out."""
-    return tuple(call for kind, hook in _hooks(policy) for call in _calls(policy, hook.get("call") or hook.get("hook")))
+    return tuple(
+        call for kind, hook in each_hook(policy) for call in functions(policy, hook.get("call") or hook.get("hook"))
+    )
 
 
 def _needs(policy: Policy) -> Iterator[Requirement]:
     for hooks, option in _OPTION_OF_HOOKS.items():
         if policy.spec.get(hooks):
             yield Requirement((option,), f"{hooks} need {option}")
-    for kind, hook in _hooks(policy):
+    for kind, hook in each_hook(policy):
         yield from _needs_of_kind(kind, hook)
         yield from _needs_of_arguments(kind, hook)
         for selector in _selectors(policy, hook):
@@ -174,9 +176,9 @@ def _needs_of_action(policy: Policy, kind: str, hook: Part, action: str) -> Iter
     elif action == "Override" and kind == "uprobes":
         yield Requirement(("uprobe_regs_change",), "Override in a program needs uprobes that change registers")
     elif action == "Override" and kind == "kprobes":
-        if _is_syscall(policy, hook):
+        if is_syscall(policy, hook):
             yield Requirement(("override_return",), "Override on a system call needs bpf_override_return")
-        elif any(call.startswith("security_") for call in _calls(policy, hook.get("call"))):
+        elif any(call.startswith("security_") for call in functions(policy, hook.get("call"))):
             yield Requirement(("fmodret",), f"Override on {hook.get('call')} needs fmod_ret")
 
 
@@ -185,7 +187,7 @@ def _needs_of_enforcers(policy: Policy) -> Iterator[Requirement]:
     if not enforced:
         return
     yield Requirement(("signal",), "enforcers need the helper bpf_send_signal")
-    named = [name for call in enforced for name in _calls(policy, call)]
+    named = [name for call in enforced for name in functions(policy, call)]
     method = _option(policy, "override-method")
     if any(name.startswith("security_") for name in named):
         yield Requirement(("fmodret",), "enforcers of security_ functions need fmod_ret")
@@ -209,7 +211,8 @@ def _option(policy: Policy, name: str) -> str:
     return told[-1] if told else ""
 
 
-def _hooks(policy: Policy) -> Iterator[tuple[str, Part]]:
+def each_hook(policy: Policy) -> Iterator[tuple[str, Part]]:
+    """Each hook of the kinds that have selectors, defaults filled in, with its kind."""
     for kind in HOOKS:
         for hook in policy.normalised.get(kind) or ():
             yield kind, hook
@@ -236,14 +239,15 @@ def _list(policy: Policy, call: str) -> Part:
     return next((one for one in lists if call.startswith("list:") and one.get("name") == name), {})
 
 
-def _calls(policy: Policy, call: str | None) -> tuple[str, ...]:
+def functions(policy: Policy, call: str | None) -> tuple[str, ...]:
     """The functions that `call` names: itself, or those of a list."""
     if call is None:
         return ()
     return tuple(_list(policy, call).get("values") or ()) if call.startswith("list:") else (call,)
 
 
-def _is_syscall(policy: Policy, hook: Part) -> bool:
+def is_syscall(policy: Policy, hook: Part) -> bool:
+    """Whether a kprobe is of system calls."""
     call = hook.get("call") or ""
     if call.startswith("list:"):
         return _list(policy, call).get("type") in _SYSCALL_LISTS
