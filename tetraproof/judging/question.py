@@ -11,19 +11,19 @@ import errno
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from tetraproof.answer import Undecided, Unknown, ask
 from tetraproof.errors import UsageError
 from tetraproof.events.event import MASK, Event
-from tetraproof.judging import explanation, hooked
-from tetraproof.judging.expectation import Doubt, Exit, Expectation, Found
+from tetraproof.judging import explanation
+from tetraproof.judging.expectation import Exit
+from tetraproof.judging.sought import Sought
 from tetraproof.observing import enforcement
 from tetraproof.observing.act import DENIED, KILLED, Act, Outcome
 from tetraproof.observing.lifecycle import exit_of, faults, stray_of, unread_end
 from tetraproof.observing.observation import Done, Observed, of_policy
-from tetraproof.observing.timeline import Timeline
 from tetraproof.policies.binding import fill, unbound
 from tetraproof.tetra.dialect import dialect_of
 from tetraproof.tetra.quoting import quoted_if_needed, unquoted
@@ -56,12 +56,12 @@ class ActRun:
     @property
     def timeline(self) -> Sought:
         """The act's own events, to look for an expectation in."""
-        return Sought(self, "own")
+        return self._sought("own")
 
     @property
     def surroundings(self) -> Sought:
         """What bystanders did meanwhile, to look for an expectation in."""
-        return Sought(self, "bystanders")
+        return self._sought("bystanders")
 
     def shown(self, *lines: str) -> bool:
         """What `tetra getevents -o compact` prints of the act's own events: these lines, `…` standing for anything."""
@@ -240,6 +240,9 @@ class ActRun:
 
         return self._ask("is told whole", "is not told whole", decide, about="own", explain=explain)
 
+    def _sought(self, side: str) -> Sought:
+        return Sought(side, self.name, self._done, self._observed, self._title)
+
     @property
     def _known(self) -> Done:
         assert isinstance(self._done, Done)
@@ -342,72 +345,6 @@ class ActRun:
             return explanation.of_act(headline, replace(done.performed, id=self.name), done.timeline)
 
         return ask(self.name, question, answer, tell, about)
-
-
-class Sought:
-    """One side of a timeline, to be asked with `in` and `not in`."""
-
-    def __init__(self, act: ActRun, side: str) -> None:
-        self._act = act
-        self._side = side
-
-    def __contains__(self, expectation: Expectation) -> bool:
-        act, done = self._act, self._act._done  # noqa: SLF001 - one noun, two views
-        question = f"{self._side}: {expectation}"
-        if isinstance(done, Unknown):
-            return ask(act.name, question, done, lambda: f"{act._title}: {done.reason}", self._side)  # noqa: SLF001
-        if act._observed.policy:  # noqa: SLF001
-            hooked.check(act._observed.policy, expectation)  # noqa: SLF001
-        # of an act that perhaps never ran, nothing that is missing is missed
-        unheard = done.performed.outcome.unknown
-        unheard = unheard or (done.timeline.open if self._side == "own" else done.timeline.around)
-        answer, found, events = self._answer(expectation, done.timeline, unheard)
-
-        def tell() -> str:
-            seen = "seen, where none should be: " if found.met else ""
-            headline = f"{act._title}: {seen}{found.text}."  # noqa: SLF001
-            return explanation.of_act(headline, replace(done.performed, id=act.name), done.timeline, found, events)
-
-        return ask(act.name, question, answer, tell, self._side)
-
-    def _answer(
-        self, expectation: Expectation, timeline: Timeline, unheard: str
-    ) -> tuple[bool | Unknown, Found, list[Event]]:
-        """The answer by what is certainly of this side and of the policy; undecided where what may be would turn it.
-
-        With what was found, and the events that it was looked for in.
-        """
-        applied = self._act._observed.applied  # noqa: SLF001
-        side: Sequence[Event] = getattr(timeline, self._side)
-        around = timeline.possible if self._side == "own" else side
-        strays = {id(entry.event) for entry in timeline.whole if entry.stray}
-        certain = [event for event in side if of_policy(event, applied) and id(event) not in strays]
-        possible = [event for event in around if of_policy(event, applied) is not False]
-        found = expectation.find(certain, closed=not unheard)
-        if self._side == "own" and timeline.root is None and (stray := stray_of(timeline)):
-            # what descends from it is then not known for its own either
-            return Unknown(Verdict.INCONCLUSIVE, stray), found, certain
-        if found.doubt is not None:
-            return self._doubted(found.doubt, found.text, unheard), found, certain
-        if found.met is None:
-            return Unknown(Verdict.INCONCLUSIVE, unheard), found, certain
-        if len(possible) > len(certain):
-            other = expectation.find(possible, closed=not unheard)
-            if other.met is not found.met or other.doubt is not None:
-                reason = "of an event nobody can tell whether it is of this act and policy"
-                return Unknown(Verdict.INCONCLUSIVE, reason), found, certain
-        return found.met, found, certain
-
-    def _doubted(self, doubt: Doubt, text: str, unheard: str) -> bool | Unknown:
-        """What the agent's settings make of a doubt."""
-        if not doubt.setting:
-            return Unknown(Verdict.INCONCLUSIVE, text)
-        observed = self._act._observed  # noqa: SLF001
-        if observed.is_set(doubt.setting):
-            # it tells what it knows, and knows nothing of the kind
-            return Unknown(Verdict.INCONCLUSIVE, unheard) if unheard else False
-        set_to = observed.configuration.get(doubt.setting) or "false"
-        return Unknown(Verdict.UNSUPPORTED, f"{doubt.text}, and this one is set to {doubt.setting}: {set_to}")
 
 
 def _plain(outcome: Outcome) -> str:
