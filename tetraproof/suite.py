@@ -19,7 +19,6 @@ from tetraproof.judging.expectation import (
     Kprobe,
     Loader,
     Lsm,
-    Pattern,
     RateLimit,
     Throttle,
     Tracepoint,
@@ -27,6 +26,7 @@ from tetraproof.judging.expectation import (
     Usdt,
 )
 from tetraproof.judging.finding import Finding, Known
+from tetraproof.judging.pattern import Pattern
 from tetraproof.judging.scenario import Run
 from tetraproof.observing.act import Act, Acts, command, look, prepare, shell, typed
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.builders import BASH, CAT, event, execs, exits, hooked, started
 from tetraproof.errors import UsageError
 from tetraproof.events.event import Event
-from tetraproof.judging.expectation import AllOf, Exactly, Exec, Exit, Expectation, InOrder, Kprobe, Pattern
+from tetraproof.judging.expectation import AllOf, Exactly, Exec, Exit, Expectation, InOrder, Kprobe
+from tetraproof.judging.pattern import Pattern
 
 SHELL = started(42, BASH, "-c ls")
 SOCK = {"saddr": "10.0.0.6", "sport": 40000, "daddr": "203.0.113.10", "dport": 443}

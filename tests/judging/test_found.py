@@ -13,7 +13,6 @@ from tetraproof.errors import UsageError
 from tetraproof.events.event import Event, parse
 from tetraproof.judging.expectation import (
     AllOf,
-    Doubt,
     Exactly,
     Exec,
     Exit,
@@ -22,13 +21,13 @@ from tetraproof.judging.expectation import (
     Kprobe,
     Loader,
     Lsm,
-    Pattern,
     RateLimit,
     Throttle,
     Tracepoint,
     Uprobe,
     Usdt,
 )
+from tetraproof.judging.pattern import Doubt, Pattern
 
 SHELL = started(42, BASH, "-c ls")
 A, B, C = Kprobe("a"), Kprobe("b"), Kprobe("c")

@@ -11,7 +11,8 @@ from tests.builders import BASH, SHELL_OF, event, execs, exits, hooked
 from tetraproof.errors import UsageError
 from tetraproof.events import api
 from tetraproof.events.event import Event, parse
-from tetraproof.judging.expectation import Doubt, Exec, Kprobe, Loader, Pattern, Tracepoint, Uprobe
+from tetraproof.judging.expectation import Exec, Kprobe, Loader, Tracepoint, Uprobe
+from tetraproof.judging.pattern import Doubt, Pattern
 from tetraproof.judging.vocabulary import Read, check, form_of, holds, scalar, value_of, word, words
 
 

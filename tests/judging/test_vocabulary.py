@@ -12,7 +12,6 @@ from tetraproof.errors import UsageError
 from tetraproof.events.event import KINDS, Event, parse
 from tetraproof.judging.expectation import (
     AllOf,
-    Doubt,
     Exactly,
     Exec,
     Exit,
@@ -21,13 +20,13 @@ from tetraproof.judging.expectation import (
     Kprobe,
     Loader,
     Lsm,
-    Pattern,
     RateLimit,
     Throttle,
     Tracepoint,
     Uprobe,
     Usdt,
 )
+from tetraproof.judging.pattern import Doubt, Pattern
 
 WHO = SHELL_OF.json() | {
     "uid": 1000,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tetraproof.events.event import Event
-from tetraproof.judging.expectation import Field, Found
+from tetraproof.judging.pattern import Field, Found
 from tetraproof.observing.lifecycle import exit_of
 from tetraproof.observing.timeline import Entry, Performed, Timeline
 from tetraproof.tetra.subject import subject

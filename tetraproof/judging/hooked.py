@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tetraproof.errors import UsageError
-from tetraproof.judging.expectation import Expectation, Pattern
+from tetraproof.judging.expectation import Expectation
+from tetraproof.judging.pattern import Pattern
 from tetraproof.policies.hook import canonical, nearest
 from tetraproof.policies.policy import Policy
 

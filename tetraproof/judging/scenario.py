@@ -17,7 +17,7 @@ from tetraproof.errors import UsageError
 from tetraproof.events.stream import matching
 from tetraproof.judging import hooked
 from tetraproof.judging.continuity import ChangeRun
-from tetraproof.judging.expectation import Doubt, Pattern
+from tetraproof.judging.pattern import Doubt, Pattern
 from tetraproof.judging.question import ActRun
 from tetraproof.observing import exporting
 from tetraproof.observing.act import Act

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from tetraproof.answer import Unknown, ask
 from tetraproof.events.event import Event
 from tetraproof.judging import explanation, hooked
-from tetraproof.judging.expectation import Doubt, Expectation, Found
+from tetraproof.judging.expectation import Expectation
+from tetraproof.judging.pattern import Doubt, Found
 from tetraproof.observing.lifecycle import stray_of
 from tetraproof.observing.observation import Done, Observed, of_policy
 from tetraproof.observing.timeline import Timeline
