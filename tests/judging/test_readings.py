@@ -13,7 +13,7 @@ from tetraproof.events import api
 from tetraproof.events.event import Event, parse
 from tetraproof.judging.expectation import Exec, Kprobe, Loader, Tracepoint, Uprobe
 from tetraproof.judging.pattern import Doubt, Pattern
-from tetraproof.judging.vocabulary import Read, check, form_of, holds, scalar, value_of, word, words
+from tetraproof.judging.vocabulary import Read, check, holds, value_of, word, words
 
 
 def made(kind: str = "process_kprobe", *, drop: str = "", **body: Any) -> Event:
@@ -186,33 +186,6 @@ def test_a_word_is_read_with_its_doubt(of: Event, name: str, values: tuple[Any, 
     """A doubt too many makes a refutation undecided, one too few makes an absence conform."""
     assert word(of.kind, name).read(of) == Read(values, doubt)
     assert value_of(of, name) == (values[0] if name in words(of.kind) else None)
-
-
-@pytest.mark.parametrize(
-    ("argument", "form", "plain"),
-    [
-        (api.KprobeArgument(int_arg=0), "int_arg", 0),
-        (api.KprobeArgument(string_arg=""), "string_arg", ""),
-        (api.KprobeArgument(path_arg=api.KprobePath(path="/a")), "path_arg", "/a"),
-        (api.KprobeArgument(linux_binprm_arg=api.KprobeLinuxBinprm(path="/a")), "linux_binprm_arg", "/a"),
-        (api.KprobeArgument(sockaddrun_arg=api.KprobeSockaddrUn(path="/a")), "sockaddrun_arg", "/a"),
-        (api.KprobeArgument(capability_arg=api.KprobeCapability(name="CAP_X")), "capability_arg", "CAP_X"),
-        (api.KprobeArgument(net_dev_arg=api.KprobeNetDev(name="eth0")), "net_dev_arg", "eth0"),
-        (api.KprobeArgument(module_arg=api.KernelModule(name="evil")), "module_arg", "evil"),
-        (api.KprobeArgument(syscall_id=api.SyscallId(id=7)), "syscall_id", 7),
-        (
-            api.KprobeArgument(truncated_bytes_arg=api.KprobeTruncatedBytes(bytes_arg=b"ab", orig_size=9)),
-            "truncated_bytes_arg",
-            b"ab",
-        ),
-        (api.KprobeArgument(sock_arg=api.KprobeSock(dport=7)), "sock_arg", api.KprobeSock(dport=7)),
-        (api.KprobeArgument(label="fd"), "", None),
-    ],
-)
-def test_an_argument_says_one_plain_value(argument: api.KprobeArgument, form: str, plain: object) -> None:
-    """A file its path, a capability its name; what has no plain value is its whole message."""
-    assert form_of(argument) == form
-    assert scalar(argument) == plain
 
 
 CONTAINER = api.Container(id="i", name="main")

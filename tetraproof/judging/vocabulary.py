@@ -20,14 +20,12 @@ from msgspec import Struct
 
 from tetraproof.errors import UsageError
 from tetraproof.events import api
+from tetraproof.events.argument import FORMS, MEANINGS, form_of, scalar, unread, unresolved
 from tetraproof.events.event import KINDS, MASK, Argument, Event, Process
 from tetraproof.events.protojson import message_of
 from tetraproof.policies.hook import canonical, nearest, why_no_tracepoint, why_none
 
 _ACTION = "KPROBE_ACTION_"
-#: Every form that an argument may have, by the name of its field.
-FORMS = tuple(name for name in Argument.__struct_fields__ if name != "label")
-_INTEGERS = ("int_arg", "uint_arg", "long_arg", "size_arg")
 _POSITION = re.compile(r"(arg|data)(\d+)")
 #: Flags by which the agent says that it knows less of a process or a path than there is.
 _CUT_ARGUMENTS = ("truncArgs", "errorArgs", "miss", "unknown")
@@ -270,7 +268,7 @@ def _ancestors(event: Event) -> Read:
 
 def _of_arguments() -> dict[str, Word]:
     found = {form: _by_form(form) for form in FORMS}
-    found |= {name: _meaning(read) for name, read in _MEANINGS.items()}
+    found |= {name: _meaning(name, read) for name, read in MEANINGS.items()}
     found["labelled"] = Word(_labelled, ("args",))
     return found
 
@@ -280,62 +278,22 @@ def _given(event: Event) -> tuple[Argument, ...]:
     return given
 
 
-def scalar(argument: Argument) -> Any:
-    """What an argument says, as one plain value: a number, a text, the path of a file; else its message."""
-    form = form_of(argument)
-    value = getattr(argument, form) if form else None
-    if isinstance(value, api.KprobeFile | api.KprobePath | api.KprobeLinuxBinprm | api.KprobeSockaddrUn):
-        return value.path
-    if isinstance(value, api.KprobeCapability | api.KprobeNetDev | api.KernelModule):
-        return value.name
-    if isinstance(value, api.SyscallId):
-        return value.id
-    if isinstance(value, api.KprobeTruncatedBytes):
-        return value.bytes_arg
-    return value
-
-
-def form_of(argument: Argument) -> str:
-    """The name of the field that an argument sets; nothing where it sets none that is known here."""
-    return next((form for form in FORMS if getattr(argument, form) is not None), "")
-
-
-def _doubt_of(arguments: tuple[Argument | None, ...]) -> str:
-    for at, argument in enumerate(arguments):
-        if argument is None:
-            continue
-        if argument.error_arg is not None:
-            return f"the agent could not read its argument {at}: {argument.error_arg.Message or 'no reason given'}"
-        if not form_of(argument):
-            return f"its argument {at} is of a form that is not known here"
-    return ""
-
-
 def _by_form(form: str) -> Word:
     def read(event: Event) -> Read:
         given = _given(event)
         found = tuple(value for argument in given if (value := getattr(argument, form)) is not None)
-        return Read(found or (None,), _doubt_of(given))
+        return Read(found or (None,), unread(given))
 
     return Word(read, ("args",), message=message_of(Argument, form))
 
 
-def _meaning(read: Callable[[Argument], Iterator[Any]]) -> Word:
+def _meaning(name: str, read: Callable[[Argument], Iterator[Any]]) -> Word:
     def read_all(event: Event) -> Read:
         given = _given(event)
         found = tuple(value for argument in given for value in read(argument))
-        return Read(found or (None,), _doubt_of(given) or _unresolved(given, read))
+        return Read(found or (None,), unread(given) or (unresolved(given) if name == "file" else ""))
 
     return Word(read_all, ("args",))
-
-
-def _unresolved(given: tuple[Argument, ...], read: Callable[[Argument], Iterator[Any]]) -> str:
-    if read is not _files:
-        return ""
-    flags = [
-        value.flags for one in given if (value := one.file_arg or one.path_arg or one.linux_binprm_arg) is not None
-    ]
-    return "the agent could not resolve the whole path" if any("unresolved" in one for one in flags) else ""
 
 
 def _at(side: str, position: int) -> Word:
@@ -347,14 +305,14 @@ def _at(side: str, position: int) -> Word:
             return Read((None,))
         value = scalar(given[position])
         whole = getattr(given[position], form_of(given[position]) or "label")
-        return Read((value,) if value is whole else (value, whole), _doubt_of((given[position],)))
+        return Read((value,) if value is whole else (value, whole), unread((given[position],)))
 
     return Word(read, (f"{field}.{position}",))
 
 
 def _labelled(event: Event) -> Read:
     given = _given(event)
-    return Read(({one.label: scalar(one) for one in given if one.label},), _doubt_of(given))
+    return Read(({one.label: scalar(one) for one in given if one.label},), unread(given))
 
 
 def _returned(event: Event) -> Read:
@@ -362,49 +320,7 @@ def _returned(event: Event) -> Read:
     if value is None:
         return Read((None,))
     whole, plain = getattr(value, form_of(value) or "label"), scalar(value)
-    return Read((plain,) if plain is whole else (plain, whole), _doubt_of((value,)))
-
-
-def _files(argument: Argument) -> Iterator[Any]:
-    for value in (argument.file_arg, argument.path_arg, argument.linux_binprm_arg, argument.sockaddrun_arg):
-        if value is not None:
-            yield value.path
-    if argument.string_arg is not None:
-        yield argument.string_arg
-
-
-def _integers(argument: Argument) -> Iterator[Any]:
-    yield from (value for form in _INTEGERS if (value := getattr(argument, form)) is not None)
-
-
-def _of_packets(name: str, of_address: str = "") -> Callable[[Argument], Iterator[Any]]:
-    def read(argument: Argument) -> Iterator[Any]:
-        for packet in (argument.sock_arg, argument.skb_arg):
-            if packet is not None:
-                yield getattr(packet, name)
-        if of_address and argument.sockaddr_arg is not None:
-            yield getattr(argument.sockaddr_arg, of_address)
-
-    return read
-
-
-def _states(argument: Argument) -> Iterator[Any]:
-    if argument.sock_arg is not None:
-        yield argument.sock_arg.state
-
-
-_MEANINGS: Mapping[str, Callable[[Argument], Iterator[Any]]] = {
-    "file": _files,
-    "bytes": _integers,
-    "mask": _integers,
-    "saddr": _of_packets("saddr"),
-    "sport": _of_packets("sport"),
-    "daddr": _of_packets("daddr", "addr"),
-    "dport": _of_packets("dport", "port"),
-    "family": _of_packets("family", "family"),
-    "protocol": _of_packets("protocol"),
-    "state": _states,
-}
+    return Read((plain,) if plain is whole else (plain, whole), unread((value,)))
 
 
 #: What a kind's message holds besides plain fields, and the words for that.
