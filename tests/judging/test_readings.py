@@ -12,8 +12,8 @@ from tetraproof.errors import UsageError
 from tetraproof.events import api
 from tetraproof.events.event import Event, parse
 from tetraproof.judging.expectation import Exec, Kprobe, Loader, Tracepoint, Uprobe
-from tetraproof.judging.pattern import Doubt, Pattern
-from tetraproof.judging.vocabulary import Read, check, holds, value_of, word, words
+from tetraproof.judging.pattern import Doubt, Pattern, check, holds
+from tetraproof.judging.vocabulary import Read, value_of, word, words
 
 
 def made(kind: str = "process_kprobe", *, drop: str = "", **body: Any) -> Event:

@@ -9,13 +9,20 @@ be said.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import re
+import signal
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec import Struct
+
+from tetraproof.errors import UsageError
+from tetraproof.events import api
 from tetraproof.events.event import Event
-from tetraproof.judging.vocabulary import Word, check, holds, word
-from tetraproof.policies.hook import canonical
+from tetraproof.events.protojson import message_of
+from tetraproof.judging.vocabulary import ACTION, Word, word, words
+from tetraproof.policies.hook import canonical, nearest, why_no_tracepoint, why_none
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,64 @@ def nearest_to(
     return min(held, key=lambda item: sum(not field.matches for field in item[1]), default=None)
 
 
+def check(kind: str, stated: Mapping[str, Any]) -> None:
+    """Refuse what no event of this kind can ever say. Raises `UsageError` naming the field and the right word."""
+    words(kind)
+    for name, expected in stated.items():
+        described = word(kind, name).message
+        if isinstance(expected, Mapping) and described is not None:
+            _check_message(kind, name, expected, described)
+        if isinstance(expected, str) and (why := _impossible(kind, name, expected, stated)):
+            raise UsageError(f"{kind} {name}={expected!r}: {why}.", remedy="write a name that exists")
+
+
+def _impossible(kind: str, name: str, expected: str, stated: Mapping[str, Any]) -> str:
+    if name in {"function", "function_name"} and kind == "kprobe":
+        return why_none(expected)
+    if name in {"action", "return_action"}:
+        known = [one.removeprefix(ACTION) for one in api.NUMBERS["KprobeAction"].values()]
+        return _unlike(expected.removeprefix(ACTION), known, "action")
+    if name == "signal" and kind == "exit" and expected:
+        return _unlike(expected, list(signal.Signals.__members__), "signal")
+    if name == "event" and kind == "tracepoint" and isinstance(stated.get("subsys"), str):
+        return why_no_tracepoint(stated["subsys"], expected)
+    return ""
+
+
+def _unlike(stated: str, known: list[str], what: str) -> str:
+    if stated in known or (what == "signal" and re.fullmatch(r"SIGRT(MIN|MAX)[+-]?\d*", stated)):
+        return ""
+    near = nearest(stated, known)
+    return f"there is no {what} of that name" + (f" (did you mean {near}?)" if near else "")
+
+
+def _check_message(kind: str, name: str, expected: Mapping[str, Any], message: type[Struct]) -> None:
+    for one, wanted in expected.items():
+        if _attribute(one) not in message.__struct_fields__:
+            near = nearest(one, message.__struct_fields__)
+            known = ", ".join(message.__struct_fields__)
+            raise UsageError(
+                f"{kind} {name}: Tetragon's {message.__name__} has no field {one!r}.",
+                remedy=f"did you mean {near}?" if near else f"known are {known}",
+            )
+        held = message_of(message, _attribute(one))
+        if isinstance(wanted, Mapping) and held is not None:
+            _check_message(kind, f"{name}.{one}", wanted, held)
+
+
+def _attribute(name: str) -> str:
+    return "return_" if name == "return" else name
+
+
+def _meant(name: str, value: Any) -> Any:
+    """A stated value in the form in which events are read: one name for a hook, an action without its prefix."""
+    if name in {"function", "function_name"} and isinstance(value, str):
+        return canonical(value)
+    if name in {"action", "return_action"} and isinstance(value, str):
+        return value.removeprefix(ACTION)
+    return value
+
+
 def _compare(meant: Word, expected: Any, event: Event) -> bool | Doubt:
     """Whether a word says in an event what was expected; a doubt where it cannot be read, or is not told."""
     read = meant.read(event)
@@ -172,10 +237,19 @@ def _compare(meant: Word, expected: Any, event: Event) -> bool | Doubt:
     return False
 
 
-def _meant(name: str, value: Any) -> Any:
-    """A stated value in the form in which events are read: one name for a hook, an action without its prefix."""
-    if name in {"function", "function_name"} and isinstance(value, str):
-        return canonical(value)
-    if name in {"action", "return_action"} and isinstance(value, str):
-        return value.removeprefix("KPROBE_ACTION_")
-    return value
+def holds(expected: Any, value: Any) -> bool:
+    """Whether a value is what was expected.
+
+    A mapping describes a message by some of its fields; of several texts (`tags`) a text is one.
+    """
+    if isinstance(expected, Mapping) and isinstance(value, Struct):
+        return all(holds(wanted, getattr(value, _attribute(name), None)) for name, wanted in expected.items())
+    if isinstance(value, tuple) and isinstance(expected, str):
+        return expected in value
+    if isinstance(value, tuple) and isinstance(expected, list | tuple):
+        return len(value) == len(expected) and all(map(holds, expected, value))
+    if isinstance(value, api.Namespace) and isinstance(expected, int):
+        return expected == value.inum
+    if isinstance(value, api.Container) and isinstance(expected, str):
+        return expected in {value.name, value.id}
+    return bool(expected == value)

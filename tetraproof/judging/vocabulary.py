@@ -10,7 +10,6 @@ is neither what was expected nor something else.
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,9 +22,10 @@ from tetraproof.events import api
 from tetraproof.events.argument import FORMS, MEANINGS, form_of, scalar, unread, unresolved
 from tetraproof.events.event import KINDS, MASK, Argument, Event, Process
 from tetraproof.events.protojson import message_of
-from tetraproof.policies.hook import canonical, nearest, why_no_tracepoint, why_none
+from tetraproof.policies.hook import canonical, nearest
 
-_ACTION = "KPROBE_ACTION_"
+#: What stands in front of every action in an event.
+ACTION = "KPROBE_ACTION_"
 _POSITION = re.compile(r"(arg|data)(\d+)")
 #: Flags by which the agent says that it knows less of a process or a path than there is.
 _CUT_ARGUMENTS = ("truncArgs", "errorArgs", "miss", "unknown")
@@ -50,24 +50,6 @@ class Word:
     setting: str = ""
     #: The message that it reads, where it may be described by its fields.
     message: type[Struct] | None = None
-
-
-def holds(expected: Any, value: Any) -> bool:
-    """Whether a value is what was expected.
-
-    A mapping describes a message by some of its fields; of several texts (`tags`) a text is one.
-    """
-    if isinstance(expected, Mapping) and isinstance(value, Struct):
-        return all(holds(wanted, getattr(value, _attribute(name), None)) for name, wanted in expected.items())
-    if isinstance(value, tuple) and isinstance(expected, str):
-        return expected in value
-    if isinstance(value, tuple) and isinstance(expected, list | tuple):
-        return len(value) == len(expected) and all(map(holds, expected, value))
-    if isinstance(value, api.Namespace) and isinstance(expected, int):
-        return expected == value.inum
-    if isinstance(value, api.Container) and isinstance(expected, str):
-        return expected in {value.name, value.id}
-    return bool(expected == value)
 
 
 @cache
@@ -109,55 +91,6 @@ def word(kind: str, name: str) -> Word:
     )
 
 
-def check(kind: str, stated: Mapping[str, Any]) -> None:
-    """Refuse what no event of this kind can ever say. Raises `UsageError` naming the field and the right word."""
-    words(kind)
-    for name, expected in stated.items():
-        described = word(kind, name).message
-        if isinstance(expected, Mapping) and described is not None:
-            _check_message(kind, name, expected, described)
-        if isinstance(expected, str) and (why := _impossible(kind, name, expected, stated)):
-            raise UsageError(f"{kind} {name}={expected!r}: {why}.", remedy="write a name that exists")
-
-
-def _impossible(kind: str, name: str, expected: str, stated: Mapping[str, Any]) -> str:
-    if name in {"function", "function_name"} and kind == "kprobe":
-        return why_none(expected)
-    if name in {"action", "return_action"}:
-        known = [one.removeprefix(_ACTION) for one in api.NUMBERS["KprobeAction"].values()]
-        return _unlike(expected.removeprefix(_ACTION), known, "action")
-    if name == "signal" and kind == "exit" and expected:
-        return _unlike(expected, list(signal.Signals.__members__), "signal")
-    if name == "event" and kind == "tracepoint" and isinstance(stated.get("subsys"), str):
-        return why_no_tracepoint(stated["subsys"], expected)
-    return ""
-
-
-def _unlike(word_: str, known: list[str], what: str) -> str:
-    if word_ in known or (what == "signal" and re.fullmatch(r"SIGRT(MIN|MAX)[+-]?\d*", word_)):
-        return ""
-    near = nearest(word_, known)
-    return f"there is no {what} of that name" + (f" (did you mean {near}?)" if near else "")
-
-
-def _check_message(kind: str, name: str, expected: Mapping[str, Any], message: type[Struct]) -> None:
-    for one, wanted in expected.items():
-        if _attribute(one) not in message.__struct_fields__:
-            near = nearest(one, message.__struct_fields__)
-            known = ", ".join(message.__struct_fields__)
-            raise UsageError(
-                f"{kind} {name}: Tetragon's {message.__name__} has no field {one!r}.",
-                remedy=f"did you mean {near}?" if near else f"known are {known}",
-            )
-        held = message_of(message, _attribute(one))
-        if isinstance(wanted, Mapping) and held is not None:
-            _check_message(kind, f"{name}.{one}", wanted, held)
-
-
-def _attribute(name: str) -> str:
-    return "return_" if name == "return" else name
-
-
 def value_of(event: Event, name: str) -> Any:
     """The first value that a word has in an event; nothing where its kind has no such word."""
     found = words(event.kind).get(name) if event.kind in KINDS else None
@@ -179,7 +112,7 @@ def _direct(name: str, kind: type[Struct]) -> Word:
     def read(event: Event) -> Read:
         value = getattr(event.detail, name)
         if name in {"action", "return_action"}:
-            return Read((value.removeprefix(_ACTION),))
+            return Read((value.removeprefix(ACTION),))
         if name == "function_name":
             # every call has a function: without one it is not told, or told in another way
             return Read((canonical(value),), "" if value else "its function is not told")
