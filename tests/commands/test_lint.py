@@ -54,7 +54,7 @@ def test_a_good_policy_is_told_with_what_it_needs_and_leaves_open(
         "hard-link-passes, recorded]",
     ]
     assert all(line.startswith("    open at line 7: fd_install: ") for line in lines[3:-1])
-    assert lines[-1] == "1 policy fits, 0 problems, 3 things left open (docs/lint.md)"
+    assert lines[-1] == "1 policy fits, 0 problems, 3 things left open (--explain RULE says more)"
 
 
 def test_every_problem_of_a_policy_has_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -462,3 +462,14 @@ def test_a_policy_that_was_changed_anywhere_is_told(data: st.DataObject) -> None
         holder[key] = data.draw(VALUES)
         break
     test_whatever_a_file_holds_is_told.hypothesis.inner_test(yaml.safe_dump(manifest, allow_unicode=True))
+
+
+def test_a_rule_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    """By its name; a near one is named."""
+    assert said(capsys, "--explain", "udp-passes")[:2] == (
+        0,
+        ["udp-passes: told of tcp_connect, and no hook by which datagrams go; recorded with 1.4.1 and 1.7.0"],
+    )
+    code, lines, told = said(capsys, "--explain", "upd-passes")
+    assert (code, lines) == (2, [])
+    assert "did you mean udp-passes?" in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
 import sys
@@ -19,7 +20,7 @@ from tetraproof.policies.confinement import without_kubernetes
 from tetraproof.policies.directory import Folder, load_file, load_folder, load_text
 from tetraproof.policies.inspection.loophole import Loophole
 from tetraproof.policies.inspection.mistake import mistakes
-from tetraproof.policies.inspection.survey import loopholes
+from tetraproof.policies.inspection.survey import RULES, loopholes
 from tetraproof.policies.manifest import Document
 from tetraproof.policies.policy import Policy
 from tetraproof.policies.requirement import demanded_mode, requirements
@@ -47,6 +48,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="VERSION|FILE",
         help=f"whose CRD judges: {', '.join(crds.VERSIONS)}, or a CRD's file",
     )
+    parser.add_argument(
+        "--explain", metavar="RULE", default="", help="say when a rule tells of something, and where it was seen"
+    )
     parser.add_argument("--strict", action="store_true", help="end with 1 where something is left open as well")
     parser.add_argument(
         "--json", action="store_true", help="print an object a line: each problem, policy, file passed over"
@@ -55,6 +59,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Read them all. Ends with 0 where none is bad, with 1 where one is."""
+    if given.explain:
+        print(_explained(given.explain))
+        return 0
     configuration = find(Path.cwd())
     configured = configuration.options({})
     crd = given.crd or configured.crd or crds.DEFAULT
@@ -188,7 +195,7 @@ def _as_text(found: Found, crd: str) -> Iterator[str]:
     open_ends = sum(len(one.loopholes) for one in found.policies)
     yield (
         f"{_count(len(found.policies), 'policy fits', 'policies fit')}, {_count(len(found.problems), 'problem')}, "
-        f"{_count(open_ends, 'thing')} left open (docs/lint.md)"
+        f"{_count(open_ends, 'thing')} left open{' (--explain RULE says more)' if open_ends else ''}"
     )
 
 
@@ -259,6 +266,16 @@ def _policy_json(linted: Linted) -> dict[str, Any]:
             for one in linted.loopholes
         ],
     }
+
+
+def _explained(rule: str) -> str:
+    """What is to be said of a rule. Raises `UsageError` for one that there is not."""
+    known = {one.id: one for one in RULES}
+    if rule not in known:
+        near = difflib.get_close_matches(rule, known, 1)
+        remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise UsageError(f"There is no rule {rule}.", remedy=remedy)
+    return f"{rule}: told of {known[rule].about.replace('`', '')}; {known[rule].seen}"
 
 
 def _near(path: Path) -> Path:
