@@ -16,7 +16,9 @@ from tetraproof.options import spelled
 COMMANDS = {
     "test": "test",
     "record": "keep",
+    "init": "init",
     "lint": "lint",
+    "draft": "draft",
     "convert": "convert",
     "verify": "verify",
     "events": "show",
