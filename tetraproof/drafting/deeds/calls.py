@@ -1,0 +1,246 @@
+"""The deeds that are tried on a guarded program, and on a guarded system call: what is meant, and the ways around."""
+
+# ruff: noqa: S108 - these paths lie in the pods that are acted in
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from tetraproof.drafting.happening import AT_FDCWD, Deed, Fact, Happening
+from tetraproof.drafting.place import Place, path_of
+from tetraproof.observing.act import Act, command, shell
+
+BASH, TRUE = path_of("bash"), path_of("true")
+#: Words that a shell does by itself, without a program.
+_BUILTIN = {"true", "false", "test", "echo", "printf", "kill", "pwd", "["}
+#: The dynamic loader, which runs any program that it is given.
+_LOADER = "/lib*/ld-linux*"
+
+
+@dataclass(frozen=True)
+class Program:
+    """The deeds on a guarded program, in a pod of `place`. One that the image lacks is a copy of `true`."""
+
+    path: str
+    place: Place
+    phrase: str = "the guarded program"
+
+    @property
+    def made(self) -> bool:
+        """Whether the acts put it there."""
+        return not self.place.has(self.path)
+
+    @property
+    def typed(self) -> str:
+        """How it is called: by its name, where a shell finds it by that."""
+        name = posixpath.basename(self.path)
+        return name if path_of(name) == self.path and name not in _BUILTIN else shlex.quote(self.path)
+
+    def prepared(self) -> str:
+        """The script that puts it there."""
+        return f"mkdir -p {shlex.quote(posixpath.dirname(self.path))}; cp {TRUE} {shlex.quote(self.path)}"
+
+    def by_shell(self) -> Deed:
+        """A shell starts it."""
+        script = f"{self.typed} --help; echo rc=$?"
+        return Deed(
+            "by_shell",
+            shell(script, self.place.name),
+            f"starting {self.phrase} from a shell",
+            self._started(self.path),
+            survivor="rc={}\n",
+        )
+
+    def direct(self) -> Deed:
+        """The runtime starts it, with no shell between."""
+        act = command(self.typed.strip("'"), "--help", pod=self.place.name)
+        return Deed("direct", act, f"starting {self.phrase} from the runtime", self._started(self.path, ""))
+
+    def other(self) -> Deed:
+        """Another program is started."""
+        return Deed(
+            "plain",
+            command("true", pod=self.place.name),
+            "starting another program",
+            self._started(TRUE, ""),
+            outside=True,
+        )
+
+    def symlink(self) -> Deed:
+        """It is started through a symbolic link."""
+        script = f"ln -sf {shlex.quote(self.path)} /tmp/link; /tmp/link --help; echo rc=$?"
+        return self._way("symlink", script, self._started(self.path, given="/tmp/link"), "through a symbolic link")
+
+    def copied(self) -> Deed:
+        """A copy of it is started."""
+        copy = f"/tmp/{posixpath.basename(self.path)}2"
+        script = f"cp {shlex.quote(self.path)} {copy}; {copy} --help > /dev/null && echo ran"
+        return self._way("copied", script, self._started(copy), "as a copy", "a copy under another name")
+
+    def hard_link(self) -> Deed:
+        """Another name of the same file is started."""
+        link = posixpath.join(posixpath.dirname(self.path), "hard")
+        script = f"ln -f {shlex.quote(self.path)} {link} && {link} --help > /dev/null && echo ran"
+        return self._way("hard_link", script, self._started(link), "through a hard link", "hard link")
+
+    def loaded(self) -> Deed:
+        """The dynamic loader is told to run it."""
+        script = f"$(echo {_LOADER}) {shlex.quote(self.path)} --help > /dev/null && echo ran"
+        happens = self._started("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
+        return self._way("by_loader", script, happens, "by the dynamic loader", "the dynamic loader")
+
+    def _way(
+        self, name: str, script: str, happens: tuple[Happening, ...], how: str, around: str = "a symbolic link"
+    ) -> Deed:
+        act = shell(script, self.place.name)
+        survivor = "rc={}\n" if script.endswith("rc=$?") else ""
+        return Deed(name, act, f"starting {self.phrase} {how}", happens, around=around, survivor=survivor)
+
+    def _started(self, path: str, by: str = BASH, given: str = "") -> tuple[Happening, ...]:
+        facts: dict[str, Fact] = {"file": path, "given": given or path}
+        return tuple(Happening(what, by, facts, root=False) for what in ("exec", "sys_execve"))
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a system call is made: the act on a path, which facts that gives it, and what the world then shows.
+
+    `look` is the script that shows `left` where the call was stopped.
+    """
+
+    verb: str
+    script: Callable[[str], str]
+    facts: Callable[[str], Mapping[str, Fact]]
+    by: str
+    look: str = ""
+    left: str = ""
+    prepare: str = ""
+    root: bool = True
+
+
+def _python(verb: str, code: str, facts: Mapping[str, Fact], by: str = "python3") -> Made:
+    return Made(verb, lambda _: code, lambda _: facts, path_of(by))
+
+
+_MADE = "/tmp/made"
+#: How a program of Python's makes a system call that it has no word for.
+_LIBC = "import ctypes; ctypes.CDLL(None)"
+#: How each system call is made by an act, by its name.
+CALLS: Mapping[str, Made] = {
+    "sys_symlinkat": Made(
+        "linking to",
+        lambda path: f"ln -s {path} /tmp/l1",
+        lambda path: {"given": path, "1": AT_FDCWD, "new": "/tmp/l1"},
+        path_of("ln"),
+        "test -L /tmp/l1; echo $?",
+        "1\n",
+        "rm -f /tmp/l1 /tmp/l2",
+    ),
+    "sys_linkat": Made(
+        "making a hard link to",
+        lambda path: f"ln {path} {posixpath.dirname(path)}/hard1",
+        lambda path: {"0": AT_FDCWD, "given": path, "2": AT_FDCWD, "new": f"{posixpath.dirname(path)}/hard1", "4": 0},
+        path_of("ln"),
+    ),
+    "sys_unlinkat": Made(
+        "removing",
+        lambda path: f"rm -f {path}",
+        lambda path: {"0": AT_FDCWD, "given": path, "2": 0},
+        path_of("rm"),
+    ),
+    "sys_mkdir": Made(
+        "making the folder", lambda path: f"mkdir {path}", lambda path: {"given": path, "1": 0o777}, path_of("mkdir"),
+        prepare=f"rm -rf {_MADE}",
+    ),
+    "sys_rmdir": Made(
+        "removing the folder", lambda path: f"rmdir {path}", lambda path: {"given": path}, path_of("rmdir")
+    ),
+    "sys_fchmodat": Made(
+        "changing the mode of",
+        lambda path: f"chmod 644 {path}",
+        lambda path: {"0": AT_FDCWD, "given": path, "2": 0o644},
+        path_of("chmod"),
+    ),
+    "sys_setuid": _python("becoming root", "import os; os.setuid(0)", {"0": 0}),
+    "sys_setgid": _python("joining root's group", "import os; os.setgid(0)", {"0": 0}),
+    "sys_ptrace": _python("asking to be traced", f"{_LIBC}.ptrace(0, 0, 0, 0)", {"0": 0, "1": 0}),
+    "sys_mount": _python(
+        "mounting a file system",
+        f'{_LIBC}.mount(b"none", b"/mnt", b"tmpfs", 0, None)',
+        {"given": "none", "new": "/mnt", "type": "tmpfs"},
+    ),
+    "sys_unshare": _python("leaving a namespace", f"{_LIBC}.unshare({0x08000000})", {"0": 0x08000000}),
+    "user namespace": _python("making a user namespace", f"{_LIBC}.unshare({0x10000000})", {}),
+    "sys_chroot": _python("changing the root", 'import os; os.chroot("/")', {"given": "/"}),
+    "sys_dup": _python("copying a file descriptor", "import os; os.dup(1)", {"0": 1}),
+    "sys_memfd_create": _python("making a file in memory", 'import os; os.memfd_create("x")', {"given": "x", "1": 1}),
+    "sys_clock_settime": _python(
+        "setting a clock", f"{_LIBC}.clock_settime(0, None)", {"0": 0}
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Call:
+    """The deeds on a system call, in a pod of `place`, with the path `path` where it takes one."""
+
+    name: str
+    place: Place
+    path: str
+
+    @property
+    def made(self) -> Made:
+        """How it is made."""
+        return CALLS[self.name]
+
+    @property
+    def of_python(self) -> bool:
+        """Whether it is a program's own code that makes it."""
+        return self.made.by == path_of("python3")
+
+    def meant(self) -> Deed:
+        """The call as it is meant."""
+        subject = self.made.verb if self.of_python else f"{self.made.verb} {self.path}"
+        return Deed("guarded", self._act(self.path), subject, self._happens(self.path), changes=bool(self.made.look))
+
+    def looking(self) -> Act:
+        """What shows whether the call was made."""
+        return shell(self.made.look, self.place.name)
+
+    def other(self, path: str) -> Deed:
+        """The same call with another path."""
+        act = self._act(path)
+        if self.name == "sys_symlinkat":
+            act = command("ln", "-s", path, "/tmp/l2", pod=self.place.name)
+        return Deed("other", act, f"{self.made.verb} {path}", self._happens(path), outside=True)
+
+    def ways(self) -> Iterator[Deed]:
+        """The same path, written otherwise."""
+        folder, name = posixpath.split(self.path)
+        words = self.made.script("{}").replace("{}", "").split()
+        if self.of_python or folder in {"", "/"}:
+            return
+        doubled = f"{folder}//{name}"
+        lead = f"{words[0]} -f" if words[0] == "ln" else words[0]
+        rest = self.made.script(doubled).partition(" ")[2].replace("/l1", "/l3").replace("hard1", "hard3")
+        yield self._way("doubled", f"{lead} {rest} && echo done", doubled, "a doubled slash")
+        relative = self.made.script(f"..{self.path}").partition(" ")[2].replace("/l1", "/l4")
+        relative = relative.replace(f"..{folder}/hard1", f"{folder}/hard4")
+        yield self._way("relative", f"cd /tmp; {lead} {relative} && echo done", f"..{self.path}", "a relative path")
+
+    def _way(self, name: str, script: str, given: str, around: str) -> Deed:
+        happens = tuple(replace(one, root=False) for one in self._happens(given))
+        subject = f"{self.made.verb} {self.path} by {around}"
+        return Deed(name, shell(script, self.place.name), subject, happens, around=around)
+
+    def _act(self, path: str) -> Act:
+        script = self.made.script(path)
+        if self.of_python:
+            return command("python3", "-c", script, pod=self.place.name)
+        return command(*script.split(" "), pod=self.place.name)
+
+    def _happens(self, path: str) -> tuple[Happening, ...]:
+        return (Happening(self.name, self.made.by, self.made.facts(path)),)

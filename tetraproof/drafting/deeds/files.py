@@ -1,0 +1,417 @@
+"""The deeds that are tried on a guarded file or folder: what is meant, what is just outside, and the ways around."""
+
+# ruff: noqa: S108 - these paths lie in the pods that are acted in
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tetraproof.drafting.happening import (
+    AT_FDCWD,
+    MAP_SHARED,
+    MAY_READ,
+    MAY_WRITE,
+    O_APPEND,
+    O_RDONLY,
+    O_WRITE,
+    PROT_READ,
+    Deed,
+    Fact,
+    Happening,
+)
+from tetraproof.drafting.place import Place, path_of
+from tetraproof.drafting.reading import Selector
+from tetraproof.observing.act import Act, command, shell
+
+BASH, CAT = "/usr/bin/bash", "/usr/bin/cat"
+#: Files of an image that everything else there leans on: they are added to, and never written anew.
+_LEANT_ON = {
+    f"/etc/{name}"
+    for name in (
+        *("passwd", "shadow", "group", "gshadow", "hosts", "hostname", "resolv.conf", "nsswitch.conf", "sudoers"),
+        *("ld.so.cache", "ld.so.conf", "ld.so.preload", "profile", "bash.bashrc", "environment", "crontab", "fstab"),
+        *("services", "protocols", "localtime", "os-release", "machine-id"),
+    )
+} | {"/root/.bashrc", "/root/.profile"}
+_SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/boot/")
+#: What the kernel shows as files, or a cluster mounts to be read: nothing can be made there.
+_NOT_OURS = ("/proc/", "/sys/", "/dev/", "/var/run/secrets/", "/run/secrets/")
+#: Folders that every image has.
+_EVERYWHERE = {"/", "/tmp", "/etc", "/root"}
+#: What is written into a file that the draft makes.
+CONTENT = "guarded\n"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that acts are tried on. `folder` is the guarded folder where it is that which a policy names.
+
+    `stands` where an image has it, so that it is added to and never made anew; `made` where the acts make it.
+    """
+
+    path: str
+    folder: str = ""
+    phrase: str = "the guarded file"
+    own_words: bool = False
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is part of an image, and everything there leans on it."""
+        return self.path in _LEANT_ON or (self.path.startswith(_SYSTEM) and not self.folder)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is a program or a library, which cannot be written while it runs."""
+        return self.stands and self.path.startswith(_SYSTEM)
+
+    @property
+    def lent(self) -> bool:
+        """Whether nothing can be made where it lies."""
+        return self.path.startswith(_NOT_OURS)
+
+    @property
+    def made(self) -> bool:
+        """Whether the acts make it, or overwrite it."""
+        return not self.stands and not self.lent
+
+    @property
+    def directory(self) -> str:
+        """Where it lies."""
+        return posixpath.dirname(self.path)
+
+    def prepared(self) -> str:
+        """The script that makes it, with what it holds."""
+        there = "" if self.directory in _EVERYWHERE or self.own_words else f"mkdir -p {_quoted(self.directory)}; "
+        if self.stands:
+            return f"test -f {_quoted(self.path)}"
+        return f"{there}echo guarded > {_quoted(self.path)}"
+
+
+def _quoted(path: str) -> str:
+    return shlex.quote(path)
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "it"
+
+
+def opens(path: str, by: str, flags: int, given: str = "", *, root: bool = True) -> tuple[Happening, ...]:
+    """A program opens a file, by the path that it is `given`."""
+    call: dict[str, Fact] = {"0": AT_FDCWD, "given": given or path, "2": flags}
+    return (Happening("sys_openat", by, call, root), Happening("open", by, {"file": path}, root))
+
+
+def reads(path: str, by: str, given: str = "", *, root: bool = True, own: bool = False) -> tuple[Happening, ...]:
+    """A program reads a file."""
+    found = (
+        *opens(path, by, O_RDONLY, given, root=root),
+        Happening("read", by, {"file": path, "mask": MAY_READ}, root),
+    )
+    return tuple(replace(one, own=own) for one in found)
+
+
+def writes(path: str, by: str, given: str = "", *, flags: int = O_WRITE, root: bool = True) -> tuple[Happening, ...]:
+    """A program writes a file."""
+    emptied = (Happening("empty", by, {"file": path}, root),) if flags == O_WRITE else ()
+    written = Happening("write", by, {"file": path, "mask": MAY_WRITE}, root)
+    return (*opens(path, by, flags, given, root=root), *emptied, written)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The deeds on one file, in a pod of `place`. They write where `writing`, else they read."""
+
+    file: File
+    place: Place
+    writing: bool = True
+    scratch: str = "/tmp"
+
+    def _shell(self, script: str) -> Act:
+        return shell(script, self.place.name)
+
+    def _command(self, *argv: str) -> Act:
+        return command(*argv, pod=self.place.name)
+
+    def scene(self) -> str:
+        """The script that sets the scene: no link of an earlier scenario, and the file as it is."""
+        left = [f"{self.scratch}/link", f"{self._same_disk()}/hard"]
+        return f"rm -f {' '.join(map(_quoted, left))}; {self.file.prepared()}"
+
+    def size(self) -> Act:
+        """How large the file is, without opening it."""
+        return self._command("stat", "-c", "%s", self.file.path)
+
+    def sizing(self) -> Deed:
+        """The file's size is asked for."""
+        return Deed("size", self.size(), f"looking at {self.file.phrase}", (Happening("stat", path_of("stat")),))
+
+    # what is meant
+
+    def reading(self) -> Deed:
+        """The file is read."""
+        path = self.file.path
+        return Deed("read", self._command("cat", path), f"reading {self.file.phrase}", reads(path, CAT))
+
+    def writing_it(self) -> Deed:
+        """The file is written: one that others lean on by a blank line at its end, a page by a line more."""
+        path, quoted = self.file.path, _quoted(self.file.path)
+        if self.file.stands or self.file.folder:
+            script = f"echo more >> {quoted}" if self.file.folder else f"echo >> {quoted}"
+            happens = writes(path, BASH, flags=O_APPEND)
+            return Deed("append", self._shell(script), f"appending to {self.file.phrase}", happens, changes=True)
+        script = f"echo 'foo' > {quoted}"
+        return Deed("write", self._shell(script), f"writing {self.file.phrase}", writes(path, BASH), changes=True)
+
+    def mapping(self) -> Deed:
+        """The file is mapped into memory, as the other processes that map it see it."""
+        path = self.file.path
+        code = f"import mmap; mmap.mmap(open({path!r}).fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)"
+        python = path_of("python3")
+        mapped = Happening("map", python, {"file": path, "prot": PROT_READ, "flags": MAP_SHARED})
+        before = (*opens(path, python, O_RDONLY),)
+        return Deed("map", self._command("python3", "-c", code), f"mapping {self.file.phrase}", (mapped,), before)
+
+    def truncating(self) -> Deed:
+        """The file is cut by its path, without being opened."""
+        path, python = self.file.path, path_of("python3")
+        code = f"import os; os.truncate({path!r}, os.stat({path!r}).st_size)"
+        happens = (
+            Happening("sys_truncate", python, {"given": path}),
+            Happening("truncate", python, {"file": path}),
+        )
+        act = self._command("python3", "-c", code)
+        return Deed("truncate", act, f"truncating {self.file.phrase}", happens)
+
+    def emptying(self) -> Deed:
+        """A file is emptied as a shell does it, which opens it and writes nothing."""
+        folder = self.file.folder
+        path = self._beside("empty") if folder else self.file.path
+        happens = (*opens(path, BASH, O_WRITE), Happening("empty", BASH, {"file": path}))
+        subject = "emptying a file in the guarded folder" if folder else f"emptying {self.file.phrase}"
+        return Deed("truncated", self._shell(f": > {_quoted(path)}"), subject, happens, around="truncation")
+
+    def new_file(self) -> Deed:
+        """Another file is made in the guarded folder."""
+        path = self._beside("new")
+        act = self._shell(f"echo x > {_quoted(path)}")
+        return Deed("new_file", act, "making another file in the guarded folder", writes(path, BASH))
+
+    def reading_otherwise(self) -> Deed:
+        """The file is read by another program."""
+        path = self.file.path
+        subject = f"reading {self.file.phrase} by another program"
+        return Deed("head", self._command("head", "-1", path), subject, reads(path, path_of("head")))
+
+    def editing(self) -> Deed:
+        """The file is edited by sed, which writes a copy and renames it."""
+        path, sed = self.file.path, path_of("sed")
+        copy = posixpath.join(self.file.directory, "sedXXXXXX")
+        happens = (*reads(path, sed), *(replace(one, named=False) for one in writes(copy, sed)))
+        act = self._command("sed", "-i", "s/hello/bye/", path)
+        return Deed("sed", act, f"editing {self.file.phrase} by sed", happens, changes=True)
+
+    def by_a_child(self) -> Deed:
+        """A child of a shell writes the file; the shell lives."""
+        path, dd = self.file.path, path_of("dd")
+        script = f"dd if=/dev/zero of={_quoted(path)} bs=1 count=1 2>/dev/null; echo parent survives with $?"
+        happens = writes(path, dd, root=False)
+        subject = f"writing {self.file.phrase} by a child"
+        return Deed(
+            *("child", self._shell(script), subject, happens), printed="parent survives with 0\n",
+            survivor="parent survives with {}\n", changes=True,
+        )  # fmt: skip
+
+    def by_program(self, program: str) -> Deed:
+        """The file is read by one program of a list; one that is not known here is a copy of cat in its place."""
+        name = program.rpartition("/")[2]
+        script = name if path_of(name) == program and name in {"head", "tail", "md5sum", "sha256sum", "wc"} else program
+        subject = f"reading {self.file.phrase} by {name}"
+        act = self._command(script, self.file.path)
+        return Deed(f"by_{_word(name)}", act, subject, reads(self.file.path, program))
+
+    def copied(self) -> Deed:
+        """A copy of cat under another name reads the file."""
+        copy = f"{self.scratch}/cat2"
+        act = self._shell(f"cp {CAT} {copy}; {copy} {_quoted(self.file.path)}")
+        before = (*reads(CAT, path_of("cp"), root=False), *writes(copy, path_of("cp"), root=False))
+        return Deed(
+            *("copied_cat", act, f"reading {self.file.phrase} by a copy of cat", reads(self.file.path, copy), before),
+            around="a copy under another name",
+        )  # fmt: skip
+
+    def impostor(self) -> Deed:
+        """Another program is put in the place of cat, and edits the file under its name."""
+        kept = f"{self.scratch}/cat.bak"
+        script = (
+            f"cp {CAT} {kept}; cp /usr/bin/sed {CAT}; cat -i s/hello/bye/ {_quoted(self.file.path)}; "
+            f"r=$?; cp {kept} {CAT}; exit $r"
+        )
+        happens = tuple(replace(one, root=False) for one in reads(self.file.path, CAT))
+        subject = f"editing {self.file.phrase} under the name of cat"
+        return Deed("impostor", self._shell(script), subject, happens, around="cat overwritten by another program")
+
+    def interpreted(self, name: str) -> Deed:
+        """A script runs in an interpreter of the list."""
+        path = self.file.path
+        act = self._command(
+            name, "-c", f"print(open({path!r}).read())" if name == "python3" else f": < {_quoted(path)}"
+        )
+        return Deed(
+            *(f"script_of_{_word(name)}", act, f"reading {self.file.phrase} by a script", reads(path, path_of(name))),
+            around=f"a script that {name} runs",
+        )  # fmt: skip
+
+    # the ways to the same file
+
+    def _does(self, given: str, first: str = "", file: str = "") -> tuple[Act, tuple[Happening, ...]]:
+        """The deed of the bench by another path to the file: what is typed, and what happens."""
+        path = file or self.file.path
+        lead = f"{first}; " if first else ""
+        if self.writing:
+            sign = ">>" if self.file.stands or self.file.folder else ">"
+            flags = O_APPEND if sign == ">>" else O_WRITE
+            what = "" if self.file.stands else " more" if self.file.folder else " foo"
+            return self._shell(f"{lead}echo{what} {sign} {given}"), writes(path, BASH, given, flags=flags)
+        if not lead:
+            return self._command("cat", given), reads(path, CAT, given)
+        return self._shell(f"{lead}cat {given}"), reads(path, CAT, given)
+
+    def relative(self) -> Deed:
+        """By a path relative to its folder."""
+        name = posixpath.basename(self.file.path)
+        act, happens = self._does(_quoted(name), f"cd {_quoted(self.file.directory)}")
+        subject = f"opening {self.file.phrase} by a relative path"
+        return Deed("relative", act, subject, happens, around="a relative path", changes=self.writing)
+
+    def symlink(self) -> Deed:
+        """Behind a symbolic link."""
+        name = f"{self.scratch}/link"
+        act, happens = self._does(name, f"ln -sf {_quoted(self.file.path)} {name}")
+        link: dict[str, Fact] = {"given": self.file.path, "1": AT_FDCWD, "new": name}
+        before = (Happening("sys_symlinkat", path_of("ln"), link, root=False),)
+        subject = f"opening {self.file.phrase} through a symbolic link"
+        return Deed("symlink", act, subject, happens, before, around="a symbolic link", changes=self.writing)
+
+    def proc_root(self) -> Deed:
+        """Behind /proc/self/root."""
+        given = f"/proc/self/root{self.file.path}"
+        act, happens = self._does(_quoted(given))
+        subject = f"opening {self.file.phrase} through /proc/self/root"
+        return Deed("proc_root", act, subject, happens, around="/proc/self/root", changes=self.writing)
+
+    def hard_link(self) -> Deed:
+        """Through another name of the same file."""
+        path = _quoted(self.file.path)
+        name = f"{self._same_disk()}/hard"
+        link = f"ln {path} {name}"
+        if self.writing:
+            sign, flags = (">>", O_APPEND) if self.file.stands or self.file.folder else (">", O_WRITE)
+            what = "" if self.file.stands else " foo"
+            script = f"{link} && echo{what} {sign} {name} && stat -c %s {path}"
+            happens = writes(name, BASH, flags=flags)
+        else:
+            script, happens = f"{link} && cat {name} && echo read", reads(name, CAT, root=False)
+        linked: dict[str, Fact] = {"0": AT_FDCWD, "given": self.file.path, "2": AT_FDCWD, "new": name, "4": 0}
+        before = (Happening("sys_linkat", path_of("ln"), linked, root=False),)
+        subject = f"opening {self.file.phrase} through a hard link"
+        return Deed(
+            "hard_link", self._shell(script), subject, happens, before, around="hard link", changes=self.writing
+        )
+
+    def renamed(self) -> Deed:
+        """A file that was made elsewhere is put in its place."""
+        source = f"{self.scratch}/{'y' if self.file.folder else 'x'}"
+        target = self._beside("moved") if self.file.folder else self.file.path
+        word = "x" if self.file.folder else "foo"
+        act = self._shell(f"echo {word} > {source} && mv {source} {_quoted(target)} && echo moved")
+        moved: dict[str, Fact] = {"0": AT_FDCWD, "given": source, "2": AT_FDCWD, "new": target, "4": 0}
+        happens = (Happening("sys_renameat2", path_of("mv"), moved, root=False),)
+        subject = f"moving a file {'into the guarded folder' if self.file.folder else f'onto {self.file.phrase}'}"
+        return Deed("renamed", act, subject, happens, writes(source, BASH), around="rename into place")
+
+    # what is just outside
+
+    def outside(self, name: str, path: str, subject: str) -> Deed:
+        """A file that is not meant is opened in the same way."""
+        quoted, folder = _quoted(path), posixpath.dirname(path)
+        there = "" if folder in {*_EVERYWHERE, self.file.directory} else f"mkdir -p {_quoted(folder)}; "
+        if self.writing:
+            what = "'foo'" if name == "bar" else "foo"
+            act = self._shell(f"{there}echo {what} > {quoted}")
+            return Deed(name, act, f"writing {subject}", writes(path, BASH), outside=True)
+        act = self._command("cat", path)
+        return Deed(name, act, f"reading {subject}", reads(path, CAT), outside=True)
+
+    def outside_of_folder(self) -> Deed:
+        """A file elsewhere is written and read."""
+        path = f"{self.scratch}/outside"
+        act = self._shell(f"echo x > {path} && cat {path}")
+        happens = (*writes(path, BASH), *reads(path, CAT))
+        return Deed("outside", act, "writing and reading files elsewhere", happens, outside=True, printed="x\n")
+
+    def served(self, client: Place, port: int) -> Deed:
+        """The container's own program reads the file as it answers."""
+        at = "" if port == 80 else f":{port}"  # noqa: PLR2004 - HTTP's own
+        act = command("curl", "-sS", "-m", "10", f"http://{{{self.place.name}.ip}}{at}/", pod=client.name)
+        happens = reads(self.file.path, self.place.main, own=True)
+        return Deed("served", act, "serving what is guarded", happens, outside=True)
+
+    def _same_disk(self) -> str:
+        """A folder in which a hard link can be made: that of the file, or the one above the guarded folder."""
+        return posixpath.dirname(self.file.folder).rstrip("/") if self.file.folder else self.file.directory.rstrip("/")
+
+    def _beside(self, name: str) -> str:
+        """Another file of the guarded folder, with the ending of the one that is known."""
+        ending = posixpath.splitext(self.file.path)[1]
+        return posixpath.join(self.file.directory, name + ending)
+
+
+def all_of(bench: Bench, selector: Selector, sees: frozenset[str]) -> Iterator[Deed]:
+    """Every deed on a file that the hooks which see these happenings can tell apart."""
+    file, place = bench.file, bench.place
+    yield bench.reading()
+    if file.lent:
+        return
+    if selector.binaries or file.folder:
+        yield bench.reading_otherwise()
+    if file.folder and place.has("sed"):
+        yield bench.editing()
+    if not file.runs:
+        yield bench.writing_it()
+    if file.folder:
+        yield bench.new_file()
+    if file.made:
+        yield bench.emptying()
+    if place.has("python3"):
+        yield from _of_python(bench, sees)
+    if not file.folder and file.made:
+        yield bench.by_a_child()
+    yield from _of_programs(bench, selector)
+
+
+def _of_python(bench: Bench, sees: frozenset[str]) -> Iterator[Deed]:
+    """The deeds for which a program is needed."""
+    if "map" in sees:
+        yield bench.mapping()
+    if sees & {"truncate", "sys_truncate"}:
+        yield bench.truncating()
+
+
+def _of_programs(bench: Bench, selector: Selector) -> Iterator[Deed]:
+    """The deeds by the programs that a selector names, and the ways around their names."""
+    known = {CAT, BASH, path_of("head"), bench.place.main}
+    for program in selector.programs:
+        if program not in known and program.startswith("/") and not program.startswith(("/bin/", "/sbin/")):
+            yield bench.by_program(program)
+    if selector.programs:
+        yield bench.copied()
+    exempt = {str(one) for part in selector.binaries if part.get("operator") == "NotIn" for one in part["values"] or ()}
+    if CAT in exempt and bench.place.has("sed"):
+        yield bench.impostor()
+    for name in ("bash", "python3"):
+        if path_of(name) in exempt:
+            yield bench.interpreted(name)

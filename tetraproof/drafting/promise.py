@@ -1,0 +1,359 @@
+"""From a deed and its fate to a test: what is promised of it, in words that mean all that they say."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import dataclass
+
+from tetraproof.drafting.fate import Effect, End, Fate, Rules
+from tetraproof.drafting.happening import Deed, Seen, Socket, seen
+from tetraproof.drafting.reading import Hook
+from tetraproof.drafting.suite import Asked, Bound, Claim, Expected, Outcome, Suite, Test, Told
+from tetraproof.drafting.writing import quoted
+from tetraproof.observing.act import Act, look
+
+#: What an event says of an action, by the action's name.
+_SAID = {"Sigkill": "SIGKILL", "Signal": "SIGNAL", "Override": "OVERRIDE", "Post": "POST"}
+#: Actions beside which an event is told, and does not say POST.
+_OTHER = ("GetUrl", "DnsLookup", "FollowFD", "UnfollowFD", "CopyFD", "TrackSock", "UntrackSock")
+_TEXTS = {"file", "path", "string", "filename", "linux_binprm", "auto", "data_loc", "char_buf"}
+_PLACEHOLDER = re.compile(r"\{(?P<name>[a-z][a-z0-9-]*\.[a-z]+)\}")
+_SIGNALS = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    3: "SIGQUIT",
+    6: "SIGABRT",
+    9: "SIGKILL",
+    10: "SIGUSR1",
+    12: "SIGUSR2",
+    15: "SIGTERM",
+}
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How the world is looked at behind a deed that was stopped: the act, and what it then prints.
+
+    `prints` are the texts that it may print; where there are none, it prints what the act `before` did.
+    """
+
+    act: Act
+    prints: tuple[str, ...] = ()
+    before: str = ""
+
+
+@dataclass(frozen=True)
+class Promises:
+    """What makes tests of deeds, for a suite that is being drafted."""
+
+    suite: Suite
+    rules: Rules
+    looking: Looking | None = None
+
+    def add(self, deed: Deed, fate: Fate) -> bool:
+        """Add the act and the test of a deed, where something can be said of it; whether that was so."""
+        make = {
+            End.KILLED: self._killed,
+            End.SIGNALLED: self._signalled,
+            End.DENIED: self._denied,
+            End.TOLD: self._told,
+            End.FREE: self._free,
+        }.get(fate.end)
+        test = make(deed, fate) if make else None
+        if test is None:
+            return False
+        self.suite.add_test(test)
+        return True
+
+    # what is stopped
+
+    def _killed(self, deed: Deed, fate: Fate) -> Test | None:
+        effect = _of(fate)
+        known = _known(effect)
+        if known.early and not effect.happening.by:
+            self.suite.todo(f"{deed.subject}: the runtime itself is killed then, and what it makes of that is its own")
+            return None
+        act = self.suite.add_act(deed.name, deed.act)
+        event, by = self._event(effect), effect.happening.by
+        gone = Expected("Exit", (by,), (("signal", "SIGKILL"),))
+        claims: list[Claim] = [Outcome(act, "killed"), Told(act, event, by, 1 if known.once else None)]
+        if deed.survivor:
+            claims = [Outcome(act, f"printed({quoted(deed.survivor.format(137))})"), Told(act, event, by, then=gone)]
+        elif not effect.happening.root:
+            claims = [Outcome(act, "stopped"), Told(act, event, by, then=gone)]
+        if known.entry and not (effect.selector and effect.selector.does("Override")):
+            self.suite.todo(
+                f"whoever is killed at the entry of a call ({effect.hook.told}) has it made all the same: look at what "
+                "it has done, and say what you make of it"
+            )
+        else:
+            claims += self._looked(deed, act, effect)
+        how = "is killed, and its shell lives" if deed.survivor else "is killed, and reported"
+        once = " once" if known.once and effect.happening.root else ""
+        return Test(f"{_slug(deed.subject)}_is_killed", f"{_begin(deed.subject)} {how}{once}.", tuple(claims))
+
+    def _signalled(self, deed: Deed, fate: Fate) -> Test | None:
+        effect = _of(fate)
+        assert effect.action is not None
+        signal = _SIGNALS.get(effect.action.signal)
+        if signal is None or not effect.happening.root:
+            self.suite.todo(f"what becomes of a process that gets the signal {effect.action.signal} is its own affair")
+            return None
+        act = self.suite.add_act(deed.name, deed.act)
+        gone = Expected("Exit", (effect.happening.by,), (("signal", signal),))
+        claims = (Told(act, self._event(effect), effect.happening.by, then=gone),)
+        return Test(
+            f"{_slug(deed.subject)}_is_ended", f"{_begin(deed.subject)} is ended by {signal}, and reported.", claims
+        )
+
+    def _denied(self, deed: Deed, fate: Fate) -> Test | None:
+        effect = _of(fate)
+        act = self.suite.add_act(deed.name, deed.act)
+        by = effect.happening.by
+        words = os.strerror(getattr(errno, fate.error))
+        denied = "denied" if fate.error == "EPERM" else f"denied_with({quoted(fate.error)})"
+        claims: list[Claim] = [Outcome(act, denied)]
+        if deed.survivor and _known(effect).early:
+            claims = [
+                Outcome(act, f"printed({quoted(deed.survivor.format(126))})"),
+                Outcome(act, f"said({quoted(words)})"),
+            ]
+        elif not effect.happening.root and by:
+            claims = [Outcome(act, "stopped")]
+        if by:
+            claims.append(Told(act, self._event(effect), by))
+        claims += self._looked(deed, act, effect)
+        claims += self._never_started(act, effect)
+        reported = ", and reported" if by else ""
+        sentence = f"{_begin(deed.subject)} is refused with {fate.error}{reported}."
+        return Test(f"{_slug(deed.subject)}_is_refused", sentence, tuple(claims))
+
+    def _never_started(self, act: str, effect: Effect) -> list[Claim]:
+        """What is refused to run is never told as started."""
+        program = effect.happening.facts.get("file")
+        if not _known(effect).early or not isinstance(program, str):
+            return []
+        return [Told(act, Expected("Exec", (program,)), absent=True)]
+
+    def _looked(self, deed: Deed, act: str, effect: Effect) -> list[Claim]:
+        """What the world looks like behind a deed that was stopped."""
+        looking = self.looking
+        if looking is None or not deed.changes:
+            return []
+        left = self.suite.add_act(f"left_by_{act}", look(looking.act))
+        if not looking.prints:
+            return [Outcome(left, f"printed_as(run.{looking.before})")]
+        texts = looking.prints[:1] if _known(effect).emptied else looking.prints
+        return [Outcome(left, f"printed({', '.join(map(quoted, texts))})")]
+
+    # what goes through
+
+    def _told(self, deed: Deed, fate: Fate) -> Test | None:
+        effect = _of(fate)
+        act = self.suite.add_act(deed.name, deed.act)
+        by = effect.happening.by
+        if not by:
+            why = (
+                "its event belongs to the image before it, the runtime's own, and a stream filtered by pods hides that"
+            )
+            self.suite.todo(f"{deed.subject}: {why} (say what you make of it)")
+            return Test(
+                f"{_slug(deed.subject)}_goes_through",
+                f"{_begin(deed.subject)} goes through.",
+                tuple(_through(deed, act)),
+            )
+        event = Told(act, self._event(effect), by)
+        claims: list[Claim] = [*_through(deed, act), event]
+        program = effect.happening.facts.get("file")
+        if _known(effect).early and isinstance(program, str):
+            claims[-1] = Told(act, event.expected, by, then=Expected("Exec", (program,)))
+        sentence = f"{_begin(deed.subject)} goes through, and is reported."
+        if self.rules.monitors:
+            sentence = f"{_begin(deed.subject)} goes through: whoever would be stopped is reported."
+        return Test(f"{_slug(deed.subject)}_is_reported", sentence, tuple(claims))
+
+    def _free(self, deed: Deed, fate: Fate) -> Test | None:
+        if deed.around and not deed.outside:
+            return self._around(deed, fate)
+        absent = self._absent(deed, fate)
+        if absent is None and not self.rules.enforces:
+            return None
+        act = self.suite.add_act(deed.name, deed.act)
+        claims: list[Claim] = list(_through(deed, act))
+        claims += [Told(act, one, absent=True) for one in absent or ()]
+        if self.rules.enforces:
+            sentence = f"{_begin(deed.subject)} is left alone, and no enforcement is reported."
+            return Test(f"{_slug(deed.subject)}_is_free", sentence, tuple(claims))
+        sentence = f"{_begin(deed.subject)} is not reported."
+        return Test(f"{_slug(deed.subject)}_is_not_reported", sentence, tuple(claims))
+
+    def _absent(self, deed: Deed, fate: Fate) -> list[Expected] | None:
+        """What is not told of a deed: nothing of a hook, or where it tells of other things, nothing of this file."""
+        hook = next((one for one in self.rules.hooks if _sees(one, deed)), None)
+        if hook is None:
+            return None
+        if hook.call not in fate.also and not _loud(hook):
+            return [Expected.of(hook)]
+        path = next((one.facts["file"] for one in deed.happens if "file" in one.facts and one.named), None)
+        return [Expected.of(hook, file=path)] if isinstance(path, str) and self._tells(hook, "file") else None
+
+    def _around(self, deed: Deed, fate: Fate) -> Test | None:
+        """A way around, as a limit: stopped, or where the policy only watches, reported."""
+        claims: list[Claim]
+        hook = next((one for one in self.rules.hooks if _sees(one, deed)), None) or next(iter(self.rules.hooks))
+        if self.rules.enforces:
+            act = self.suite.add_act(deed.name, deed.act)
+            claims = [Outcome(act, "stopped")]
+            sentence = f"{_begin(deed.subject)} is stopped."
+        else:
+            if hook.call in fate.also or _loud(hook):
+                return None
+            act = self.suite.add_act(deed.name, deed.act)
+            claims = [Told(act, Expected.of(hook))]
+            sentence = f"{_begin(deed.subject)} is reported."
+        return Test(_slug(deed.subject), sentence, tuple(claims), limit=deed.around)
+
+    def untouched(self, deed: Deed, hook: Hook) -> None:
+        """The same deed in a pod that is not the policy's: nobody is stopped, and nothing is reported."""
+        act = self.suite.add_act("other_pod", deed.act)
+        claims = (*_through(deed, act), Told(act, Expected.of(hook), absent=True))
+        subject = f"{deed.subject} from a pod that is not the policy's"
+        name = f"{_slug(deed.subject)}_from_another_pod_is_free"
+        self.suite.add_test(Test(name, f"{_begin(subject)} is left alone, and not reported.", claims))
+
+    def served(self, deed: Deed, meant: Fate, main: str) -> None:
+        """The container's own program, which is exempt, goes on with what it is there for."""
+        act = self.suite.add_act(deed.name, deed.act)
+        effect = _of(meant)
+        stated = (("action", said),) if (said := self._action(effect)) else ()
+        event = Expected(effect.hook.event, effect.hook.named, stated)
+        program = main.rpartition("/")[2]
+        claims = (*_through(deed, act), Told(act, event, main, absent=True, side="surroundings"))
+        sentence = f"What {program} serves is still served: {program} is exempt."
+        self.suite.add_test(Test(f"{_slug(program)}_serves_what_is_guarded", sentence, claims))
+
+    # what is said of the policy as a whole
+
+    def mode(self) -> None:
+        """That a policy which only monitors is in that mode, by the agent's word."""
+        if self.rules.monitors:
+            mode = Asked('in_mode("monitor")')
+            self.suite.add_test(
+                Test("the_mode_is_monitor", "The agent says that the policy is in monitor mode.", (mode,))
+            )
+
+    def counters(self) -> None:
+        """The agent's own counters, where each enforcement is one event that the stream shows."""
+        rules = self.rules
+        actions = {action.name for hook in rules.hooks for one in hook.selectors for action in one.actions}
+        told = [claim.expected for test in self.suite.tests for claim in test.claims if isinstance(claim, Told)]
+        said = [one for one in told if one.role in {"KILLED", "REFUSED"} or (rules.monitors and one.role == "SEEN")]
+        early = any(known.early for hook in rules.hooks if (known := seen(hook.call)))
+        if len(actions) != 1 or not said or early or not (rules.enforces or rules.monitors):
+            return
+        action = dict(said[0].stated).get("action")
+        hooked = {(one.event, one.named) for one in said}
+        named = said[0].named if len(hooked) == 1 else ()
+        event = Expected(said[0].event, named, (("action", action),) if action else ())
+        if rules.monitors:
+            sentence = "The agent counts what it would have enforced as monitored, and nothing as enforced."
+            question = Asked("counts(enforce=0, monitor=run.reported({}))", event)
+            self.suite.add_test(Test("nothing_is_counted_as_enforced", sentence, (question,)))
+            return
+        sentence = "The agent's own counter of enforcements agrees with what it reported."
+        name = "every_kill_is_counted" if action == "SIGKILL" else "every_refusal_is_counted"
+        self.suite.add_test(Test(name, sentence, (Asked("counts(enforce=run.reported({}))", event),)))
+
+    # what is said of an event
+
+    def _event(self, effect: Effect) -> Expected:
+        """The event that tells of an effect: its hook, what is known of its arguments, its action."""
+        hook, happening = effect.hook, effect.happening
+        known = _known(effect)
+        stated: dict[str, str | int | Bound] = {}
+        for index, name in known.at.items():
+            fact, told = happening.facts.get(name), hook.argument(index)
+            if fact is None or told is None or told.type == "nop":
+                continue
+            if isinstance(fact, Socket):
+                stated |= _of_socket(fact)
+            elif isinstance(fact, str):
+                if happening.named and told.type in _TEXTS and "file" not in stated:
+                    stated["file"] = fact
+            elif effect.selector and effect.selector.asks(index):
+                stated["mask" if name == "mask" else f"arg{told.position}"] = fact
+        said = self._action(effect)
+        if said:
+            stated["action"] = said
+        return Expected(hook.event, hook.named, tuple(stated.items()), _ROLES.get(said, "SEEN"))
+
+    def _tells(self, hook: Hook, name: str) -> bool:
+        known = seen(hook.call)
+        told = [hook.argument(index) for index, fact in (known.at if known else {}).items() if fact == name]
+        return any(one is not None and one.type in _TEXTS for one in told)
+
+    def _action(self, effect: Effect) -> str:
+        """What the event says that was done; nothing where that is not known, as of a policy that only monitors."""
+        if self.rules.monitors:
+            return ""
+        if effect.action is not None:
+            return _SAID.get(effect.action.name, "")
+        if effect.selector is not None and effect.selector.does(*_OTHER):
+            return ""
+        return "POST"
+
+
+_ROLES = {"SIGKILL": "KILLED", "OVERRIDE": "REFUSED", "SIGNAL": "SIGNALLED", "POST": "SEEN"}
+
+
+def _of(fate: Fate) -> Effect:
+    assert fate.effect is not None
+    return fate.effect
+
+
+def _known(effect: Effect) -> Seen:
+    known = seen(effect.hook.call)
+    assert known is not None
+    return known
+
+
+def _sees(hook: Hook, deed: Deed) -> bool:
+    known = seen(hook.call)
+    return known is not None and any(one.what in known.what for one in deed.happens)
+
+
+def _loud(hook: Hook) -> bool:
+    """Whether a hook may tell of files that nobody here thinks of: it takes whatever is not named."""
+    known = seen(hook.call)
+    if known is None or not set(known.at.values()) & {"file", "given"}:
+        return False
+    named = [[one for one in selector.asked if not one.operator.startswith("Not")] for selector in hook.selectors]
+    return not hook.selectors or not all(named)
+
+
+def _of_socket(socket: Socket) -> dict[str, str | int | Bound]:
+    found = _PLACEHOLDER.fullmatch(socket.address.text)
+    address: str | Bound = Bound(found["name"]) if found else socket.address.text
+    return {"daddr": address, "dport": socket.port}
+
+
+def _through(deed: Deed, act: str) -> list[Claim]:
+    """What is claimed of a deed that goes through: that it ends well, or where nobody knows how, that it is free."""
+    if deed.ends is None:
+        return [Outcome(act, "free")]
+    if deed.ends:
+        return [Outcome(act, f"exited({deed.ends})"), Outcome(act, "free")]
+    if deed.survivor:
+        return [Outcome(act, f"said({quoted(deed.survivor.format(0).strip())})"), Outcome(act, "succeeded")]
+    printed = [Outcome(act, f"printed({quoted(deed.printed)})")] if deed.printed is not None else []
+    return [*printed, Outcome(act, "succeeded")]
+
+
+def _begin(subject: str) -> str:
+    return subject[:1].upper() + subject[1:]
+
+
+def _slug(subject: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", subject.lower().replace("'s ", "s ")).strip("_")
