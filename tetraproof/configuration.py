@@ -4,12 +4,16 @@
     target = "standalone"
     kernel = "debian:6.12"
 
-The keys are the options of a run (`tetraproof.options`), with `-` or `_`; paths are relative to the file's folder.
+The keys are the options of a run (`tetraproof.options`), with `-` or `_`; paths are relative to the file's folder, and
+so is text with a slash that leads to something there (`bundle = "bundles/mine"`). In one folder the first of the two
+files counts; what a folder has keeps those above it out.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,9 +25,10 @@ from tetraproof.options import Described, Options, described, merged
 from tetraproof.text import shorten
 
 OWN, SHARED, TABLE = "tetraproof.toml", "pyproject.toml", "tool.tetraproof"
+_NAME = "tetraproof"
 _USUAL = (*Options.suites, Options.policies)
 #: What is chosen for each run anew, and stands in no file.
-_NEVER = {"typed", "prove", "run_id", "record", "into"}
+_NEVER = ("typed", "prove", "run_id", "record", "into")
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,10 @@ def find(start: Path) -> Configuration:
     for folder in (start, *start.parents):
         for name in (OWN, SHARED):
             file = folder / name
-            if file.is_file() and (values := _read(file)) is not None:
+            if os.path.isfile(file) and (values := _read(file)) is not None:  # noqa: PTH113 - none where none may look
                 return Configuration(folder, values, file)
-    usual = (folder for folder in (start, *start.parents) if all((folder / name).is_dir() for name in _USUAL))
+    folders = (start, *start.parents)
+    usual = (one for one in folders if all(os.path.isdir(one / name) for name in _USUAL))  # noqa: PTH112 - likewise
     return Configuration(next(usual, start))
 
 
@@ -58,7 +64,7 @@ def _read(file: Path) -> dict[str, Any] | None:
     """The values in a file; None where it is not about us."""
     try:
         text = file.read_text(encoding="utf-8")
-        if file.name == SHARED and TABLE not in text:
+        if file.name == SHARED and _NAME not in text:
             return None
         written: Any = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
@@ -67,36 +73,60 @@ def _read(file: Path) -> dict[str, Any] | None:
         raise UsageError(f"{file} cannot be read: {shorten(str(error), 200)}.", remedy="write it as TOML") from error
     if file.name == SHARED:
         tool = written.get("tool")
-        written = tool.get("tetraproof") if isinstance(tool, dict) else None
+        written = tool.get(_NAME) if isinstance(tool, dict) else None
         if written is None:
             return None
     if not isinstance(written, dict):
         raise UsageError(f"{file}: {TABLE} is no table.", remedy=f"write [{TABLE}] and the options below it")
-    known = {one.attribute: one for one in described() if one.attribute not in _NEVER}
-    return {key.replace("-", "_"): _checked(file, key, value, known) for key, value in written.items()}
+    known = {one.attribute: one for one in described()}
+    values: dict[str, Any] = {}
+    for key, value in written.items():
+        attribute = key.replace("-", "_")
+        if attribute in values:
+            raise UsageError(f"{file}: {shorten(key, 60)} stands there with - and with _.", remedy="write it once")
+        values[attribute] = _checked(file, key, value, known)
+    return values
 
 
 def _checked(file: Path, key: str, value: Any, known: Mapping[str, Described]) -> Any:
     option = known.get(key.replace("-", "_"))
     if option is None:
-        near = difflib.get_close_matches(key.replace("-", "_"), known, 1)
+        usual = [name for name in known if name not in _NEVER]
+        near = difflib.get_close_matches(key.replace("-", "_"), usual, 1)
         raise UsageError(
             f"{file}: there is no option {shorten(key, 60)}.",
-            remedy=f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}",
+            remedy=f"did you mean {near[0]}?" if near else f"there are {', '.join(usual)}",
+        )
+    if option.attribute in _NEVER:
+        raise UsageError(
+            f"{file}: {key} is chosen for each run anew.", remedy=f"give --{option.name} on the command line"
         )
     taken, said = {
         "flag": (bool, "true or false"),
-        "number": ((int, float), "a number"),
+        "number": ((int, float), "a number above 0"),
         "text": (str, "text in quotes"),
         "path": (str, "a path in quotes"),
         "paths": ((str, list), "a path in quotes, or a list of them"),
     }[option.form]
     parts = value if isinstance(value, list) else [value]
     fits = isinstance(value, taken) and (isinstance(value, bool) is (option.form == "flag"))  # type: ignore[arg-type]
-    if not fits or (option.form == "paths" and not all(isinstance(part, str) for part in parts)):
+    if option.form == "paths":
+        fits = fits and all(isinstance(part, str) for part in parts)
+    if option.form == "number":
+        fits = fits and 0 < value < math.inf
+    if not fits:
         raise UsageError(f"{file}: {key} is {shorten(repr(value), 60)}.", remedy=f"write {said}")
     if option.choices and value not in option.choices:
-        raise UsageError(f"{file}: {key} is {value!r}.", remedy=f"choose one of {', '.join(option.choices)}")
+        raise UsageError(
+            f"{file}: {key} is {shorten(repr(value), 60)}.", remedy=f"choose one of {', '.join(option.choices)}"
+        )
+    if option.place:
+        return _place(file.parent, value) or ",".join(_place(file.parent, one) or one for one in value.split(","))
     if option.form == "path":
         return Path(value)
     return [Path(part) for part in parts] if option.form == "paths" else value
+
+
+def _place(folder: Path, word: str) -> str:
+    """Text that may be a path, from the file's folder; nothing where it leads to nothing there."""
+    return str(folder / word) if "/" in word and os.path.lexists(folder / word) else ""

@@ -9,6 +9,7 @@ as they can type it.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,10 +39,14 @@ def _option(  # noqa: PLR0913 - each by its name
     choices: tuple[str, ...] = (),
     make: str = "",
     metavar: str = "",
+    place: bool = False,
 ) -> Any:
-    """A field: its default, what is said of it, the targets on which it means something, make's variable for it."""
+    """A field: its default, what is said of it, the targets on which it means something, make's variable for it.
+
+    Text of a `place` may be a path.
+    """
     told = {"about": about, "group": group, "on": on, "choices": choices, "make": make, "metavar": metavar}
-    return field(default=default, metadata=told)
+    return field(default=default, metadata={**told, "place": place})
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Options:
         choices=TARGETS,
     )
     recording: str = _option(
-        "", "replay: the recording, a folder or the name of one (default: the newest)", on=("replay",)
+        "", "replay: the recording, a folder or the name of one (default: the newest)", on=("replay",), place=True
     )
     suites: tuple[Path, ...] = _option((Path("suites"),), "where the suites lie; may be repeated", metavar="DIR")
     policies: Path = _option(Path("policies"), "where the policies lie", metavar="DIR")
@@ -92,9 +97,11 @@ class Options:
     )
     slowness: float = _option(1.0, "every deadline so many times as long (default: 1)", group="live", metavar="N")
 
-    kernel: str = _option("", "debian:6.12, a folder with a vmlinuz, or host", group="standalone", on=("standalone",))
+    kernel: str = _option(
+        "", "debian:6.12, a folder with a vmlinuz, or host", group="standalone", on=("standalone",), place=True
+    )
     bundle: str = _option(
-        "", "the Tetragon to start: a version, a folder, a .tar.gz", group="standalone", on=("standalone",)
+        "", "the Tetragon to start: a version, a folder, a .tar.gz", group="standalone", on=("standalone",), place=True
     )
     agent_address: str = _option(
         "", "the gRPC address of an agent that runs (default: the package's socket)", group="standalone"
@@ -113,7 +120,7 @@ class Options:
         "", "cluster: the context of the kubeconfig; there is no default", group="kubernetes", on=("cluster",)
     )
     kubeconfig: str = _option(
-        "", "cluster: the kubeconfig (default: KUBECONFIG, else ~/.kube/config)", group="kubernetes"
+        "", "cluster: the kubeconfig (default: KUBECONFIG, else ~/.kube/config)", group="kubernetes", place=True
     )
     nodes: str = _option(
         "", "the nodes to act on, with commas (default: all with an agent)", group="kubernetes", on=KUBERNETES
@@ -130,19 +137,23 @@ class Options:
         "", "install: the chart's version (default: 1.4.1)", group="kubernetes", make="TETRAGON"
     )
     chart: str = _option(
-        "", "install: an oci:// reference, a folder or an archive of the chart", group="kubernetes", on=KUBERNETES
+        "",
+        "install: an oci:// reference, a folder or an archive of the chart",
+        group="kubernetes",
+        on=KUBERNETES,
+        place=True,
     )
     bugtool: bool = _option(
         default=False,
         about="a red run also keeps the archive of tetra bugtool of each agent",
         group="kubernetes",
     )
-    upgrade: str = _option("", "install: the chart to upgrade to, as chart has it", group="kubernetes")
+    upgrade: str = _option("", "install: the chart to upgrade to, as chart has it", group="kubernetes", place=True)
     upgrade_version: str = _option("", "install: its version (default: the newest)", group="kubernetes")
     values: tuple[Path, ...] = _option(
         (), "install: a file of chart values; may be repeated", group="kubernetes", metavar="FILE"
     )
-    helm: str = _option("", "install: the helm to use (default: that on PATH)", group="kubernetes")
+    helm: str = _option("", "install: the helm to use (default: that on PATH)", group="kubernetes", place=True)
     image_archive: tuple[Path, ...] = _option(
         (),
         "kind: an archive of images to load into its nodes; may be repeated",
@@ -158,7 +169,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Described:
-    """An option as a parser needs it: `name` with dashes, `form` one of `flag`, `text`, `number`, `path`, `paths`."""
+    """An option as a parser needs it: `name` with dashes, `form` one of `flag`, `text`, `number`, `path`, `paths`.
+
+    Text of a `place` may be a path.
+    """
 
     name: str
     form: str
@@ -168,6 +182,7 @@ class Described:
     choices: tuple[str, ...]
     make: str
     metavar: str
+    place: bool = False
 
     @property
     def attribute(self) -> str:
@@ -207,6 +222,7 @@ def described() -> Iterator[Described]:
             told["choices"],
             told["make"] or one.name.upper(),
             told["metavar"],
+            told["place"],
         )
 
 
@@ -230,6 +246,8 @@ def merged(given: Mapping[str, Any], configured: Mapping[str, Any], here: Path, 
 
 def check(options: Options, given: Mapping[str, Any]) -> Options:
     """The options, once each is one that there is and means something on the target. Raises `UsageError`."""
+    if not 0 < options.slowness < math.inf:
+        raise UsageError(f"SLOWNESS={options.slowness:g} is no number of times.", remedy="write one above 0, such as 3")
     for one in described():
         value = getattr(options, one.attribute)
         if one.choices and value not in {"", *one.choices}:
@@ -247,19 +265,24 @@ _FLAGS = {"KEEP"}
 
 
 def spelled(text: str, typed: str) -> str:
-    """`text` with make's variables (`KERNEL=host`) as the user types them: `--kernel host` of `tetraproof test`."""
+    """`text` with make's variables (`KERNEL=host`) as the user types them: `--kernel host` of `tetraproof test`.
+
+    A value is as a shell has it: quoted, or one word without the punctuation of the sentence around it.
+    """
     if typed == "make":
         return text
     names = {one.make: one for one in described()}
 
     def option(found: re.Match[str]) -> str:
-        variable, value = found.groups()
-        if variable == "K":
-            return f"-k {value}".rstrip()
-        name = names[variable].name if variable in names else _OTHERS[variable]
+        command, variable, value = found.groups()
+        if command:
+            return f"tetraproof {command}"
+        name = "-k" if variable == "K" else f"--{names[variable].name if variable in names else _OTHERS[variable]}"
         flag = variable in _FLAGS or (variable in names and names[variable].form == "flag")
-        return f"--{name}" if flag or not value else f"--{name} {value}"
+        if flag or not value:
+            return name
+        return f"{name}={value}" if value.startswith(("-", "'-")) else f"{name} {value}"
 
     known = "|".join(sorted({*names, *_OTHERS, "K"}, key=len, reverse=True))
-    text = re.sub(r"\bmake (test|prove|clean-cluster)\b", r"tetraproof \1", text)
-    return re.sub(rf"\b({known})=('[^']*'|[^\s,;)]*[^\s,;.)]|)", option, text)
+    quoted, folder, word = r"""'[^']*'(?:"'"'[^']*')*""", r"(?:[^\s']*/)?\.\.?(?=\s|$)", r"[^\s']*[^\s',;.)]"
+    return re.sub(rf"\bmake (test|prove|clean-cluster)\b|(?<![\w-])({known})=({quoted}|{folder}|{word}|)", option, text)
