@@ -6,8 +6,10 @@ next to nothing, and in a session that is about no suite it does nothing further
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     given = given_to(config)
     typed = str(given.get("typed") or Options.typed)
     try:
-        options = find(config.rootpath).options(given, config.invocation_params.dir)
-        if not _asks_for(config, options.suites):
+        options = _asked_for(config, given)
+        if options is None:
             return None
         from tetraproof.plugin import wiring  # noqa: PLC0415 - needed by no other session
 
@@ -63,13 +65,41 @@ def given_to(config: pytest.Config) -> Mapping[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _asks_for(config: pytest.Config, suites: tuple[Path, ...]) -> bool:
-    """Whether something of the suites is to be collected."""
+def _asked_for(config: pytest.Config, given: Mapping[str, Any]) -> Options | None:
+    """The options of the project whose suites are to be collected; none where no suite is.
+
+    It is the project around the folder that pytest was started in, around its rootdir, or around what it is asked
+    for. One that has no configuration, and is not spoken of on the command line either, has suites of ours in its
+    `suites`, or that folder is somebody else's.
+    """
     here = config.invocation_params.dir
-    asked = [Path(here, argument.partition("::")[0]).resolve() for argument in config.args]
-    wanted = [folder.resolve() for folder in suites]
+    asked = [_real(here / argument.partition("::")[0]) for argument in config.args]
+    for start in dict.fromkeys((here, config.rootpath, Path(os.path.commonpath(asked)))):
+        project = find(start)
+        options = project.options(given, here)
+        wanted = [_real(folder) for folder in options.suites]
+        if _meet(asked, wanted) and (given or project.file or any(_is_ours(folder) for folder in wanted)):
+            return options
+    return None
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve fails where links lead in a circle
+
+
+def _meet(asked: Iterable[Path], wanted: Iterable[Path]) -> bool:
+    """Whether something that is wanted is among what is asked for."""
     return any(
-        path.is_relative_to(folder) or (folder.is_relative_to(path) and folder.exists())
+        path.is_relative_to(folder) or (folder.is_relative_to(path) and os.path.lexists(folder))
         for path in asked
         for folder in wanted
     )
+
+
+def _is_ours(suites: Path) -> bool:
+    """Whether files of a folder name us: every suite imports its words from here, or from a helper beside it."""
+    for file in suites.rglob("*.py"):
+        with suppress(OSError):
+            if PREFIX.encode() in file.read_bytes():
+                return True
+    return False

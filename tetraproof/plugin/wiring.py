@@ -13,6 +13,8 @@ from tetraproof.options import Options
 from tetraproof.plugin import collecting, damaging, judgement, session, writing
 
 _MODULES = (session, collecting, judgement, writing, damaging)
+#: pytest's options that have it tell something instead of running tests.
+_TELLING = ("collectonly", "help", "version", "markers", "cacheshow", "showfixtures", "show_fixtures_per_test")
 
 
 def start(config: pytest.Config, options: Options, given: Mapping[str, Any]) -> None:
@@ -27,7 +29,7 @@ def start(config: pytest.Config, options: Options, given: Mapping[str, Any]) -> 
 
         config.pluginmanager.register(attachments, attachments.__name__)
     config.stash[session.OPTIONS] = options
-    if config.option.collectonly or config.option.help or config.option.version:
+    if any(getattr(config.option, one, None) for one in _TELLING):
         return
     _refuse_workers(config)
     session.open_session(config, options, given)
