@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from tetraproof import extra, shipped
 from tetraproof.account import Account
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import UsageError
-from tetraproof.options import Options, described
+from tetraproof.options import Described, Options, described
 from tetraproof.plugin.terminal import Progress, end_on_terminate, patient
 from tetraproof.recordings.recording import INDEX, Recording, open_recording
 from tetraproof.targets import Target
@@ -44,7 +44,8 @@ _ONCE = {"target", "typed", "reports", "run_id", "record", "into", "prove", "slo
 class Opened:
     """A target that is open. `words` are what selects it again, `closing` what is to be done at the end, in order.
 
-    `keep` writes what a live one observed into a folder, `account` says where its time went.
+    `project` is what of the words any other target is told as well: where suites and policies lie. `keep` writes what
+    a live one observed into a folder, `account` says where its time went.
     """
 
     target: Target
@@ -54,18 +55,23 @@ class Opened:
     evidence: Callable[[], None] | None = None
     keep: Callable[[Path], None] | None = None
     account: Account = field(default_factory=Account)
+    project: str = ""
 
     def close(self, folder: Path | None, *, red: bool) -> None:
         """Close it; a live one's recording is kept in `folder`, if one is named, evidence if it is red."""
+        kept = folder is None or self.keep is None
         try:
             if folder is not None and self.keep:
                 self.keep(folder)
-            if red and self.evidence:
-                self.evidence()
+                kept = True
         finally:
             closing, self.closing = self.closing, ()
-            with patient():
-                _all(closing)
+            try:
+                if self.evidence and (red or not kept):
+                    self.evidence()
+            finally:
+                with patient():
+                    _all(closing)
 
 
 def recording_of(options: Options) -> Recording:
@@ -87,21 +93,18 @@ def name_of(options: Options, config: pytest.Config) -> str:
 
 def open_target(options: Options, given: Mapping[str, Any], config: pytest.Config, directory: Path) -> Opened:
     """The target that the options name; `directory` is the run's own. Raises `TetraproofError`."""
-    words = _words(options, given)
+    # first where, then what
+    words = f"TARGET={options.target} {_words(given, sorted(described(), key=lambda one: not one.on))}".rstrip()
     if options.target == "replay":
         recording = recording_of(options)
-        return Opened(Replay(recording), words, recording)
+        return Opened(
+            Replay(recording), words, recording, project=_words(given, (one for one in described() if not one.on))
+        )
     return _open_live(options, words, config, directory)
 
 
 def _open_live(options: Options, words: str, config: pytest.Config, directory: Path) -> Opened:
-    record = options.record
-    if record is not None and record.exists() and (not record.is_dir() or any(record.iterdir())):
-        raise UsageError(
-            f"{record} is there already, and is no empty folder.", remedy="name a new folder, or add to it with INTO="
-        )
-    if record is not None and options.into is not None:
-        raise UsageError("RECORD= makes a recording and INTO= adds to one.", remedy="leave one of them out")
+    _check_destination(options)
     tell = Progress(config)
     deadlines = Deadlines().scaled(options.slowness)
     settings = agent_settings(options.agent_options)
@@ -111,8 +114,9 @@ def _open_live(options: Options, words: str, config: pytest.Config, directory: P
         from tetraproof.plugin.on_machine import open_on_machine  # noqa: PLC0415 - of an extra
 
         live, machine = open_on_machine(options, directory, deadlines, tell, settings)
-        return _live(live, options, words, (machine.close,))
-    extra.need("cluster", f"The target {options.target}")
+        return _live(live, options, words, directory, machine.close)
+    for needed in dict.fromkeys((options.target, "cluster")):
+        extra.need(needed, f"The target {options.target}")
     from tetraproof.plugin import on_cluster  # noqa: PLC0415 - likewise
     from tetraproof.targets.evidence import gather  # noqa: PLC0415 - likewise
 
@@ -137,26 +141,54 @@ def _open_live(options: Options, words: str, config: pytest.Config, directory: P
         for problem in gather(site, directory / "evidence", deadlines.rollout, bugtool=options.bugtool):
             tell(f"not kept as evidence: {problem}")
 
-    return _live(live, options, words, (site.close, *closing), evidence)
+    return _live(live, options, words, directory, site.close, *closing, evidence=evidence)
+
+
+def _check_destination(options: Options) -> None:
+    """See that what is observed can be kept where it is asked for, before anything is started. Raises what keeps it."""
+    record = options.record
+    if record is not None and record.exists() and (not record.is_dir() or any(record.iterdir())):
+        raise UsageError(
+            f"{record} is there already, and is no empty folder.", remedy="name a new folder, or add to it with INTO="
+        )
+    if record is not None and options.into is not None:
+        raise UsageError("RECORD= makes a recording and INTO= adds to one.", remedy="leave one of them out")
+    into = _there(options.into)
+    if into is not None:
+        open_recording(into)
 
 
 def _live(
     live: Live,
     options: Options,
     words: str,
-    closing: tuple[Callable[[], None], ...],
+    directory: Path,
+    *closing: Callable[[], None],
     evidence: Callable[[], None] | None = None,
 ) -> Opened:
     """A live target that is open: it is added to a recording, or observes into one of its own."""
-    if options.into is None or not options.into.exists():
+    into = _there(options.into)
+    if into is None:
         return Opened(live, words, None, closing, evidence, live.recorder.write, live.account)
     try:
-        renewing = Renewing(live, options.into)
+        renewing = Renewing(live, into)
     except BaseException:
         with patient():
             _all(closing)
         raise
-    return Opened(renewing, words, None, closing, evidence, renewing.write, live.account)
+
+    def all_of_it() -> None:
+        """Also what does not take the place of anything."""
+        _all((lambda: live.recorder.write(directory / "recording"), *([evidence] if evidence else [])))
+
+    return Opened(renewing, words, None, closing, all_of_it, renewing.write, live.account)
+
+
+def _there(into: Path | None) -> Path | None:
+    """The recording to add to, where there is one: an empty folder holds none yet."""
+    if into is None or not into.exists() or (into.is_dir() and not any(into.iterdir())):
+        return None
+    return into
 
 
 def chosen(options: Options, config: pytest.Config) -> Options:
@@ -219,11 +251,10 @@ def _all(steps: tuple[Callable[[], None], ...]) -> None:
             _all(steps[1:])
 
 
-def _words(options: Options, given: Mapping[str, Any]) -> str:
-    """What selects this target and these suites again, as make has it."""
-    words = [f"TARGET={options.target}"]
-    # first where, then what
-    for one in sorted(described(), key=lambda one: not one.on):
+def _words(given: Mapping[str, Any], options: Iterable[Described]) -> str:
+    """What was given of these options, as make has it; that of one run alone is left out."""
+    words = []
+    for one in options:
         value = given.get(one.attribute)
         if value and one.attribute not in _ONCE:
             parts = value if isinstance(value, list) else [value]
