@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from tetraproof.errors import RecordingError
 from tetraproof.recordings.recorder import Recorder, as_json
-from tetraproof.recordings.recording import EXPECTED, INDEX, Index, Recording, open_recording, sealed
+from tetraproof.recordings.recording import EXPECTED, INDEX, Index, Recording, ScenarioRecord, open_recording, sealed
 from tetraproof.text import shorten
+from tetraproof.verdict import Verdict
 
 
 def check_same_world(old: Recording, new: Index) -> None:
@@ -35,6 +36,13 @@ def _differences(old: Index, new: Index) -> Iterator[tuple[str, str, str]]:
         "the target": (old.cell.target, new.cell.target),
         "the nodes": (_names(old), _names(new)),
     }
+    nodes = {node.name: node for node in new.nodes}
+    for node in old.nodes:
+        if other := nodes.get(node.name):
+            facts[f"the kernel of {node.name}"] = (node.kernel, other.kernel)
+            # by these it is known when a stream was heard to its end
+            facts[f"the processors of {node.name}"] = (str(node.cpus), str(other.cpus))
+            facts[f"the rings of {node.name}"] = (str(node.rings), str(other.rings))
     for name in sorted(old.settings.keys() | new.settings.keys()):
         facts[f"the agent's setting {name}"] = (old.settings.get(name, ""), new.settings.get(name, ""))
     for field, (there, here) in facts.items():
@@ -47,17 +55,25 @@ def _names(index: Index) -> str:
 
 
 def renewed(old: Recording, recorder: Recorder) -> dict[str, bytes]:
-    """The files of the old recording with the scenarios of the new run, which take the place of those of their name."""
-    new = recorder.index
-    names = {scenario.name for scenario in new.scenarios}
-    kept = {path: content for path, content in old.files.items() if path.split("/")[:2] not in _folders(names)}
-    own = {path: content for path, content in recorder.files.items() if path.split("/")[:2] in _folders(names)}
-    by_name = {scenario.name: scenario for scenario in (*old.index.scenarios, *new.scenarios)}
+    """The files of the old recording with the scenarios of the new run, which take the place of those of their name.
+
+    One that was cut short takes no other's place.
+    """
+    known = {scenario.name for scenario in old.index.scenarios}
+    new = [scenario for scenario in recorder.index.scenarios if scenario.name not in known or _is_whole(scenario)]
+    folders = [["scenarios", scenario.name] for scenario in new]
+    kept = {path: content for path, content in old.files.items() if path.split("/")[:2] not in folders}
+    own = {path: content for path, content in recorder.files.items() if path.split("/")[:2] in folders}
+    if not new:
+        return kept
+    by_name = {scenario.name: scenario for scenario in (*old.index.scenarios, *new)}
     return {**kept, **own, INDEX: as_json(replace(old.index, scenarios=tuple(by_name.values())))}
 
 
-def _folders(names: set[str]) -> list[list[str]]:
-    return [["scenarios", name] for name in names]
+def _is_whole(scenario: ScenarioRecord) -> bool:
+    """Whether a scenario was observed to its end, or could not be."""
+    cannot = scenario.unanswered is not None and scenario.unanswered.verdict == str(Verdict.UNSUPPORTED)
+    return bool(scenario.heard_to_the_end or scenario.change) or cannot
 
 
 def write_renewed(old: Recording, recorder: Recorder, destination: Path) -> None:
@@ -65,18 +81,31 @@ def write_renewed(old: Recording, recorder: Recorder, destination: Path) -> None
 
     Its expected.json stays as it is.
     """
+    files = renewed(old, recorder)
+    if files == old.files:
+        return
+    destination = destination.resolve()
     made = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
     try:
-        for path, content in sealed(renewed(old, recorder)).items():
+        for path, content in sealed(files).items():
             (made / path).parent.mkdir(parents=True, exist_ok=True)
             (made / path).write_bytes(content)
         if (destination / EXPECTED).is_file():
             shutil.copyfile(destination / EXPECTED, made / EXPECTED)
         made.chmod(destination.stat().st_mode)
         open_recording(made)
-        before = made.with_name(f"{made.name}-before")
-        destination.rename(before)
-        made.rename(destination)
-        shutil.rmtree(before)
+        _take_the_place_of(destination, made)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def _take_the_place_of(destination: Path, made: Path) -> None:
+    """Have a folder that was made stand where another stands, which comes back where that does not succeed."""
+    before = made.with_name(f"{made.name}-before")
+    destination.rename(before)
+    try:
+        made.rename(destination)
+    except BaseException:
+        before.rename(destination)
+        raise
+    shutil.rmtree(before)
