@@ -19,6 +19,7 @@ COMMANDS = {
     "init": "init",
     "lint": "lint",
     "draft": "draft",
+    "accept": "accept",
     "convert": "convert",
     "verify": "verify",
     "events": "show",

@@ -12,21 +12,23 @@ violation its finding, everything else words that its reason must hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from tetraproof.errors import RecordingError
-from tetraproof.report.result import ClaimResult, LimitResult, PinResult, PolicyResult
+from tetraproof.report.result import PinResult, PolicyResult
 from tetraproof.text import safe, shorten
 from tetraproof.verdict import Verdict
 
-T = TypeVar("T")
+#: The parts of an entry that hold entries of their own.
+PROMISES, LIMITS = PARTS = ("promises", "limits")
 #: What may be expected of a policy and of a promise, and what of a limit.
 VERDICTS = tuple(str(verdict) for verdict in Verdict)
-LIMITS = ("stops", "passes", *(str(one) for one in (Verdict.INCONCLUSIVE, Verdict.UNSUPPORTED, Verdict.UNRECORDED)))
+REACHES = ("stops", "passes", *(str(one) for one in (Verdict.INCONCLUSIVE, Verdict.UNSUPPORTED, Verdict.UNRECORDED)))
 _REMEDY = "mend the entry; docs/recordings.md tells its form"
 
 
@@ -44,6 +46,20 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     cites: str = ""
     promises: dict[str, str | Cited] = {}
     limits: dict[str, str | Cited] = {}
+
+    def part(self, name: str) -> Mapping[str, str | Cited]:
+        """Its promises, or its limits."""
+        return self.promises if name == PROMISES else self.limits
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A promise or a limit as a run showed it: its verdict (`seen`), why, and the finding whose evidence showed."""
+
+    title: str
+    seen: str
+    reason: str
+    finding: str = ""
 
 
 def hold(expected: Mapping[str, Any], policies: Sequence[PolicyResult], *, whole: bool) -> PinResult:
@@ -80,51 +96,67 @@ def _policy(key: str, entry: Entry, policy: PolicyResult, *, whole: bool) -> Ite
         if entry.verdict == "unrecorded" and not _cited(entry.cites, policy.loading_reason):
             yield f"{key}: its reason does not hold “{entry.cites}”: {policy.loading_reason}"
         return
-    claims = {claim.name: claim for claim in policy.claims if claim.verdict}
-    yield from _paired(key, entry.promises, claims, _claim, whole=whole)
-    limits = {f"limit {limit.label}": limit for limit in policy.limits if limit.result != "not judged"}
-    pinned = {f"limit {label}": result for label, result in entry.limits.items()}
-    yield from _paired(key, pinned, limits, _limit, whole=whole)
+    for part in PARTS:
+        yield from _paired(key, part, entry.part(part), judged_in(policy, part), whole=whole)
+
+
+def judged_in(policy: PolicyResult, part: str) -> dict[str, Judged]:
+    """What was judged of a policy's promises or limits, by the name that an entry has."""
+    if part == PROMISES:
+        return {
+            claim.name: Judged(claim.title, claim.verdict, claim.reason, claim.finding if claim.finding_seen else "")
+            for claim in policy.claims
+            if claim.verdict
+        }
+    return {
+        limit.label: Judged(limit.title, limit.result, limit.reason)
+        for limit in policy.limits
+        if limit.result != "not judged"
+    }
+
+
+def holds(part: str, pinned: str | Cited, judged: Judged) -> bool:
+    """Whether a promise or a limit is what an entry says of it, by what that cites."""
+    return not any(_COMPARED[part]("", pinned, judged))
 
 
 def _paired(
-    key: str,
-    pinned: Mapping[str, str | Cited],
-    found: Mapping[str, T],
-    compare: Callable[[str, str | Cited, T], Iterator[str]],
-    *,
-    whole: bool,
+    key: str, part: str, pinned: Mapping[str, str | Cited], found: Mapping[str, Judged], *, whole: bool
 ) -> Iterator[str]:
     """Each entry held against what was judged under its name, and what only one side has."""
+    called = {name: f"limit {name}" if part == LIMITS else name for name in (*found, *pinned)}
     for name in found.keys() - pinned.keys():
-        yield f"{key}: {name} was judged, and is not expected"
+        yield f"{key}: {called[name]} was judged, and is not expected"
     for name, entry in pinned.items():
         if name in found:
-            yield from compare(f"{key}: {name}", entry, found[name])
+            yield from _COMPARED[part](f"{key}: {called[name]}", entry, found[name])
         elif whole:
-            yield f"{key}: {name} is expected, and was not judged"
+            yield f"{key}: {called[name]} is expected, and was not judged"
 
 
-def _claim(where: str, pinned: str | Cited, claim: ClaimResult) -> Iterator[str]:
-    verdict, cites = _told(pinned)
-    seen = claim.finding if claim.finding_seen else ""
-    if claim.verdict != verdict:
-        yield f"{where} is {claim.verdict}, expected {verdict}: {claim.reason}"
-    elif verdict == "violates" and (not cites or cites != seen):
-        yield f"{where} violates by {seen or 'no known finding'}, expected {cites or 'a finding'}"
+def _claim(where: str, pinned: str | Cited, claim: Judged) -> Iterator[str]:
+    verdict, cites = told(pinned)
+    if claim.seen != verdict:
+        yield f"{where} is {claim.seen}, expected {verdict}: {claim.reason}"
+    elif verdict == "violates" and (not cites or cites != claim.finding):
+        yield f"{where} violates by {claim.finding or 'no known finding'}, expected {cites or 'a finding'}"
     elif verdict not in {"conforms", "violates"} and not _cited(cites, claim.reason):
         yield f"{where} is {verdict}, but its reason does not hold “{cites}”: {claim.reason}"
 
 
-def _limit(where: str, pinned: str | Cited, limit: LimitResult) -> Iterator[str]:
-    result, cites = _told(pinned)
-    if limit.result != result:
-        yield f"{where} is {limit.result}, expected {result}"
+def _limit(where: str, pinned: str | Cited, limit: Judged) -> Iterator[str]:
+    result, cites = told(pinned)
+    if limit.seen != result:
+        yield f"{where} is {limit.seen}, expected {result}"
     elif result not in {"stops", "passes"} and not _cited(cites, limit.reason):
         yield f"{where} is {result}, but its reason does not hold “{cites}”: {limit.reason}"
 
 
-def _told(pinned: str | Cited) -> tuple[str, str]:
+_COMPARED = {PROMISES: _claim, LIMITS: _limit}
+
+
+def told(pinned: str | Cited) -> tuple[str, str]:
+    """What an entry says: the verdict, and what it cites."""
     return (pinned, "") if isinstance(pinned, str) else (pinned.verdict, pinned.cites)
 
 
@@ -141,9 +173,9 @@ def entries_of(expected: Mapping[str, Any]) -> dict[str, Entry]:
         except msgspec.ValidationError as error:
             raise RecordingError(f"{_file(name)}: {safe(error)}.", remedy=_REMEDY) from error
         _check(_file(name, "verdict"), entry.verdict, VERDICTS)
-        for field, pinned, words in (("promises", entry.promises, VERDICTS), ("limits", entry.limits, LIMITS)):
+        for field, pinned, words in ((PROMISES, entry.promises, VERDICTS), (LIMITS, entry.limits, REACHES)):
             for key, one in pinned.items():
-                _check(_file(name, field, key), _told(one)[0], words)
+                _check(_file(name, field, key), told(one)[0], words)
         entries[name] = entry
     return entries
 
