@@ -14,13 +14,21 @@ from tetraproof import shipped
 from tetraproof.commands import redraw
 from tetraproof.configuration import find
 from tetraproof.errors import UsageError
-from tetraproof.options import GROUPS, described
+from tetraproof.options import GROUPS, Options, described
 
 ABOUT = "run suites on a target, and judge them"
 #: What the parser does not know is pytest's own: files, -k, -x.
 PASSES_ON = True
-#: pytest's options whose value is a word of its own, which may be the name of a file.
-_TAKES_A_VALUE = {"-c", "-k", "-m", "-n", "-o", "-p", "-r", "--rootdir", "--deselect", "--ignore", "--junitxml", "--tb"}
+#: Options of pytest, and of what is often there beside it, whose value is a word of its own: it may be a file's name.
+_VALUED = """
+-W -c -k -m -n -o -p -r --alluredir --assert --basetemp --capture --code-highlight --color --config-file --confcutdir
+--deselect --dist --doctest-glob --doctest-report --durations --durations-min --ignore --ignore-glob --import-mode
+--junit-prefix --junit-xml --junitprefix --junitxml --last-failed-no-failures --lfnf --log-auto-indent
+--log-cli-date-format --log-cli-format --log-cli-level --log-date-format --log-disable --log-file --log-file-date-format
+--log-file-format --log-file-level --log-file-mode --log-format --log-level --max-warnings --maxfail --override-ini
+--pastebin --pdbcls --pythonwarnings --report-chars --rootdir --show-capture --tb --tx --verbosity
+"""
+TAKES_A_VALUE = frozenset(_VALUED.split())
 #: What differs from kernel to kernel where there are several.
 _BY_KERNEL = ("kernel", "reports", "run_id", "record")
 _ONLY_OURS = {"typed": argparse.SUPPRESS, "prove": argparse.SUPPRESS}
@@ -42,7 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Have pytest run them; on several kernels one after the other, merged into one table."""
     words = _words(given)
-    kernels = (given.kernel or "").split(",")
+    kernels = _kernels(given)
     if len(kernels) > 1:
         return _on_each(kernels, given, words)
     words += [word for attribute in _BY_KERNEL for word in _option(given, attribute)]
@@ -51,13 +59,21 @@ def run(given: argparse.Namespace) -> int:
     return os.execv(sys.executable, [sys.executable, "-m", "pytest", *words])  # noqa: S606
 
 
+def _kernels(given: argparse.Namespace) -> list[str]:
+    """The kernels that are asked for, here or by the project where it runs on some."""
+    options = find(Path.cwd()).options({"kernel": given.kernel, "target": given.target})
+    return options.kernel.split(",") if given.kernel or options.target == "standalone" else [""]
+
+
 def _words(given: argparse.Namespace) -> list[str]:
     """The words for pytest, but for those that differ by kernel."""
     configuration = find(Path.cwd())
+    # whoever types this means us, also where no configuration says so
+    given.typed = given.typed or Options.typed
     named = [
         word
         for before, word in zip(["", *given.rest], given.rest, strict=False)
-        if not word.startswith("-") and before not in _TAKES_A_VALUE and Path(word.partition("::")[0]).exists()
+        if not word.startswith("-") and before not in TAKES_A_VALUE and os.path.lexists(word.partition("::")[0])
     ]
     words = list(given.rest)
     if given.shipped:
@@ -80,9 +96,9 @@ def _words(given: argparse.Namespace) -> list[str]:
         outside = [
             path
             for path in (Path(word.partition("::")[0]).resolve() for word in named)
-            if not any(path.is_relative_to(folder) for folder in own)
+            if not any(path.is_relative_to(folder) or folder.is_relative_to(path) for folder in own)
         ]
-        given.suites = outside or None
+        given.suites = [*own, *outside] if outside else None
     for option in described():
         if option.attribute not in _BY_KERNEL:
             words += _option(given, option.attribute)
