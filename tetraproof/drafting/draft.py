@@ -16,11 +16,12 @@ from tetraproof.drafting.deeds.files import CONTENT, Bench, File
 from tetraproof.drafting.deeds.network import Wire
 from tetraproof.drafting.fate import End, Fate, Rules
 from tetraproof.drafting.happening import Deed, Seen, seen
+from tetraproof.drafting.matching import why_never
 from tetraproof.drafting.place import Place, Scene, choose
-from tetraproof.drafting.promise import Looking, Promises
+from tetraproof.drafting.promise import Looking, Promises, counters, mode
 from tetraproof.drafting.reading import Asked, Hook, Selector, hooks
 from tetraproof.drafting.suite import Suite
-from tetraproof.observing.act import prepare, shell
+from tetraproof.drafting.writing import written
 from tetraproof.policies.policy import Policy
 
 _OF_FILES = {"open", "read", "write", "map", "truncate", "empty", "sys_openat", "sys_truncate"}
@@ -34,6 +35,11 @@ _WHY_NOT = {
     "uprobes": "it hooks a file of the node's, as the agent sees it, and no act in a pod runs that",
     "usdts": "it hooks a program of the node's, as the agent sees it, and no act in a pod runs that",
 }
+#: The most that a suite may be.
+MOST_LINES = 170
+_SPARED = frozenset({"shorter", "elsewhere", "head", "child", "truncated", "new_file", "silent"})
+#: What is left out of a suite that would be longer, step by step.
+_LEANER = (frozenset[str](), _SPARED, _SPARED | {"sed", "relative", "symlink", "proc_root", "outside", "lookalike"})
 _EMPTY_SELECTOR = Selector(-1)
 Tried = list[tuple[Deed, Fate]]
 
@@ -42,9 +48,9 @@ def draft(policy: Policy, stem: str, places: Sequence[Place]) -> Suite:
     """The suite of a policy whose file is called `stem`, with acts in these workloads."""
     read = hooks(policy)
     scene = choose(policy, places, _paths(read), _programs(read))
-    drawing = _Drawing(Suite(stem), Rules(policy, read, scene.place), scene)
-    drawing.draw()
-    return drawing.suite
+    rules = Rules(policy, read, scene.place)
+    drawings = (_Drawing(Suite(stem), rules, scene, without) for without in _LEANER)
+    return next(one.suite for one in drawings if one.fits() or one.without is _LEANER[-1])
 
 
 def _paths(read: Iterable[Hook]) -> list[str]:
@@ -64,14 +70,20 @@ class _Drawing:
     suite: Suite
     rules: Rules
     scene: Scene
+    #: What is left out, by the names of acts, where the suite would be too long to be read.
+    without: frozenset[str]
+
+    def fits(self) -> bool:
+        """Whether what is drawn is short enough."""
+        self.draw()
+        return len(written(self.suite).splitlines()) <= MOST_LINES
 
     def draw(self) -> None:
         """Draw all of it, hook by hook, selector by selector."""
         suite, rules = self.suite, self.rules
         if self.scene.unfit:
             suite.todo(self.scene.unfit)
-        promises = Promises(suite, rules)
-        promises.mode()
+        mode(suite, rules)
         for note in notes(rules):
             suite.notes.append(note)
         if rules.policy.spec.get("loader"):
@@ -85,7 +97,7 @@ class _Drawing:
                 continue
             for selector in hook.selectors or (_EMPTY_SELECTOR,):
                 self._selector(hook, known, selector)
-        promises.counters()
+        counters(suite, rules)
         suite.claim = suite.claim or f"What the policy {rules.policy.name} promises."
 
     def _selector(self, hook: Hook, known: Seen, selector: Selector) -> None:
@@ -106,9 +118,9 @@ class _Drawing:
     def _files(self, hook: Hook, known: Seen, selector: Selector) -> None:
         index = _index(known, "file", "given")
         asked = selector.asks(index)
-        inside = values.inside(asked, self.scene.place)
+        inside = [one for one in values.inside(asked, self.scene.place) if not File(one.path, one.folder).unreachable]
         if not inside:
-            self._todo(hook, f"no file is known here that it takes ({_said(asked)})")
+            self._todo(hook, f"no file that it takes can be made in a pod, or is there ({_said(asked)})")
             return
         guarded, first = inside[0], not self.suite.claim
         scratch = values.scratch([one.asks(index) for one in hook.selectors])
@@ -120,38 +132,53 @@ class _Drawing:
         if not meant:
             return
         self._claim(hook, selector, meant, file.folder or file.path)
+        self._prepare(bench)
+        if not first:
+            plain = [(deed, fate) for deed, fate in meant if fate.effect and fate.effect.happening.named]
+            self._add(Promises(self.suite, self.rules, hook), [*plain, *meant][:1])
+            self._untried(hook, asked, [guarded])
+            return
         self._name(file)
-        promises = Promises(self.suite, self.rules, self._looking(bench))
-        self._add(promises, hook, tried if first else meant[:1])
+        self.suite.set_scene(bench.place.name, *(() if file.lent else bench.scene()))
+        promises = Promises(self.suite, self.rules, hook, self._looking(bench))
+        self._add(promises, tried)
         bench = Bench(file, self.scene.place, any(deed.changes for deed, _ in meant), scratch)
-        beside = self._tried(hook, _beside(bench, asked, guarded, first=first))
-        self._add(promises, hook, beside if first else beside[:1])
-        if first:
-            self._other_pod(promises, hook, bench)
-            self._served(promises, bench, meant[0][1])
-        self._more(hook, inside[1:], bench)
+        self._add(promises, self._tried(hook, _beside(bench, asked, guarded)))
+        self._other_pod(promises, bench)
+        self._served(promises, bench, meant[0][1])
+        self._more(hook, inside[1 : _MORE_VALUES + 1], bench)
+        self._untried(hook, asked, inside[: _MORE_VALUES + 1])
 
     def _name(self, file: File) -> None:
         """Names for the paths that acts will name often."""
-        if file.folder and not self.suite.words:
+        if file.folder:
             self.suite.words["FOLDER"] = file.folder
-        self.suite.words.setdefault("FILE", file.path)
+        self.suite.words["FILE"] = file.path
 
     def _more(self, hook: Hook, inside: Sequence[values.Inside], bench: Bench) -> None:
         """The further values of a selector: a deed for each of a few."""
-        for one in inside[:_MORE_VALUES]:
+        for one in inside:
             beside = Bench(File(one.path, one.folder, one.path), bench.place, bench.writing, bench.scratch)
             self._prepare(beside)
             deed = beside.writing_it() if beside.writing and not beside.file.runs else beside.reading()
-            self._add(Promises(self.suite, self.rules), hook, self._tried(hook, [deed]))
-        if inside[_MORE_VALUES:]:
-            rest = ", ".join(one.path for one in inside[_MORE_VALUES:])
-            self._todo(hook, f"its further values are not tried: {rest}")
+            self._add(Promises(self.suite, self.rules, hook), self._tried(hook, [deed]))
+
+    def _untried(self, hook: Hook, asked: Sequence[Asked], tried: Sequence[values.Inside]) -> None:
+        """Note the values that no act is tried on."""
+        named = [
+            value.removesuffix("\0") for one in asked if not one.operator.startswith("Not") for value in one.values
+        ]
+        left = [value for value in named if not any(value in one.path for one in tried)]
+        linked = [value for value in left if values.behind_a_link(f"{value}/")]
+        if linked:
+            self._todo(hook, f"Debian's images have this behind a link, and the agent tells where: {', '.join(linked)}")
+        if rest := [value for value in left if value not in linked]:
+            self._todo(hook, f"these further values are not tried: {', '.join(rest)}")
 
     def _looking(self, bench: Bench) -> Looking | None:
-        """How the file is looked at, with the scene set for that."""
+        """How the file is looked at behind a deed that was stopped."""
         file = bench.file
-        if not self._prepare(bench):
+        if file.lent:
             return None
         if file.made and not file.folder:
             return Looking(bench.size(), ("0\n", f"{len(CONTENT)}\n"))
@@ -162,18 +189,17 @@ class _Drawing:
             return None
         return Looking(bench.size(), before=self.suite.add_act("size", bench.size()))
 
-    def _prepare(self, bench: Bench) -> bool:
-        """Set the scene for a file, where something can be made there."""
-        if bench.file.lent:
-            return False
-        self.suite.add_act("scene", prepare(shell(bench.scene(), bench.place.name)))
-        return True
+    def _prepare(self, bench: Bench) -> None:
+        """Have the file there, where something can be made there."""
+        if not bench.file.lent:
+            self.suite.set_scene(bench.place.name, *bench.file.prepared())
 
-    def _other_pod(self, promises: Promises, hook: Hook, bench: Bench) -> None:
+    def _other_pod(self, promises: Promises, bench: Bench) -> None:
         """The same deed in a pod that the policy does not select."""
-        if self.scene.other is not None:
+        if self.scene.other is not None and not bench.file.lent:
             there = Bench(bench.file, self.scene.other, bench.writing, bench.scratch)
-            promises.untouched(there.writing_it() if there.writing else there.reading(), hook)
+            self._prepare(there)
+            promises.untouched(there.writing_it() if there.writing else there.reading())
 
     def _served(self, promises: Promises, bench: Bench, meant: Fate) -> None:
         """The container's own program goes on reading what is guarded, where it is exempt."""
@@ -185,9 +211,7 @@ class _Drawing:
             promises.served(served, meant, place.main)
         elif self.rules.enforces:
             name = place.main.rpartition("/")[2]
-            self.suite.todo(
-                f"{name} itself reads what is guarded, and nothing exempts it: what {place.name} serves ends"
-            )
+            self.suite.todo(f"{name} itself reads what is guarded, and is not exempt: what {place.name} serves ends")
 
     # connections
 
@@ -202,12 +226,12 @@ class _Drawing:
         main = next(end for end, (deed, _) in zip(found, tried, strict=True) if deed == meant[0][0])
         first = not self.suite.claim
         self._claim(hook, selector, meant, main.phrase)
-        promises = Promises(self.suite, self.rules)
-        self._add(promises, hook, tried)
+        promises = Promises(self.suite, self.rules, hook)
+        self._add(promises, tried if first else [*meant[:1], *(one for one in tried if one[1].end is End.FREE)][:2])
         if first:
-            self._add(promises, hook, self._tried(hook, network.ways(wire, main, selector.programs)))
+            self._add(promises, self._tried(hook, network.ways(wire, main, selector.programs)))
             if self.scene.other is not None:
-                promises.untouched(wire.by_curl(main, self.scene.other), hook)
+                promises.untouched(wire.by_curl(main, self.scene.other))
 
     # programs
 
@@ -223,13 +247,13 @@ class _Drawing:
         if not meant:
             return
         if program.made:
-            self.suite.add_act("scene", prepare(shell(program.prepared(), self.scene.place.name)))
+            self.suite.set_scene(self.scene.place.name, *program.prepared())
         self._claim(hook, selector, meant, program.path if asked else "a program")
-        promises = Promises(self.suite, self.rules)
-        self._add(promises, hook, tried)
+        promises = Promises(self.suite, self.rules, hook)
+        self._add(promises, tried)
         if asked:
             beside = (program.other(), program.copied(), program.hard_link(), program.loaded())
-            self._add(promises, hook, self._tried(hook, beside))
+            self._add(promises, self._tried(hook, beside))
 
     # system calls
 
@@ -247,12 +271,12 @@ class _Drawing:
             return
         self._claim(hook, selector, meant, call.path)
         if call.made.prepare:
-            self.suite.add_act("clean", prepare(shell(call.made.prepare, self.scene.place.name)))
+            self.suite.set_scene(self.scene.place.name, call.made.prepare)
         looking = Looking(call.looking(), (call.made.left,)) if call.made.look else None
-        promises = Promises(self.suite, self.rules, looking)
-        self._add(promises, hook, tried)
+        promises = Promises(self.suite, self.rules, hook, looking)
+        self._add(promises, tried)
         if asked:
-            self._add(promises, hook, self._tried(hook, (call.other("/etc/hostname"), *call.ways())))
+            self._add(promises, self._tried(hook, (call.other("/etc/hostname"), *call.ways())))
         if hook.call.startswith("sys_") and asked:
             self._todo(hook, "io_uring makes the same call without passing the hook; no program here can")
             self._todo(hook, f"a 32-bit program makes another call (__ia32_{hook.call}); none is here")
@@ -260,7 +284,7 @@ class _Drawing:
     # what all have in common
 
     def _tried(self, hook: Hook, deeds: Iterable[Deed]) -> Tried:
-        return [(deed, self.rules.fate(deed, hook)) for deed in deeds]
+        return [(deed, self.rules.fate(deed, hook)) for deed in deeds if deed.name not in self.without]
 
     def _meant(self, hook: Hook, selector: Selector, tried: Tried) -> Tried:
         """The deeds that this selector takes; where there are none, why not is noted."""
@@ -269,13 +293,14 @@ class _Drawing:
         if not found:
             elsewhere = "what it takes is taken by a selector or hook before it" if ours else ""
             why = next((fate.why for _, fate in tried if fate.why), elsewhere)
-            self._todo(hook, why or "none of the acts known here meets it")
+            why = why or why_never(selector, self.scene.place) or "none of the acts known here meets it"
+            self._todo(hook, why)
         return found
 
-    def _add(self, promises: Promises, hook: Hook, tried: Iterable[tuple[Deed, Fate]]) -> None:
+    def _add(self, promises: Promises, tried: Iterable[tuple[Deed, Fate]]) -> None:
         for deed, fate in tried:
             if not promises.add(deed, fate) and fate.end is End.UNSURE and fate.why:
-                self._todo(hook, f"{deed.subject}: {fate.why}")
+                self._todo(promises.hook, fate.why)
 
     def _todo(self, hook: Hook, what: str) -> None:
         told = f"{hook.place} ({hook.told})" if hook.told else hook.place
@@ -286,19 +311,14 @@ class _Drawing:
         self.suite.claim = self.suite.claim or claim_of(hook, selector, meant, what)
 
 
-def _beside(bench: Bench, asked: Sequence[Asked], guarded: values.Inside, *, first: bool) -> Iterator[Deed]:
+def _beside(bench: Bench, asked: Sequence[Asked], guarded: values.Inside) -> Iterator[Deed]:
     """What is beside a guarded file: other paths to it, other files, and the ways around."""
     file = bench.file
     if file.lent:
         return
-    if first:
-        yield bench.relative()
-        yield bench.symlink()
-        yield bench.proc_root()
+    yield from (bench.relative(), bench.symlink(), bench.proc_root())
     for one in values.outside(asked, guarded):
         yield bench.outside(one.name, one.path, one.phrase)
-    if not first:
-        return
     if file.folder:
         yield bench.outside_of_folder()
     yield bench.hard_link()

@@ -13,9 +13,9 @@ from tetraproof.observing.act import Act
 
 #: Bits of a file's mask (MAY_READ, MAY_WRITE), of a mapping (PROT_READ, MAP_SHARED, MAP_PRIVATE).
 MAY_WRITE, MAY_READ = 2, 4
-PROT_READ, MAP_SHARED, MAP_PRIVATE = 1, 1, 2
+PROT_READ, PROT_WRITE, MAP_SHARED, MAP_PRIVATE = 1, 2, 1, 2
 #: How open(2) is asked by `cat` and by a shell's `>` and `>>`.
-O_RDONLY, O_WRITE, O_APPEND = 0, 0o1101, 0o2101
+O_RDONLY, O_RDWR, O_WRITE, O_APPEND = 0, 2, 0o1101, 0o2101
 AT_FDCWD = -100
 TCP, UDP, AF_INET = 6, 17, 2
 _CACHE, _LIBC = "/etc/ld.so.cache", "/usr/lib/x86_64-linux-gnu/libc.so.6"
@@ -80,7 +80,8 @@ class Deed:
     `subject` says what is done as a gerund ("writing the guarded file"). `around` is the label of a way around, `""`
     where it is none; `outside` marks what a policy does not speak of. `printed` is what it prints where nobody stops
     it, `ends` its exit code then (nothing where nobody knows). `changes` marks what would change the file: behind it,
-    where it is stopped, the file is looked at. `survivor` is what its shell prints where a child of it is killed.
+    where it is stopped, the file is looked at. `needs` is a file that has to be there, `survivor` what its shell
+    prints where a child of it is killed.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Deed:
     printed: str | None = None
     ends: int | None = 0
     changes: bool = False
+    needs: str = ""
     survivor: str = ""
 
     @property
@@ -122,13 +124,14 @@ class Seen:
     """What a hook sees: happenings of these kinds, and by the function's parameters what it is told of them.
 
     `once` where an act makes just one event of it (recorded); `early` where an event belongs to the image before the
-    new one; `entry` where the call happens all the same to whom is killed there (a system call's entry); `emptied`
-    where what opened the file for writing has emptied it by then.
+    new one, `vague` where it is not known to which; `entry` where the call happens all the same to whom is killed
+    there (a system call's entry); `emptied` where what opened the file for writing has emptied it by then.
     """
 
     what: tuple[str, ...]
     at: Mapping[int, str]
     once: bool = False
+    vague: bool = False
     early: bool = False
     entry: bool = False
     emptied: bool = True
@@ -143,6 +146,8 @@ def _call(name: str, *facts: str) -> tuple[str, Seen]:
     return f"sys_{name}", Seen((f"sys_{name}",), dict(enumerate(facts)), entry=True)
 
 
+#: Calls by which a process takes another identity.
+_IDENTITIES = ("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid")
 _FUNCTIONS: dict[str, Seen] = {
     "fd_install": _file("open", at=1, once=True),
     "security_file_open": _file("open", emptied=False),
@@ -172,8 +177,7 @@ _FUNCTIONS: dict[str, Seen] = {
     "security_path_rename": Seen(("sys_renameat2",), {}),
     "security_inode_rename": Seen(("sys_renameat2",), {}),
     "create_user_ns": Seen(("user namespace",), {}),
-    "__sys_setuid": Seen(("sys_setuid",), {0: "0"}),
-    "__sys_setgid": Seen(("sys_setgid",), {0: "0"}),
+    **{f"__sys_{name}": Seen((f"sys_{name}",), dict(enumerate(("0", "1", "2")))) for name in _IDENTITIES},
 }
 #: System calls that some act makes, with what their parameters are: `given`, a path as the program writes it, `new`,
 #: that of what is made, or a number under its own place.
@@ -191,6 +195,10 @@ _CALLS = dict(
         _call("execve", "given"),
         _call("setuid", "0"),
         _call("setgid", "0"),
+        _call("setreuid", "0", "1"),
+        _call("setregid", "0", "1"),
+        _call("setresuid", "0", "1", "2"),
+        _call("setresgid", "0", "1", "2"),
         _call("ptrace", "0", "1"),
         _call("mount", "given", "new", "type"),
         _call("unshare", "0"),
@@ -213,7 +221,7 @@ def seen(call: str) -> Seen | None:
         return _FUNCTIONS.get("security_" + {"bprm_check_security": "bprm_check"}.get(name, name))
     if call == "tracepoint:sched/sched_process_exec":
         # of the raw one the third argument is the program, of the other the first field of its own
-        return Seen(("exec",), {2: "file", 4: "file"})
+        return Seen(("exec",), {2: "file", 4: "file"}, vague=True)
     if call.startswith("tracepoint:syscalls/sys_enter_"):
         found = _CALLS.get("sys_" + call.removeprefix("tracepoint:syscalls/sys_enter_"))
         if found is None:

@@ -48,6 +48,17 @@ def takes(hook: Hook, selector: Selector, happening: Happening, place: Place, bo
     return all_of(answers)
 
 
+def why_never(selector: Selector, place: Place) -> str:
+    """Why a selector takes no act in a pod of `place`, whatever it does, in a clause; nothing where it may."""
+    if any(_namespace(one) is False for one in selector.namespaces):
+        return "it is for processes of other namespaces than a pod's (matchNamespaces), and acts are made in pods"
+    if any(_capability(one, place) is False for one in selector.capabilities):
+        return "it is for processes of other capabilities than a pod's (matchCapabilities)"
+    if any(one.get("operator") == "In" for one in selector.pids):
+        return "it is for processes of certain PIDs (matchPIDs), and nobody knows which an act will have"
+    return ""
+
+
 def all_of(answers: Iterable[Match]) -> Match:
     """Whether all hold: one that does not decides, then one of which nobody can say."""
     unsure: Unsure | None = None
@@ -201,9 +212,8 @@ def within(address: Address, value: str, bound: Mapping[str, str]) -> Match:
         return Unsure(f"{value} is neither an address nor a range")
     if not address.ip:
         # where pods and services have their addresses is the cluster's affair, but never on the loopback device
-        return (
-            False if network.is_loopback else Unsure(f"whether {address.text} lies in {value} is the cluster's affair")
-        )
+        why = f"whether pods and services lie in {value} is the cluster's affair: bind it (tetraproof.dev/bind)"
+        return False if network.is_loopback else Unsure(why)
     host = ipaddress.ip_address(address.ip)
     return host.version == network.version and host in network
 

@@ -82,9 +82,10 @@ class Place:
         return program in known or program in map(path_of, known)
 
     def mentions(self, prefix: str) -> tuple[str, ...]:
-        """The paths of files that its command speaks of, beginning with `prefix`."""
-        found = re.findall(rf"(?<![\w/.-]){re.escape(prefix)}[\w./-]*", self.says)
-        return tuple(dict.fromkeys(path for path in found if "." in path.rpartition("/")[2]))
+        """The files that its command speaks of which are this path, or lie in the folder of this path."""
+        folder = prefix.rstrip("/")
+        found = dict.fromkeys(re.findall(rf"(?<![\w/.-]){re.escape(folder)}(?:/[\w.-]+)?(?![\w/-])", self.says))
+        return tuple(path for path in found if "." in path.rpartition("/")[2] and folder)
 
 
 def path_of(program: str) -> str:
@@ -142,7 +143,7 @@ def choose(policy: Policy, places: Sequence[Place], paths: Iterable[str], progra
     outside = [
         one for one in places if one.has("bash") and (selects(policy, one) is False or (here and one.namespace != here))
     ]
-    other = next(iter(sorted(outside, key=lambda one: one.name != DEFAULT)), None)
+    other = None if unfit else next(iter(sorted(outside, key=lambda one: one.name != DEFAULT)), None)
     server = next((one for one in places if one.services and one.ports), None)
     clients = [one for one in candidates if server and one.namespace == server.namespace and not one.services]
     client = place if place in clients or speaking or running else next(iter(clients), place)

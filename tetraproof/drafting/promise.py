@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from tetraproof.drafting.deeds.files import made
 from tetraproof.drafting.fate import Effect, End, Fate, Rules
 from tetraproof.drafting.happening import Deed, Seen, Socket, seen
 from tetraproof.drafting.reading import Hook
@@ -46,10 +47,11 @@ class Looking:
 
 @dataclass(frozen=True)
 class Promises:
-    """What makes tests of deeds, for a suite that is being drafted."""
+    """What makes tests of deeds as one hook meets them, for a suite that is being drafted."""
 
     suite: Suite
     rules: Rules
+    hook: Hook
     looking: Looking | None = None
 
     def add(self, deed: Deed, fate: Fate) -> bool:
@@ -64,6 +66,8 @@ class Promises:
         test = make(deed, fate) if make else None
         if test is None:
             return False
+        if deed.needs:
+            self.suite.set_scene(deed.act.pod, *made(deed.needs))
         self.suite.add_test(test)
         return True
 
@@ -153,7 +157,7 @@ class Promises:
     def _told(self, deed: Deed, fate: Fate) -> Test | None:
         effect = _of(fate)
         act = self.suite.add_act(deed.name, deed.act)
-        by = effect.happening.by
+        known, by = _known(effect), effect.happening.by
         if not by:
             why = (
                 "its event belongs to the image before it, the runtime's own, and a stream filtered by pods hides that"
@@ -164,10 +168,10 @@ class Promises:
                 f"{_begin(deed.subject)} goes through.",
                 tuple(_through(deed, act)),
             )
-        event = Told(act, self._event(effect), by)
+        event = Told(act, self._event(effect), "" if known.vague else by)
         claims: list[Claim] = [*_through(deed, act), event]
         program = effect.happening.facts.get("file")
-        if _known(effect).early and isinstance(program, str):
+        if known.early and isinstance(program, str):
             claims[-1] = Told(act, event.expected, by, then=Expected("Exec", (program,)))
         sentence = f"{_begin(deed.subject)} goes through, and is reported."
         if self.rules.monitors:
@@ -191,9 +195,7 @@ class Promises:
 
     def _absent(self, deed: Deed, fate: Fate) -> list[Expected] | None:
         """What is not told of a deed: nothing of a hook, or where it tells of other things, nothing of this file."""
-        hook = next((one for one in self.rules.hooks if _sees(one, deed)), None)
-        if hook is None:
-            return None
+        hook = self.hook
         if hook.call not in fate.also and not _loud(hook):
             return [Expected.of(hook)]
         path = next((one.facts["file"] for one in deed.happens if "file" in one.facts and one.named), None)
@@ -202,7 +204,7 @@ class Promises:
     def _around(self, deed: Deed, fate: Fate) -> Test | None:
         """A way around, as a limit: stopped, or where the policy only watches, reported."""
         claims: list[Claim]
-        hook = next((one for one in self.rules.hooks if _sees(one, deed)), None) or next(iter(self.rules.hooks))
+        hook = self.hook
         if self.rules.enforces:
             act = self.suite.add_act(deed.name, deed.act)
             claims = [Outcome(act, "stopped")]
@@ -215,10 +217,10 @@ class Promises:
             sentence = f"{_begin(deed.subject)} is reported."
         return Test(_slug(deed.subject), sentence, tuple(claims), limit=deed.around)
 
-    def untouched(self, deed: Deed, hook: Hook) -> None:
+    def untouched(self, deed: Deed) -> None:
         """The same deed in a pod that is not the policy's: nobody is stopped, and nothing is reported."""
         act = self.suite.add_act("other_pod", deed.act)
-        claims = (*_through(deed, act), Told(act, Expected.of(hook), absent=True))
+        claims = (*_through(deed, act), Told(act, Expected.of(self.hook), absent=True))
         subject = f"{deed.subject} from a pod that is not the policy's"
         name = f"{_slug(deed.subject)}_from_another_pod_is_free"
         self.suite.add_test(Test(name, f"{_begin(subject)} is left alone, and not reported.", claims))
@@ -233,38 +235,6 @@ class Promises:
         claims = (*_through(deed, act), Told(act, event, main, absent=True, side="surroundings"))
         sentence = f"What {program} serves is still served: {program} is exempt."
         self.suite.add_test(Test(f"{_slug(program)}_serves_what_is_guarded", sentence, claims))
-
-    # what is said of the policy as a whole
-
-    def mode(self) -> None:
-        """That a policy which only monitors is in that mode, by the agent's word."""
-        if self.rules.monitors:
-            mode = Asked('in_mode("monitor")')
-            self.suite.add_test(
-                Test("the_mode_is_monitor", "The agent says that the policy is in monitor mode.", (mode,))
-            )
-
-    def counters(self) -> None:
-        """The agent's own counters, where each enforcement is one event that the stream shows."""
-        rules = self.rules
-        actions = {action.name for hook in rules.hooks for one in hook.selectors for action in one.actions}
-        told = [claim.expected for test in self.suite.tests for claim in test.claims if isinstance(claim, Told)]
-        said = [one for one in told if one.role in {"KILLED", "REFUSED"} or (rules.monitors and one.role == "SEEN")]
-        early = any(known.early for hook in rules.hooks if (known := seen(hook.call)))
-        if len(actions) != 1 or not said or early or not (rules.enforces or rules.monitors):
-            return
-        action = dict(said[0].stated).get("action")
-        hooked = {(one.event, one.named) for one in said}
-        named = said[0].named if len(hooked) == 1 else ()
-        event = Expected(said[0].event, named, (("action", action),) if action else ())
-        if rules.monitors:
-            sentence = "The agent counts what it would have enforced as monitored, and nothing as enforced."
-            question = Asked("counts(enforce=0, monitor=run.reported({}))", event)
-            self.suite.add_test(Test("nothing_is_counted_as_enforced", sentence, (question,)))
-            return
-        sentence = "The agent's own counter of enforcements agrees with what it reported."
-        name = "every_kill_is_counted" if action == "SIGKILL" else "every_refusal_is_counted"
-        self.suite.add_test(Test(name, sentence, (Asked("counts(enforce=run.reported({}))", event),)))
 
     # what is said of an event
 
@@ -319,11 +289,6 @@ def _known(effect: Effect) -> Seen:
     return known
 
 
-def _sees(hook: Hook, deed: Deed) -> bool:
-    known = seen(hook.call)
-    return known is not None and any(one.what in known.what for one in deed.happens)
-
-
 def _loud(hook: Hook) -> bool:
     """Whether a hook may tell of files that nobody here thinks of: it takes whatever is not named."""
     known = seen(hook.call)
@@ -357,3 +322,31 @@ def _begin(subject: str) -> str:
 
 def _slug(subject: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", subject.lower().replace("'s ", "s ")).strip("_")
+
+
+def mode(suite: Suite, rules: Rules) -> None:
+    """That a policy which only monitors is in that mode, by the agent's word."""
+    if rules.monitors:
+        sentence = "The agent says that the policy is in monitor mode."
+        suite.add_test(Test("the_mode_is_monitor", sentence, (Asked('in_mode("monitor")'),)))
+
+
+def counters(suite: Suite, rules: Rules) -> None:
+    """The agent's own counters, where each enforcement is one event that the stream shows."""
+    actions = {action.name for hook in rules.hooks for one in hook.selectors for action in one.actions}
+    told = [claim.expected for test in suite.tests for claim in test.claims if isinstance(claim, Told)]
+    said = [one for one in told if one.role in {"KILLED", "REFUSED"} or (rules.monitors and one.role == "SEEN")]
+    early = any(known.early for hook in rules.hooks if (known := seen(hook.call)))
+    if len(actions) != 1 or not said or early or not (rules.enforces or rules.monitors):
+        return
+    action = dict(said[0].stated).get("action")
+    named = said[0].named if len({(one.event, one.named) for one in said}) == 1 else ()
+    event = Expected(said[0].event, named, (("action", action),) if action else ())
+    if rules.monitors:
+        sentence = "The agent counts what it would have enforced as monitored, and nothing as enforced."
+        question = Asked("counts(enforce=0, monitor=run.reported({}))", event)
+        suite.add_test(Test("nothing_is_counted_as_enforced", sentence, (question,)))
+        return
+    sentence = "The agent's own counter of enforcements agrees with what it reported."
+    name = "every_kill_is_counted" if action == "SIGKILL" else "every_refusal_is_counted"
+    suite.add_test(Test(name, sentence, (Asked("counts(enforce=run.reported({}))", event),)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from tetraproof.drafting.reading import Hook
 from tetraproof.judging.scenario import Run
-from tetraproof.observing.act import Act
+from tetraproof.observing.act import Act, prepare, shell
 
 #: What a run has words of its own for, so that no act can be called so.
 _RESERVED = frozenset(name for name in dir(Run) if not name.startswith("_")) | {"observed", "declared"}
@@ -95,13 +95,15 @@ class Test:
 class Suite:
     """What is written down: the policy's stem, the claim of the whole, acts and tests.
 
-    `words` are names of paths, `todos` what a person has to add, each with the reason, `notes` what to know.
+    `scenes` are by pod what is done before the policy is applied, `words` names of paths, `todos` what a person has
+    to add, each with the reason, `notes` what to know.
     """
 
     policy: str
     claim: str = ""
     words: dict[str, str] = field(default_factory=dict)
     acts: dict[str, Act] = field(default_factory=dict)
+    scenes: dict[str, list[str]] = field(default_factory=dict)
     tests: list[Test] = field(default_factory=list)
     todos: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -118,13 +120,23 @@ class Suite:
         self.acts[found] = act
         return found
 
+    def set_scene(self, pod: str, *commands: str) -> None:
+        """Have a shell in a pod do this before the policy is applied, each command once."""
+        known = self.scenes.setdefault(pod, [])
+        known += [one for one in commands if one not in known]
+
     @property
     def ordered(self) -> dict[str, Act]:
-        """The acts, those first that set the scene: they are performed before the policy is applied."""
-        return dict(sorted(self.acts.items(), key=lambda item: not item[1].prepare))
+        """The acts, after those that set the scene: they are performed before the policy is applied."""
+        found: dict[str, Act] = {}
+        for pod, commands in self.scenes.items():
+            found[free("scene", {*found, *self.acts})] = prepare(shell(" && ".join(commands), pod))
+        return found | self.acts
 
     def add_test(self, test: Test) -> None:
-        """Keep a test, under a name that no other has."""
+        """Keep a test, under a name that no other has; one that asserts the same as another is none."""
+        if any(one.claims == test.claims for one in self.tests):
+            return
         self.tests.append(replace(test, name=free(test.name, {one.name for one in self.tests})))
 
     def todo(self, what: str) -> None:

@@ -71,7 +71,7 @@ class _Writer:
         self.patterns = _constants(suite.tests)
         acts = Counter(act for act in suite.acts.values() if act.look)
         self.looks = {act: name for (act, _), name in zip(acts.items(), _numbered("LEFT"), strict=False)}
-        said = "\n".join(part for act in suite.acts.values() for part in act.argv)
+        said = "\n".join(part for act in suite.ordered.values() for part in act.argv)
         self.words = {
             name: path for name, path in suite.words.items() if len(path) >= _LONG and said.count(path) >= _OFTEN
         }
@@ -114,7 +114,7 @@ class _Writer:
             yield from self._act(f"{name} = ", act, "", "")
 
     def _acts(self) -> Iterator[str]:
-        if not self.suite.acts:
+        if not self.suite.ordered:
             return
         if not self.words and not self.looks:
             yield ""

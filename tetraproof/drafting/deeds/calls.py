@@ -39,9 +39,9 @@ class Program:
         name = posixpath.basename(self.path)
         return name if path_of(name) == self.path and name not in _BUILTIN else shlex.quote(self.path)
 
-    def prepared(self) -> str:
-        """The script that puts it there."""
-        return f"mkdir -p {shlex.quote(posixpath.dirname(self.path))}; cp {TRUE} {shlex.quote(self.path)}"
+    def prepared(self) -> tuple[str, ...]:
+        """The commands that put it there."""
+        return f"mkdir -p {shlex.quote(posixpath.dirname(self.path))}", f"cp {TRUE} {shlex.quote(self.path)}"
 
     def by_shell(self) -> Deed:
         """A shell starts it."""
@@ -166,6 +166,11 @@ CALLS: Mapping[str, Made] = {
     ),
     "sys_setuid": _python("becoming root", "import os; os.setuid(0)", {"0": 0}),
     "sys_setgid": _python("joining root's group", "import os; os.setgid(0)", {"0": 0}),
+    "sys_setreuid": _python("becoming root, really and effectively", "import os; os.setreuid(0, 0)", {"0": 0, "1": 0}),
+    "sys_setregid": _python("joining root's group, really", "import os; os.setregid(0, 0)", {"0": 0, "1": 0}),
+    "sys_setresuid": _python("becoming root for good", "import os; os.setresuid(0, 0, 0)", {"0": 0, "1": 0, "2": 0}),
+    "sys_setresgid": _python("joining root's group now", "import os; os.setresgid(0, 0, 0)", {"0": 0, "1": 0, "2": 0}),
+    "sys_dup2": _python("copying a file descriptor to another", "import os; os.dup2(1, 9)", {"0": 1, "1": 9}),
     "sys_ptrace": _python("asking to be traced", f"{_LIBC}.ptrace(0, 0, 0, 0)", {"0": 0, "1": 0}),
     "sys_mount": _python(
         "mounting a file system",

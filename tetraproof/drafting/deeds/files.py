@@ -17,8 +17,10 @@ from tetraproof.drafting.happening import (
     MAY_WRITE,
     O_APPEND,
     O_RDONLY,
+    O_RDWR,
     O_WRITE,
     PROT_READ,
+    PROT_WRITE,
     Deed,
     Fact,
     Happening,
@@ -37,6 +39,8 @@ _LEANT_ON = {
         *("services", "protocols", "localtime", "os-release", "machine-id"),
     )
 } | {"/root/.bashrc", "/root/.profile"}
+#: Those of them that are not empty in any image.
+_FILLED = {f"/etc/{name}" for name in ("passwd", "shadow", "group", "profile", "bash.bashrc", "os-release")}
 _SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/boot/")
 #: What the kernel shows as files, or a cluster mounts to be read: nothing can be made there.
 _NOT_OURS = ("/proc/", "/sys/", "/dev/", "/var/run/secrets/", "/run/secrets/")
@@ -74,6 +78,16 @@ class File:
         return self.path.startswith(_NOT_OURS)
 
     @property
+    def unreachable(self) -> bool:
+        """Whether nobody can make it, nor knows that it is there."""
+        return self.lent and (bool(self.folder) or self.path.startswith("/dev/"))
+
+    @property
+    def filled(self) -> bool:
+        """Whether it is known to hold something."""
+        return self.made or self.path in _FILLED
+
+    @property
     def made(self) -> bool:
         """Whether the acts make it, or overwrite it."""
         return not self.stands and not self.lent
@@ -83,12 +97,16 @@ class File:
         """Where it lies."""
         return posixpath.dirname(self.path)
 
-    def prepared(self) -> str:
-        """The script that makes it, with what it holds."""
-        there = "" if self.directory in _EVERYWHERE or self.own_words else f"mkdir -p {_quoted(self.directory)}; "
-        if self.stands:
-            return f"test -f {_quoted(self.path)}"
-        return f"{there}echo guarded > {_quoted(self.path)}"
+    def prepared(self) -> tuple[str, ...]:
+        """The commands that make it, with what it holds."""
+        return (f"touch {_quoted(self.path)}",) if self.stands or self.own_words else made(self.path)
+
+
+def made(path: str) -> tuple[str, ...]:
+    """The commands that make a file."""
+    folder = posixpath.dirname(path)
+    there = () if folder in _EVERYWHERE else (f"mkdir -p {_quoted(folder)}",)
+    return (*there, f"echo guarded > {_quoted(path)}")
 
 
 def _quoted(path: str) -> str:
@@ -136,10 +154,9 @@ class Bench:
     def _command(self, *argv: str) -> Act:
         return command(*argv, pod=self.place.name)
 
-    def scene(self) -> str:
-        """The script that sets the scene: no link of an earlier scenario, and the file as it is."""
-        left = [f"{self.scratch}/link", f"{self._same_disk()}/hard"]
-        return f"rm -f {' '.join(map(_quoted, left))}; {self.file.prepared()}"
+    def scene(self) -> tuple[str, ...]:
+        """The commands that set the scene for the ways around: no link of an earlier scenario."""
+        return (f"rm -f {self.scratch}/link {_quoted(self._same_disk() + '/hard')}",)
 
     def size(self) -> Act:
         """How large the file is, without opening it."""
@@ -174,6 +191,15 @@ class Bench:
         mapped = Happening("map", python, {"file": path, "prot": PROT_READ, "flags": MAP_SHARED})
         before = (*opens(path, python, O_RDONLY),)
         return Deed("map", self._command("python3", "-c", code), f"mapping {self.file.phrase}", (mapped,), before)
+
+    def mapping_to_write(self) -> Deed:
+        """The file is mapped into memory to be written there, which no write shows."""
+        path, python = self.file.path, path_of("python3")
+        code = f"import mmap; mmap.mmap(open({path!r}, 'r+').fileno(), 0)"
+        mapped = Happening("map", python, {"file": path, "prot": PROT_READ | PROT_WRITE, "flags": MAP_SHARED})
+        subject = f"mapping {self.file.phrase} to write there"
+        act = self._command("python3", "-c", code)
+        return Deed("map_to_write", act, subject, (mapped,), opens(path, python, O_RDWR))
 
     def truncating(self) -> Deed:
         """The file is cut by its path, without being opened."""
@@ -344,7 +370,7 @@ class Bench:
             act = self._shell(f"{there}echo {what} > {quoted}")
             return Deed(name, act, f"writing {subject}", writes(path, BASH), outside=True)
         act = self._command("cat", path)
-        return Deed(name, act, f"reading {subject}", reads(path, CAT), outside=True)
+        return Deed(name, act, f"reading {subject}", reads(path, CAT), outside=True, needs=path)
 
     def outside_of_folder(self) -> Deed:
         """A file elsewhere is written and read."""
@@ -395,8 +421,10 @@ def all_of(bench: Bench, selector: Selector, sees: frozenset[str]) -> Iterator[D
 
 def _of_python(bench: Bench, sees: frozenset[str]) -> Iterator[Deed]:
     """The deeds for which a program is needed."""
-    if "map" in sees:
+    if "map" in sees and bench.file.filled:
         yield bench.mapping()
+        if not bench.file.runs:
+            yield bench.mapping_to_write()
     if sees & {"truncate", "sys_truncate"}:
         yield bench.truncating()
 

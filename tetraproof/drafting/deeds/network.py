@@ -17,6 +17,8 @@ from tetraproof.policies.binding import INTERNET
 
 CURL, BASH = path_of("curl"), path_of("bash")
 _HTTP, _DISCARD, _DOMAIN = 80, 9, 53
+#: So many ranges of a selector are tried at their edges, the first of them at all four.
+_MOST_RANGES = 5
 #: How the services of shipped workloads are asked, where that is more than their address.
 _REQUESTS: Mapping[str, tuple[tuple[str, ...], str]] = {"deathstar": (("-s", "-XPOST"), "/v1/request-landing")}
 _VERBS = {"connect": "connecting to", "send": "sending to", "close": "closing a connection to"}
@@ -137,9 +139,12 @@ def ends(asked: Sequence[Asked], bound: Mapping[str, str], scene: Scene) -> Iter
     addresses = [value for one in asked if one.operator.endswith("Addr") for value in one.values]
     port = next(iter(_ports(asked)), _HTTP)
     yield End("by_address", _internet(addresses), port, "the internet")
-    for value in addresses:
-        if value not in bound:
-            yield from _edges(value, port)
+    ranges = [value for value in addresses if value not in bound]
+    for at, value in enumerate(ranges[:_MOST_RANGES]):
+        edges = list(_edges(value, port))
+        yield from (
+            edges if at == 0 else (edge for edge in edges if edge.phrase.startswith(("the first", "the address after")))
+        )
     if "ranges.pods" in {bound[value] for value in addresses if value in bound}:
         end = Address("{ranges.outside}")
         yield End("outside_by_one", end, port, "the first address after the pods' range", options=("-sS", "-m", "5"))
@@ -218,7 +223,7 @@ def _service(scene: Scene, bound: Mapping[str, str]) -> Iterator[End]:
 
 def ways(wire: Wire, main: End, programs: Sequence[str]) -> Iterator[Deed]:
     """Other ways to connect to the same end."""
-    if wire.client.has("python3"):
+    if wire.client.has("python3") and not programs:
         yield wire.by_python(main)
     yield wire.by_a_child(main)
     yield wire.by_udp(main)

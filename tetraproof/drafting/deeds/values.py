@@ -32,6 +32,7 @@ _FILES = {
     "bashrc",
     "token",
 }
+_LINKS = ("/bin/", "/sbin/", "/lib/", "/lib64/", "/var/run/", "/var/lock/", "/proc/self/")
 _LONGEST = 200
 
 
@@ -55,7 +56,14 @@ class Outside:
 def usable(path: str) -> bool:
     """Whether a file of this path can be made and be spoken of: absolute, plain, and no folder."""
     plain = path.isprintable() and posixpath.normpath(path) == path and len(path) < _LONGEST
+    if behind_a_link(path):
+        return False
     return plain and path.startswith("/") and not path.startswith("//") and posixpath.basename(path) not in {"", ".."}
+
+
+def behind_a_link(path: str) -> bool:
+    """Whether Debian's images have this path behind a link, so that an agent tells another (/bin is /usr/bin)."""
+    return path.startswith(_LINKS)
 
 
 def inside(asked: Sequence[Asked], place: Place) -> list[Inside]:
@@ -96,7 +104,7 @@ def _of_value(operator: str, value: str, ending: str, place: Place) -> Iterator[
     elif operator == "Prefix":
         yield from _below(value, ending, place)
     elif operator == "Postfix":
-        yield Inside(SCRATCH[0] + value if value.startswith("/") else f"{SCRATCH[0]}/guarded{value}")
+        yield Inside(f"{SCRATCH[0]}/{value.lstrip('/')}" if "/" in value else f"{SCRATCH[0]}/guarded{value}")
     elif operator.startswith("SubString"):
         yield Inside(f"{SCRATCH[0]}/{value.strip('/')}" if "/" not in value.strip("/") else f"{SCRATCH[0]}/{value}/x")
         yield Inside(f"{SCRATCH[0]}/{value.strip('/')}/x")
