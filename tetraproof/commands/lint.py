@@ -116,7 +116,7 @@ def _read(paths: list[str], crd: str) -> Found:
     seen: set[str] = set()
     for path in paths:
         _sort(_folder(path, crd), found, seen)
-    found.problems.sort(key=lambda problem: (problem.file, problem.line))
+    found.problems.sort(key=lambda problem: (problem.file, problem.line, problem.field))
     found.policies.sort(key=lambda linted: (linted.file, linted.policy.line))
     found.passed_over = dict(sorted(found.passed_over.items()))
     return found
@@ -143,11 +143,11 @@ def _sort(folder: Folder, found: Found, seen: set[str]) -> None:
 
     kept = [policy for policy in folder.policies.values() if new(policy.source)]
     for source, error in folder.problems.items():
-        for one in (error, *error.more) if new(source) else ():
-            if one.unfilled:
-                found.passed_over[source] = "it is a template, whose {{ … }} are still to be filled in"
-            else:
-                found.problems.append(_problem(source, one))
+        told = (error, *error.more) if new(source) else ()
+        if told and all(one.unfilled for one in told):
+            found.passed_over[source] = "it is a template, whose {{ … }} are still to be filled in"
+        else:
+            found.problems += [_problem(source, one) for one in told]
     found.passed_over |= {source: why for source, why in folder.passed_over.items() if new(source)}
     for policy in kept:
         _judge(policy, found)

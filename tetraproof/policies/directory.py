@@ -158,7 +158,8 @@ class _Search:
             except PolicyError as error:
                 for one in (error, *error.more):
                     one.line = document.line_of((*at, *one.way))
-                    one.unfilled = _TEMPLATE in str(_found(item, one.way))
+                    meant = _found(item, one.way)
+                    one.unfilled = isinstance(meant, str) and _TEMPLATE in meant
                 yield error
 
     def _keep(self, policy: Policy, name: Path) -> None:

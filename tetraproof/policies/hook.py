@@ -12,10 +12,11 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from system_calls import syscalls
+from system_calls import NotSupportedSystemCall, syscalls
 
 #: What stands before a system call's function where the kernel's own calls are meant, by architecture.
 NATIVE = ("__x64_", "__arm64_", "__riscv_", "__s390x_")
+_MACHINES = dict(zip(NATIVE, ("x86_64", "arm64", "riscv64", "s390x"), strict=True))
 #: Likewise for the calls of programs of another width.
 FOREIGN = ("__ia32_", "__ia32_compat_", "__x64_compat_", "__arm64_compat_", "__s390_", "__riscv_compat_")
 _SYSCALL = re.compile(r"(?P<prefix>(?:i386/)|(?:__[a-z0-9_]+?_)?)(?:sys)_(?P<name>[a-z0-9_]+)")
@@ -32,6 +33,20 @@ def canonical(function: str) -> str:
     if function.startswith("i386/sys_"):  # as a policy writes it
         return "__ia32_" + function.removeprefix("i386/")
     return function
+
+
+def machine_of(function: str) -> str:
+    """The architecture that alone has a function of this name (`arm64` of `__arm64_sys_openat`), or nothing."""
+    return next((machine for prefix, machine in _MACHINES.items() if function.startswith(f"{prefix}sys_")), "")
+
+
+@cache
+def is_call_on(machine: str, call: str) -> bool:
+    """Whether an architecture has a system call, by its name without a prefix."""
+    try:
+        return bool(syscalls().get(call, machine) >= 0)
+    except NotSupportedSystemCall:
+        return False
 
 
 @cache

@@ -203,6 +203,14 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("same-by-another-call", spec(call("openat")), spec(call("ptrace"))),
     ("io-uring-passes", spec(call("openat")), spec(call("mount"))),
     ("io-uring-passes", spec(call("openat")), spec(hook("do_sys_openat2"))),
+    (
+        "other-width-passes",
+        spec(call("ptrace") | {"call": "__x64_sys_ptrace"}),
+        spec(call("ptrace") | {"call": "__arm64_sys_ptrace"}),
+    ),
+    ("same-by-another-call", spec(call("symlinkat")), spec(call("x") | {"call": "__arm64_sys_symlinkat"})),
+    ("same-by-another-call", spec(call("renameat2")), spec(call("x") | {"call": "__riscv_sys_renameat2"})),
+    ("one-architecture-only", spec(call("x") | {"call": "__arm64_sys_openat"}), spec(call("openat"))),
     ("other-width-passes", spec(call("ptrace")), spec(call("ptrace"), call("x") | {"call": "__ia32_sys_ptrace"})),
     (
         "path-as-written",
@@ -251,7 +259,7 @@ def test_a_rule_tells_of_a_policy_and_not_of_its_neighbour(
 
 def test_every_rule_is_tried() -> None:
     """A new one brings its policies along."""
-    assert {rule for rule, _, _ in CASES} == {rule.id for rule in RULES}
+    assert {rule for rule, _, _ in CASES} | {"namespace-means-nothing"} == {rule.id for rule in RULES}
     assert len({rule.id for rule in RULES}) == len(RULES)
 
 
@@ -260,6 +268,18 @@ def test_a_namespaced_policy_is_for_some_pods() -> None:
     assert "uprobes-ignore-pods" in ids(UPROBE, kind="TracingPolicyNamespaced")
     assert "uprobes-ignore-pods" not in ids(UPROBE, kind="TracingPolicyNamespaced", version="1.7.1")
     assert "feeds-itself" not in ids(spec(SEND), kind="TracingPolicyNamespaced")
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace", "tells"),
+    [("TracingPolicy", "shop", True), ("TracingPolicyNamespaced", "shop", False), ("TracingPolicy", "", False)],
+)
+def test_a_namespace_keeps_no_policy_of_the_cluster_to_it(kind: str, namespace: str, *, tells: bool) -> None:
+    """Whoever writes one means it, and the cluster does not."""
+    metadata = {"name": "made", **({"namespace": namespace} if namespace else {})}
+    manifest = {"apiVersion": "cilium.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec(GUARD)}
+    found = [one.id for one in loopholes(parse(yaml.safe_dump(manifest), "made.yaml"))]
+    assert ("namespace-means-nothing" in found) == tells
 
 
 def test_hooks_of_which_the_same_is_true_stand_together() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tetraproof.policies.hook import canonical
+from tetraproof.policies.hook import canonical, machine_of
 from tetraproof.policies.policy import Policy
 from tetraproof.policies.requirement import ENFORCING, SIGNALS, demanded_mode, each_hook, functions, is_syscall
 
@@ -69,6 +69,12 @@ class Hooking:
         """The system calls that it is of, without `sys_`; those that 32-bit programs make are not among them."""
         told = is_syscall(self.policy, self.part) or self.kind == "tracepoints"
         return tuple(one.removeprefix(_CALL) for one in self.functions if told and one.startswith(_CALL))
+
+    @property
+    def machines(self) -> frozenset[str]:
+        """The architectures that alone have its functions, by the names that are written; empty where all have."""
+        named = functions(self.policy, self.part.get("call")) if self.kind in {"kprobes", "fentries"} else ()
+        return frozenset(filter(None, map(machine_of, named)))
 
     @property
     def at_entry(self) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from tetraproof.policies.inspection.hooking import Hooking, hookings
+from tetraproof.policies.manifest import Document
 from tetraproof.policies.policy import Policy
 
 Way = tuple[str | int, ...]
@@ -49,6 +51,14 @@ class Inspected:
     def calls(self) -> frozenset[str]:
         """All system calls that it hooks, without `sys_`."""
         return frozenset(name for hook in self.hooks for name in hook.calls)
+
+    @cached_property
+    def metadata(self) -> Any:
+        """Its metadata as written."""
+        value = Document(self.policy.text, self.policy.line, self.policy.source).read()
+        for step in self.policy.within:
+            value = value[step]
+        return value["metadata"]
 
     @property
     def filters_pods(self) -> bool:

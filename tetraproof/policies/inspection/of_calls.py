@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tetraproof.policies.hook import is_call_on
 from tetraproof.policies.inspection.hooking import is_foreign
 from tetraproof.policies.inspection.loophole import Inspected, Rule, Told
 from tetraproof.policies.requirement import multi_is_off
@@ -53,7 +54,13 @@ _TEXTS = {"string", "filename"}
 def _others_do_the_same(inspected: Inspected) -> Told:
     for hook in inspected.hooks:
         for call in hook.calls:
-            others = [one for family in _SAME if call in family for one in family if one not in inspected.calls]
+            family = next((family for family in _SAME if call in family), ())
+            machines = hook.machines or {"x86_64", "arm64"}
+            others = [
+                one
+                for one in family
+                if one not in inspected.calls and any(is_call_on(machine, one) for machine in machines)
+            ]
             if others:
                 yield hook.way, f"sys_{call}", f"{_listed(others)} can do the same, and no hook is of them"
 
@@ -69,9 +76,16 @@ def _other_width(inspected: Inspected) -> Told:
     if any(is_foreign(name) for name in inspected.functions):
         return
     for hook in inspected.hooks:
-        for call in hook.calls:
-            said = "a 32-bit program, or int 0x80 in any, makes the call by an entry of its own (i386/…)"
+        for call in hook.calls if hook.machines <= {"x86_64"} else ():
+            said = "on x86-64 a 32-bit program, or int 0x80 in any, makes the call by an entry of its own (i386/…)"
             yield hook.way, f"sys_{call}", said
+
+
+def _one_machine(inspected: Inspected) -> Told:
+    for hook in inspected.hooks:
+        for machine in sorted(hook.machines) if hook.kind == "kprobes" and hook.part.get("syscall") else ():
+            said = f"by the name that is written only {machine} has it, and agents elsewhere refuse the policy"
+            yield (*hook.way, "call"), ", ".join(f"sys_{call}" for call in hook.calls), said
 
 
 def _as_written(inspected: Inspected) -> Told:
@@ -184,11 +198,18 @@ RULES = (
     ),
     Rule(
         "other-width-passes",
-        "a system call, and no hook of a call of 32-bit programs",
+        "a system call, and no hook of a call of 32-bit programs; not of one that is named for another machine",
         "source",
         "recorded with 1.7.0 on x86-64",
         _other_width,
         frozenset({"sys_symlinkat"}),
+    ),
+    Rule(
+        "one-architecture-only",
+        "a system call by the name of one architecture (`__x64_sys_…`)",
+        "documentation",
+        "by Tetragon's documentation of hooks: `sys_…` is the call everywhere",
+        _one_machine,
     ),
     Rule(
         "path-as-written",

@@ -14,6 +14,15 @@ def _nothing(inspected: Inspected) -> Told:
         yield ("spec",), "", "it has no hook, so nothing becomes of it wherever it is applied"
 
 
+def _of_no_namespace(inspected: Inspected) -> Told:
+    namespace = inspected.metadata.get("namespace")
+    if inspected.policy.kind == "TracingPolicy" and namespace:
+        said = (
+            f"a TracingPolicy is of the whole cluster, whatever its namespace {namespace}: TracingPolicyNamespaced is"
+        )
+        yield ("metadata", "namespace"), "", f"{said} of one"
+
+
 def _monitors(inspected: Inspected) -> Told:
     if demanded_mode(inspected.policy) == "monitor":
         said = "its own option puts it in monitor mode: it stops nothing, though its events name the action"
@@ -90,6 +99,13 @@ def _may_be_missing(inspected: Inspected) -> Told:
 
 RULES = (
     Rule("hooks-nothing", "a policy without any hook", "source", "by Tetragon's source", _nothing),
+    Rule(
+        "namespace-means-nothing",
+        "a `TracingPolicy` with `metadata.namespace`",
+        "source",
+        "by Kubernetes' source: of what is no namespace's the field is cleared",
+        _of_no_namespace,
+    ),
     Rule(
         "monitor-mode",
         "the option `policy-mode: monitor` beside an action that enforces",
