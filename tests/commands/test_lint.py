@@ -475,3 +475,37 @@ def test_a_rule_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     code, lines, told = said(capsys, "--explain", "upd-passes")
     assert (code, lines) == (2, [])
     assert "did you mean udp-passes?" in told
+
+
+def test_what_a_policy_says_that_it_leaves_open_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told all the same, and counts no more; a rule that there is not is a problem."""
+    annotated = POLICY.replace("spec:", "  annotations:\n    tetraproof.dev/leaves-open: {}\nspec:")
+    tree(tmp_path, guard=annotated.replace("{}", "rename-passes hard-link-passes", 1))
+    code, lines, _ = said(capsys, "--strict", tmp_path)
+    assert code == 1
+    assert [line.partition(" at ")[0] for line in lines[3:6]] == [
+        "    open",
+        "    known to be open",
+        "    known to be open",
+    ]
+    assert lines[-1] == "1 policy fits, 0 problems, 1 thing left open, 2 more that are known (--explain RULE says more)"
+    every = "file-is-made-first, rename-passes, hard-link-passes"
+    tree(tmp_path, guard=annotated.replace("{}", every, 1))
+    assert said(capsys, "--strict", tmp_path)[0] == 0
+    tree(tmp_path, guard=annotated.replace("{}", "renames-pass", 1))
+    code, lines, _ = said(capsys, tmp_path)
+    assert code == 1
+    assert lines[1] == (
+        f"{tmp_path}/guard.yaml:6: metadata.annotations['tetraproof.dev/leaves-open'] names renames-pass, which is no "
+        "rule. To mend it: did you mean rename-passes?"
+    )
+
+
+def test_a_long_path_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And whole."""
+    folder = "a-folder-with-a-long-name__" * 8
+    tree(tmp_path, **{f"{folder}bad": POLICY.replace("Equal", "Equals")})
+    _, lines, _ = said(capsys, tmp_path)
+    path = next(tmp_path.rglob("bad.yaml"))
+    assert lines[1].startswith(f"{path}:14: spec.kprobes[0].selectors[0].matchArgs[0].operator: 'Equals' is no value")
+    assert lines[1].count(str(tmp_path)) == 1

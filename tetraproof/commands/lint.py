@@ -20,7 +20,7 @@ from tetraproof.policies.confinement import without_kubernetes
 from tetraproof.policies.directory import Folder, load_file, load_folder, load_text
 from tetraproof.policies.inspection.loophole import Loophole
 from tetraproof.policies.inspection.mistake import mistakes
-from tetraproof.policies.inspection.survey import RULES, loopholes
+from tetraproof.policies.inspection.survey import RULES, known_to, loopholes
 from tetraproof.policies.manifest import Document
 from tetraproof.policies.policy import Policy
 from tetraproof.policies.requirement import demanded_mode, requirements
@@ -77,7 +77,7 @@ def run(given: argparse.Namespace) -> int:
     show = _as_json if given.json else _as_text
     for line in show(found, crd):
         print(line)
-    return 1 if found.problems or (given.strict and any(one.loopholes for one in found.policies)) else 0
+    return 1 if found.problems or (given.strict and any(one.new for one in found.policies)) else 0
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,18 @@ class Problem:
 
 @dataclass(frozen=True)
 class Linted:
-    """A policy that nothing is wrong with."""
+    """A policy that nothing is wrong with; `known` are the rules of which it says itself that they tell of it."""
 
     policy: Policy
     loopholes: tuple[Loophole, ...]
+    known: frozenset[str]
     line_of: Callable[[Loophole], int]
     file: str
+
+    @property
+    def new(self) -> list[Loophole]:
+        """What is told of it and it does not say itself."""
+        return [one for one in self.loopholes if one.id not in self.known]
 
 
 @dataclass
@@ -166,8 +172,14 @@ def _judge(policy: Policy, found: Found) -> None:
     for one in wrong:
         place = _field(one.way)
         found.problems.append(Problem(file, line_of(one.way), place, f"{place}: {one.said}", one.remedy))
+    try:
+        known = known_to(policy)
+    except PolicyError as error:
+        error.line = line_of(error.way)
+        found.problems.append(_problem(policy.source, error))
+        return
     if not wrong:
-        found.policies.append(Linted(policy, loopholes(policy), lambda loophole: line_of(loophole.way), file))
+        found.policies.append(Linted(policy, loopholes(policy), known, lambda one: line_of(one.way), file))
 
 
 def _problem(source: str, error: PolicyError) -> Problem:
@@ -192,10 +204,12 @@ def _as_text(found: Found, crd: str) -> Iterator[str]:
     for linted in found.policies:
         yield from (safe(line) for line in _block(linted))
     yield from (safe(line) for line in _passed_over(found.passed_over))
-    open_ends = sum(len(one.loopholes) for one in found.policies)
+    new = sum(len(one.new) for one in found.policies)
+    known = sum(len(one.loopholes) for one in found.policies) - new
+    told = f"{_count(new, 'thing')} left open" + (f", {known} more that are known" if known else "")
     yield (
         f"{_count(len(found.policies), 'policy fits', 'policies fit')}, {_count(len(found.problems), 'problem')}, "
-        f"{_count(open_ends, 'thing')} left open{' (--explain RULE says more)' if open_ends else ''}"
+        f"{told}{' (--explain RULE says more)' if new + known else ''}"
     )
 
 
@@ -207,7 +221,8 @@ def _block(linted: Linted) -> Iterator[str]:
     for one in linted.loopholes:
         about = ", ".join(one.of[:_HOOKS]) + (f" and {len(one.of) - _HOOKS} more" if len(one.of) > _HOOKS else "")
         said = f"{about}: {one.said}" if about else one.said
-        yield f"    open at line {linted.line_of(one)}: {said} [{one.id}, {one.basis}]"
+        known = "known to be " if one.id in linted.known else ""
+        yield f"    {known}open at line {linted.line_of(one)}: {said} [{one.id}, {one.basis}]"
 
 
 def _does(policy: Policy) -> str:
@@ -262,7 +277,15 @@ def _policy_json(linted: Linted) -> dict[str, Any]:
         "does": _does(policy),
         "needs": [{"need": need, "why": why} for need, why in _needs(policy)],
         "open": [
-            {"id": one.id, "line": linted.line_of(one), "of": one.of, "said": one.said, "seen": one.seen}
+            {
+                "id": one.id,
+                "line": linted.line_of(one),
+                "of": one.of,
+                "said": one.said,
+                "basis": one.basis,
+                "seen": one.seen,
+                "known": one.id in linted.known,
+            }
             for one in linted.loopholes
         ],
     }

@@ -204,7 +204,7 @@ def _refused(error: jsonschema.exceptions.ValidationError, source: str, elsewher
     judged = f", judged by that of {version}; {_whose(elsewhere)} takes it" if elsewhere else ""
     way = ("spec", *error.absolute_path)
     named = "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in way[1:])
-    where = shorten(f"{source}: {named}", 150)
+    where = f"{source}: {shorten(named, 120)}"
     limits: Any = error.validator_value
     if error.validator == "enum":
         near = difflib.get_close_matches(str(error.instance), limits, 1, 0.5)

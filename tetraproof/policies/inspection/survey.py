@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from itertools import chain
 
+from tetraproof.errors import PolicyError
 from tetraproof.policies.inspection import of_calls, of_files, of_networks, of_programs, of_scopes
 from tetraproof.policies.inspection.loophole import Inspected, Loophole, Rule, Way
 from tetraproof.policies.policy import Policy
+from tetraproof.text import shorten
 
 RULES: tuple[Rule, ...] = (
     *of_scopes.RULES,
@@ -15,6 +19,26 @@ RULES: tuple[Rule, ...] = (
     *of_calls.RULES,
     *of_networks.RULES,
 )
+
+
+#: The annotation in which a policy's author says what is known to pass it, by the ids of the rules.
+KNOWN = "tetraproof.dev/leaves-open"
+
+
+def known_to(policy: Policy) -> frozenset[str]:
+    """The rules of which the policy itself says that it knows. Raises `PolicyError` for one that there is not."""
+    annotations = Inspected(policy).metadata.get("annotations") or {}
+    named = re.split(r"[\s,]+", str(annotations.get(KNOWN) or "").strip())
+    rules = {rule.id for rule in RULES}
+    for one in filter(None, named):
+        if one not in rules:
+            near = difflib.get_close_matches(one, rules, 1)
+            raise PolicyError(
+                f"{policy.source}: metadata.annotations[{KNOWN!r}] names {shorten(one, 60)}, which is no rule.",
+                remedy=f"did you mean {near[0]}?" if near else "see docs/lint.md",
+                way=("metadata", "annotations", KNOWN),
+            )
+    return frozenset(filter(None, named))
 
 
 def loopholes(policy: Policy) -> tuple[Loophole, ...]:
