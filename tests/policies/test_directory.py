@@ -9,7 +9,7 @@ import pytest
 
 from tests.builders import MANIFESTS, POLICY
 from tetraproof.errors import PolicyError
-from tetraproof.policies.directory import Folder, load_folder
+from tetraproof.policies.directory import Folder, load_file, load_folder, load_text
 
 OTHER = POLICY.replace("name: guard", "name: other")
 
@@ -101,3 +101,27 @@ def test_the_shipped_manifests_are_a_folder_without_problems() -> None:
     assert len(found.policies) > 10
     assert not found.problems
     assert not found.passed_over
+
+
+def test_a_file_and_a_text_are_read_like_a_folder(tmp_path: Path) -> None:
+    """By the file's name, whatever that is; the line is where the document begins."""
+    (tmp_path / "guard.txt").write_text(f"kind: Pod\n---\n{POLICY}")
+    policy = load_file(tmp_path / "guard.txt").policies["guard"]
+    assert (policy.source, policy.line, policy.within) == (f"{tmp_path}/guard.txt:2", 2, ())
+    found = load_text(f"kind: List\nitems:\n- {{}}\n- {POLICY.replace(chr(10), chr(10) + '  ').rstrip()}\n", "-")
+    assert found.policies["guard"].within == ("items", 1)
+    assert load_text("a: b", "-").passed_over == {"-": "it holds no TracingPolicy"}
+    with pytest.raises(PolicyError):
+        load_text(POLICY, "-", crd="0.1")
+
+
+def test_all_that_is_bad_in_a_document_is_told(tmp_path: Path) -> None:
+    """Each with its line; the first of them is the document's."""
+    bad = POLICY.replace("syscall", "sycall").replace("Equal", "Equals")
+    (tmp_path / "bad.yaml").write_text(bad)
+    (problem,) = load_folder(tmp_path).problems.values()
+    every = (problem, *problem.more)
+    assert [one.line for one in every] == [8, 14]
+    assert [one.way[-1] for one in every] == ["sycall", "operator"]
+    rows = bad.splitlines()
+    assert ["sycall" in rows[7], "Equals" in rows[13]] == [True, True]

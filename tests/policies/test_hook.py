@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tetraproof.policies.hook import canonical, why_no_tracepoint, why_none
+from tetraproof.policies.hook import canonical, is_call_on, machine_of, why_no_tracepoint, why_none
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,34 @@ def test_tracepoints_of_system_calls_are_known(subsystem: str, event: str, near:
     why = why_no_tracepoint(subsystem, event)
     assert near in why
     assert bool(why) is bool(near)
+
+
+@pytest.mark.parametrize(
+    ("written", "machine"),
+    [
+        ("__x64_sys_openat", "x86_64"),
+        ("__arm64_sys_openat", "arm64"),
+        ("sys_openat", ""),
+        ("__x64_something", ""),
+        ("__ia32_sys_openat", ""),
+    ],
+)
+def test_a_name_of_one_architecture_tells_which(written: str, machine: str) -> None:
+    """Another has no function of that name."""
+    assert machine_of(written) == machine
+
+
+@pytest.mark.parametrize(
+    ("machine", "call", "there"),
+    [
+        ("x86_64", "open", True),
+        ("x86_64", "read", True),  # whose number is 0
+        ("arm64", "open", False),
+        ("arm64", "openat", True),
+        ("riscv64", "renameat", False),
+        ("x86_64", "opeant", False),
+    ],
+)
+def test_not_every_architecture_has_every_call(machine: str, call: str, *, there: bool) -> None:
+    """The newer ones have no open."""
+    assert is_call_on(machine, call) == there

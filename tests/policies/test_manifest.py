@@ -161,3 +161,62 @@ def test_a_file_that_is_none_or_too_large_is_told(tmp_path: Path) -> None:
         file.truncate(MAX_FILE + 1)
     with pytest.raises(PolicyError, match="is 16 MiB large"):
         text_of(large)
+
+
+PLACES = """\
+# a comment
+spec:
+  kprobes: &all
+    - call: a
+      args: [{index: 0}, {index: 1,
+        type: file}]
+    - <<: {call: c}
+      ? call
+      : b
+  again: *all
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "line"),
+    [
+        ((), 2),
+        (("spec",), 2),
+        (("spec", "kprobes"), 3),
+        (("spec", "kprobes", 0), 4),
+        (("spec", "kprobes", 0, "args", 1), 5),
+        (("spec", "kprobes", 0, "args", 1, "type"), 6),
+        (("spec", "kprobes", 1, "call"), 8),
+        (("spec", "again"), 10),
+        (("spec", "again", 0, "call"), 4),  # where the anchor is
+        # as far as there is something
+        (("spec", "kprobes", 0, "nothing", "below"), 4),
+        (("spec", "kprobes", 7), 3),
+        (("spec", 0), 2),
+        (("nothing",), 2),
+    ],
+)
+def test_every_field_has_its_line(way: tuple[str | int, ...], line: int) -> None:
+    """In the file, whatever stands before the document."""
+    (document,) = documents(PLACES, "made.yaml")
+    assert document.line_of(way) == line
+    _, second = documents(f"a: b\n---\n{PLACES}", "made.yaml")
+    # a document of several begins at its separator
+    assert second.line_of(way) == line + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: b\n\tc: d\n", 2),
+        ("a:\n- b: 1\n  b: 2\n", 3),
+        ("a: [&x b,\n *y]\n", 2),
+        ("a:\n  - .inf\n", 2),
+        ("{a: {b}: c\n", 1),
+    ],
+)
+def test_what_cannot_be_read_tells_its_line(text: str, line: int) -> None:
+    """Where the reader stopped."""
+    with pytest.raises(PolicyError) as refused:
+        read(text)
+    assert refused.value.line == line

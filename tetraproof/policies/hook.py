@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from system_calls import NotSupportedSystemCall, syscalls
+from system_calls import NoSuchSystemCall, NotSupportedSystemCall, syscalls
 
 #: What stands before a system call's function where the kernel's own calls are meant, by architecture.
 NATIVE = ("__x64_", "__arm64_", "__riscv_", "__s390x_")
@@ -45,7 +45,7 @@ def is_call_on(machine: str, call: str) -> bool:
     """Whether an architecture has a system call, by its name without a prefix."""
     try:
         return bool(syscalls().get(call, machine) >= 0)
-    except NotSupportedSystemCall:
+    except (NoSuchSystemCall, NotSupportedSystemCall):
         return False
 
 
