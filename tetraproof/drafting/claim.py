@@ -25,6 +25,7 @@ _VERBS = {
     "send": "Sending to",
     "close": "Closing a connection to",
     "send udp": "Sending datagrams to",
+    "listen": "Listening at",
 }
 _FEW = 3
 
@@ -43,7 +44,7 @@ def claim_of(hook: Hook, selector: Selector, meant: Sequence[tuple[Deed, Fate]],
     done += _by(selector)
     rest = "anything else is not reported" if fate.end is End.TOLD else "anything else is left alone"
     verb = _WORDS[fate.end] if len(verbs) < 2 else _WORDS[fate.end].replace("is ", "are ")  # noqa: PLR2004 - a plural
-    return f"{done} {verb}; {rest}."
+    return f"{done} {verb}; {rest}." if hook.selectors else f"{done} {verb}."
 
 
 def _by(selector: Selector) -> str:

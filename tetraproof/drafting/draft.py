@@ -106,6 +106,8 @@ class _Drawing:
             self._files(hook, known, selector)
         elif what & _OF_NETWORK:
             self._network(hook, known, selector)
+        elif "listen" in what:
+            self._listening(hook, selector)
         elif what & _OF_PROGRAMS:
             self._program(hook, known, selector)
         elif what & set(calls.CALLS):
@@ -142,9 +144,11 @@ class _Drawing:
         self.suite.set_scene(bench.place.name, *(() if file.lent else bench.scene()))
         promises = Promises(self.suite, self.rules, hook, self._looking(bench))
         self._add(promises, tried)
-        bench = Bench(file, self.scene.place, any(deed.changes for deed, _ in meant), scratch)
-        self._add(promises, self._tried(hook, _beside(bench, asked, guarded)))
-        self._other_pod(promises, bench)
+        plainly = {deed.name for deed, _ in meant} & {"read", "write", "append"}
+        bench = Bench(file, self.scene.place, bool(plainly - {"read"}), scratch)
+        if plainly:
+            self._add(promises, self._tried(hook, _beside(bench, asked, guarded)))
+            self._other_pod(promises, bench)
         self._served(promises, bench, meant[0][1])
         self._more(hook, inside[1 : _MORE_VALUES + 1], bench)
         self._untried(hook, asked, inside[: _MORE_VALUES + 1])
@@ -216,10 +220,14 @@ class _Drawing:
     # connections
 
     def _network(self, hook: Hook, known: Seen, selector: Selector) -> None:
-        asked = [one for index in known.at for one in selector.asks(index)]
+        asked = [
+            network.of_address(one) if name == "sockaddr" else one
+            for index, name in known.at.items()
+            for one in selector.asks(index)
+        ]
         wire = Wire(self.scene, known.what)
         found = list(network.ends(asked, self.rules.policy.bound, self.scene))
-        tried = self._tried(hook, map(wire.by_curl, found))
+        tried = self._tried(hook, map(wire.by_udp if set(known.what) == {"send udp"} else wire.by_curl, found))
         meant = self._meant(hook, selector, tried)
         if not meant:
             return
@@ -227,11 +235,24 @@ class _Drawing:
         first = not self.suite.claim
         self._claim(hook, selector, meant, main.phrase)
         promises = Promises(self.suite, self.rules, hook)
-        self._add(promises, tried if first else [*meant[:1], *(one for one in tried if one[1].end is End.FREE)][:2])
-        if first:
-            self._add(promises, self._tried(hook, network.ways(wire, main, selector.programs)))
-            if self.scene.other is not None:
-                promises.untouched(wire.by_curl(main, self.scene.other))
+        if not first:
+            answered = [one for one in meant if one[0].ends == 0] or meant
+            self._add(promises, [*answered[:1], *[one for one in tried if one[1].end is End.FREE][:1]])
+            return
+        self._add(promises, [*tried, *self._tried(hook, network.ways(wire, main, selector.programs))])
+        if self.scene.other is not None:
+            promises.untouched(wire.by_curl(main, self.scene.other))
+
+    def _listening(self, hook: Hook, selector: Selector) -> None:
+        wire = Wire(self.scene, ("listen",))
+        asked = [network.of_address(one) for one in selector.asked]
+        inside, outside = network.ports(asked)
+        tried = self._tried(hook, map(wire.listening, inside))
+        meant = self._meant(hook, selector, tried)
+        if meant:
+            self._claim(hook, selector, meant, f"port {inside[0]}")
+            promises = Promises(self.suite, self.rules, hook)
+            self._add(promises, [*tried, *self._tried(hook, map(wire.not_listening, outside))])
 
     # programs
 
@@ -265,18 +286,20 @@ class _Drawing:
             self._todo(hook, f"no path is known here that it takes ({_said(asked)})")
             return
         call = Call(name, self.scene.place, inside[0].path)
+        if call.harmful:
+            self._todo(hook, f"a pod leans on {call.path}: whether to remove it there is yours to say")
+            return
         tried = self._tried(hook, (call.meant(),))
         meant = self._meant(hook, selector, tried)
         if not meant:
             return
         self._claim(hook, selector, meant, call.path)
-        if call.made.prepare:
-            self.suite.set_scene(self.scene.place.name, call.made.prepare)
+        self.suite.set_scene(self.scene.place.name, *call.scene())
         looking = Looking(call.looking(), (call.made.left,)) if call.made.look else None
         promises = Promises(self.suite, self.rules, hook, looking)
         self._add(promises, tried)
         if asked:
-            self._add(promises, self._tried(hook, (call.other("/etc/hostname"), *call.ways())))
+            self._add(promises, self._tried(hook, (call.other(), *call.ways())))
         if hook.call.startswith("sys_") and asked:
             self._todo(hook, "io_uring makes the same call without passing the hook; no program here can")
             self._todo(hook, f"a 32-bit program makes another call (__ia32_{hook.call}); none is here")

@@ -80,8 +80,8 @@ class Deed:
     `subject` says what is done as a gerund ("writing the guarded file"). `around` is the label of a way around, `""`
     where it is none; `outside` marks what a policy does not speak of. `printed` is what it prints where nobody stops
     it, `ends` its exit code then (nothing where nobody knows). `changes` marks what would change the file: behind it,
-    where it is stopped, the file is looked at. `needs` is a file that has to be there, `survivor` what its shell
-    prints where a child of it is killed.
+    where it is stopped, the file is looked at. `scene` are commands that set the scene for it, `survivor` what
+    its shell prints of a child's exit code. `by_name` marks what goes around the name of a program, not of a file.
     """
 
     name: str
@@ -94,7 +94,8 @@ class Deed:
     printed: str | None = None
     ends: int | None = 0
     changes: bool = False
-    needs: str = ""
+    scene: tuple[str, ...] = ()
+    by_name: bool = False
     survivor: str = ""
 
     @property
@@ -176,7 +177,9 @@ _FUNCTIONS: dict[str, Seen] = {
     "security_inode_unlink": Seen(("sys_unlinkat",), {}),
     "security_path_rename": Seen(("sys_renameat2",), {}),
     "security_inode_rename": Seen(("sys_renameat2",), {}),
+    "security_inode_follow_link": Seen(("follow",), {}),
     "create_user_ns": Seen(("user namespace",), {}),
+    "commit_creds": Seen(("sys_setuid",), {}),
     **{f"__sys_{name}": Seen((f"sys_{name}",), dict(enumerate(("0", "1", "2")))) for name in _IDENTITIES},
 }
 #: System calls that some act makes, with what their parameters are: `given`, a path as the program writes it, `new`,
@@ -219,6 +222,8 @@ def seen(call: str) -> Seen | None:
     if call.startswith("lsm:"):
         name = call.removeprefix("lsm:")
         return _FUNCTIONS.get("security_" + {"bprm_check_security": "bprm_check"}.get(name, name))
+    if call in {"tracepoint:raw_syscalls/sys_enter", "tracepoint:raw_syscalls/sys_exit"}:
+        return Seen(("any",), {})
     if call == "tracepoint:sched/sched_process_exec":
         # of the raw one the third argument is the program, of the other the first field of its own
         return Seen(("exec",), {2: "file", 4: "file"}, vague=True)

@@ -40,12 +40,21 @@ _LAST_PRIVILEGED_PORT = 1023
 def takes(hook: Hook, selector: Selector, happening: Happening, place: Place, bound: Mapping[str, str]) -> Match:
     """Whether a selector of a hook takes what happens in a pod of `place`. `bound` names the bound values."""
     answers: list[Match] = [_asked(hook, one, happening, bound) for one in selector.asked]
-    answers += [_binary(one, happening.by) for one in selector.binaries]
+    return all_of([*answers, _process(selector, happening, place), *map(Unsure, selector.unread)])
+
+
+def _process(selector: Selector, happening: Happening, place: Place) -> Match:
+    """What a selector asks of the process alone."""
+    answers: list[Match] = [_binary(one, happening.by) for one in selector.binaries]
     answers += [_pid(one, happening) for one in selector.pids]
     answers += [_namespace(one) for one in selector.namespaces]
     answers += [_capability(one, place) for one in selector.capabilities]
-    answers += [Unsure(one) for one in selector.unread]
     return all_of(answers)
+
+
+def may_meet(selector: Selector, happening: Happening, place: Place) -> bool:
+    """Whether a selector may take what this process does, whatever it does."""
+    return _process(selector, happening, place) is not False
 
 
 def why_never(selector: Selector, place: Place) -> str:

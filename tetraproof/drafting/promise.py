@@ -7,9 +7,9 @@ import os
 import re
 from dataclasses import dataclass
 
-from tetraproof.drafting.deeds.files import made
 from tetraproof.drafting.fate import Effect, End, Fate, Rules
 from tetraproof.drafting.happening import Deed, Seen, Socket, seen
+from tetraproof.drafting.matching import may_meet
 from tetraproof.drafting.reading import Hook
 from tetraproof.drafting.suite import Asked, Bound, Claim, Expected, Outcome, Suite, Test, Told
 from tetraproof.drafting.writing import quoted
@@ -66,8 +66,7 @@ class Promises:
         test = make(deed, fate) if make else None
         if test is None:
             return False
-        if deed.needs:
-            self.suite.set_scene(deed.act.pod, *made(deed.needs))
+        self.suite.set_scene(deed.act.pod, *deed.scene)
         self.suite.add_test(test)
         return True
 
@@ -119,11 +118,11 @@ class Promises:
         words = os.strerror(getattr(errno, fate.error))
         denied = "denied" if fate.error == "EPERM" else f"denied_with({quoted(fate.error)})"
         claims: list[Claim] = [Outcome(act, denied)]
-        if deed.survivor and _known(effect).early:
-            claims = [
-                Outcome(act, f"printed({quoted(deed.survivor.format(126))})"),
-                Outcome(act, f"said({quoted(words)})"),
-            ]
+        if deed.survivor:
+            # a program that is refused is one that the shell cannot start; any other ends with 1
+            code = 126 if _known(effect).early else 1
+            claims = [Outcome(act, f"printed({quoted(deed.survivor.format(code))})")]
+            claims += [Outcome(act, f"said({quoted(words)})")] if _known(effect).early else []
         elif not effect.happening.root and by:
             claims = [Outcome(act, "stopped")]
         if by:
@@ -136,7 +135,7 @@ class Promises:
 
     def _never_started(self, act: str, effect: Effect) -> list[Claim]:
         """What is refused to run is never told as started."""
-        program = effect.happening.facts.get("file")
+        program = effect.happening.facts.get("given")
         if not _known(effect).early or not isinstance(program, str):
             return []
         return [Told(act, Expected("Exec", (program,)), absent=True)]
@@ -170,7 +169,7 @@ class Promises:
             )
         event = Told(act, self._event(effect), "" if known.vague else by)
         claims: list[Claim] = [*_through(deed, act), event]
-        program = effect.happening.facts.get("file")
+        program = effect.happening.facts.get("given")
         if known.early and isinstance(program, str):
             claims[-1] = Told(act, event.expected, by, then=Expected("Exec", (program,)))
         sentence = f"{_begin(deed.subject)} goes through, and is reported."
@@ -179,6 +178,8 @@ class Promises:
         return Test(f"{_slug(deed.subject)}_is_reported", sentence, tuple(claims))
 
     def _free(self, deed: Deed, fate: Fate) -> Test | None:
+        if not self._bears_on(deed):
+            return None
         if deed.around and not deed.outside:
             return self._around(deed, fate)
         absent = self._absent(deed, fate)
@@ -192,6 +193,21 @@ class Promises:
             return Test(f"{_slug(deed.subject)}_is_free", sentence, tuple(claims))
         sentence = f"{_begin(deed.subject)} is not reported."
         return Test(f"{_slug(deed.subject)}_is_not_reported", sentence, tuple(claims))
+
+    def _bears_on(self, deed: Deed) -> bool:
+        """Whether that a deed is free says anything of the hook.
+
+        It does not where the hook sees nothing of the kind, nor where it is the program that is free, and the deed is
+        about a file.
+        """
+        known = seen(self.hook.call)
+        assert known is not None
+        aimed = [one for one in deed.happens if one.what in known.what]
+        about_a_file = deed.outside or (deed.around and not deed.by_name)
+        if not aimed:
+            return bool(deed.around) and not deed.by_name
+        met = any(may_meet(one, happening, self.rules.place) for one in self.hook.selectors for happening in aimed)
+        return met or not self.hook.selectors or not about_a_file or deed.by_name
 
     def _absent(self, deed: Deed, fate: Fate) -> list[Expected] | None:
         """What is not told of a deed: nothing of a hook, or where it tells of other things, nothing of this file."""
@@ -248,7 +264,7 @@ class Promises:
             if fact is None or told is None or told.type == "nop":
                 continue
             if isinstance(fact, Socket):
-                stated |= _of_socket(fact)
+                stated |= {"sport": fact.port} if name == "own socket" else _of_socket(fact)
             elif isinstance(fact, str):
                 if happening.named and told.type in _TEXTS and "file" not in stated:
                     stated["file"] = fact

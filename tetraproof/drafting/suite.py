@@ -122,8 +122,9 @@ class Suite:
 
     def set_scene(self, pod: str, *commands: str) -> None:
         """Have a shell in a pod do this before the policy is applied, each command once."""
-        known = self.scenes.setdefault(pod, [])
-        known += [one for one in commands if one not in known]
+        if commands:
+            known = self.scenes.setdefault(pod, [])
+            known += [one for one in commands if one not in known]
 
     @property
     def ordered(self) -> dict[str, Act]:

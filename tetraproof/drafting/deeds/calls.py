@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from tetraproof.drafting.deeds.files import File
 from tetraproof.drafting.happening import AT_FDCWD, Deed, Fact, Happening
 from tetraproof.drafting.place import Place, path_of
 from tetraproof.observing.act import Act, command, shell
@@ -128,6 +129,7 @@ def _python(verb: str, code: str, facts: Mapping[str, Fact], by: str = "python3"
 _MADE = "/tmp/made"
 #: How a program of Python's makes a system call that it has no word for.
 _LIBC = "import ctypes; ctypes.CDLL(None)"
+_ROOTS: Mapping[str, Fact] = {"0": 0, "1": 0, "2": 0}
 #: How each system call is made by an act, by its name.
 CALLS: Mapping[str, Made] = {
     "sys_symlinkat": Made(
@@ -155,6 +157,14 @@ CALLS: Mapping[str, Made] = {
         "making the folder", lambda path: f"mkdir {path}", lambda path: {"given": path, "1": 0o777}, path_of("mkdir"),
         prepare=f"rm -rf {_MADE}",
     ),
+    "any": Made("running a program", lambda _: "true", lambda _: {}, TRUE),
+    "follow": Made(
+        "following a symbolic link",
+        lambda _: "cat /tmp/link",
+        lambda _: {},
+        path_of("cat"),
+        prepare="ln -sf /etc/hostname /tmp/link",
+    ),
     "sys_rmdir": Made(
         "removing the folder", lambda path: f"rmdir {path}", lambda path: {"given": path}, path_of("rmdir")
     ),
@@ -164,13 +174,13 @@ CALLS: Mapping[str, Made] = {
         lambda path: {"0": AT_FDCWD, "given": path, "2": 0o644},
         path_of("chmod"),
     ),
-    "sys_setuid": _python("becoming root", "import os; os.setuid(0)", {"0": 0}),
-    "sys_setgid": _python("joining root's group", "import os; os.setgid(0)", {"0": 0}),
-    "sys_setreuid": _python("becoming root, really and effectively", "import os; os.setreuid(0, 0)", {"0": 0, "1": 0}),
-    "sys_setregid": _python("joining root's group, really", "import os; os.setregid(0, 0)", {"0": 0, "1": 0}),
-    "sys_setresuid": _python("becoming root for good", "import os; os.setresuid(0, 0, 0)", {"0": 0, "1": 0, "2": 0}),
-    "sys_setresgid": _python("joining root's group now", "import os; os.setresgid(0, 0, 0)", {"0": 0, "1": 0, "2": 0}),
-    "sys_dup2": _python("copying a file descriptor to another", "import os; os.dup2(1, 9)", {"0": 1, "1": 9}),
+    "sys_setuid": _python("setting the user id to root", "import os; os.setuid(0)", {"0": 0}),
+    "sys_setgid": _python("setting the group id to root", "import os; os.setgid(0)", {"0": 0}),
+    "sys_setreuid": _python("setting both user ids to root", "import os; os.setreuid(0, 0)", {"0": 0, "1": 0}),
+    "sys_setregid": _python("setting both group ids to root", "import os; os.setregid(0, 0)", {"0": 0, "1": 0}),
+    "sys_setresuid": _python("setting all user ids to root", "import os; os.setresuid(0, 0, 0)", _ROOTS),
+    "sys_setresgid": _python("setting all group ids to root", "import os; os.setresgid(0, 0, 0)", _ROOTS),
+    "sys_dup2": _python("copying a file descriptor onto another", "import os; os.dup2(1, 9)", {"0": 1, "1": 9}),
     "sys_ptrace": _python("asking to be traced", f"{_LIBC}.ptrace(0, 0, 0, 0)", {"0": 0, "1": 0}),
     "sys_mount": _python(
         "mounting a file system",
@@ -206,27 +216,55 @@ class Call:
         """Whether it is a program's own code that makes it."""
         return self.made.by == path_of("python3")
 
+    @property
+    def harmful(self) -> bool:
+        """Whether it would take from a pod what everything there leans on."""
+        return self.name in {"sys_unlinkat", "sys_rmdir"} and not File(self.path).made
+
+    def scene(self) -> tuple[str, ...]:
+        """The commands that set the scene for it."""
+        if self.of_python or self.made.prepare or self.name == "any":
+            return tuple(filter(None, (self.made.prepare,)))
+        there = shlex.quote(self.path)
+        if self.name in {"sys_mkdir", "sys_rmdir"}:
+            return (f"rm -rf {there}", *([f"mkdir -p {there}"] if self.name == "sys_rmdir" else []))
+        links = f"rm -f {posixpath.dirname(self.path)}/hard[134]"
+        return (links, f"touch {there}") if self.name == "sys_linkat" else (f"touch {there}",)
+
+    @property
+    def act_name(self) -> str:
+        """What its act is called."""
+        return {"any": "plain"}.get(self.name, self.name.removeprefix("sys_").replace(" ", "_"))
+
     def meant(self) -> Deed:
         """The call as it is meant."""
-        subject = self.made.verb if self.of_python else f"{self.made.verb} {self.path}"
-        return Deed("guarded", self._act(self.path), subject, self._happens(self.path), changes=bool(self.made.look))
+        takes_a_path = "given" in self.made.facts(self.path) and not self.of_python
+        subject = f"{self.made.verb} {self.path}" if takes_a_path else self.made.verb
+        return Deed(
+            self.act_name, self._act(self.path), subject, self._happens(self.path), changes=bool(self.made.look)
+        )
 
     def looking(self) -> Act:
         """What shows whether the call was made."""
         return shell(self.made.look, self.place.name)
 
-    def other(self, path: str) -> Deed:
+    def other(self) -> Deed:
         """The same call with another path."""
-        act = self._act(path)
+        scene: tuple[str, ...] = ()
         if self.name == "sys_symlinkat":
+            path = "/etc/hostname"
             act = command("ln", "-s", path, "/tmp/l2", pod=self.place.name)
-        return Deed("other", act, f"{self.made.verb} {path}", self._happens(path), outside=True)
+        else:
+            path = f"{self.path}2"
+            beside = replace(self, path=path)
+            act, scene = self._act(path), tuple(one for one in beside.scene() if "hard" not in one)
+        return Deed("other", act, f"{self.made.verb} {path}", self._happens(path), outside=True, scene=scene)
 
     def ways(self) -> Iterator[Deed]:
         """The same path, written otherwise."""
         folder, name = posixpath.split(self.path)
         words = self.made.script("{}").replace("{}", "").split()
-        if self.of_python or folder in {"", "/"}:
+        if self.of_python or folder in {"", "/"} or self.name in {"sys_unlinkat", "sys_rmdir", "sys_mkdir"}:
             return
         doubled = f"{folder}//{name}"
         lead = f"{words[0]} -f" if words[0] == "ln" else words[0]

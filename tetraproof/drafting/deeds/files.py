@@ -7,7 +7,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tetraproof.drafting.happening import (
@@ -45,7 +45,14 @@ _SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/boot/")
 #: What the kernel shows as files, or a cluster mounts to be read: nothing can be made there.
 _NOT_OURS = ("/proc/", "/sys/", "/dev/", "/var/run/secrets/", "/run/secrets/")
 #: Folders that every image has.
-_EVERYWHERE = {"/", "/tmp", "/etc", "/root"}
+_EVERYWHERE = {"/", "/tmp", "/var/tmp", "/etc", "/root", "/usr", "/srv", "/opt", "/mnt", "/home"}
+#: Programs that read the files that they are given, and how others are made to.
+_READERS = {"tail", "md5sum", "sha256sum", "wc"}
+_READING: Mapping[str, tuple[str, ...]] = {
+    "/usr/bin/sed": ("sed", "-n", "p", "{}"),
+    "/usr/bin/dd": ("dd", "if={}", "status=none"),
+    "/usr/bin/curl": ("curl", "-s", "file://{}"),
+}
 #: What is written into a file that the draft makes.
 CONTENT = "guarded\n"
 
@@ -251,13 +258,19 @@ class Bench:
             survivor="parent survives with {}\n", changes=True,
         )  # fmt: skip
 
-    def by_program(self, program: str) -> Deed:
-        """The file is read by one program of a list; one that is not known here is a copy of cat in its place."""
-        name = program.rpartition("/")[2]
-        script = name if path_of(name) == program and name in {"head", "tail", "md5sum", "sha256sum", "wc"} else program
+    def by_program(self, program: str) -> Deed | None:
+        """The file is read by one program of a list; one that an image lacks is a copy of cat in its place."""
+        path, name = self.file.path, posixpath.basename(program)
+        argv: tuple[str, ...] = _READING.get(program, (name, "{}"))
+        scene: tuple[str, ...] = ()
+        if not self.place.has(program):
+            argv = (program, "{}")
+            scene = (f"mkdir -p {_quoted(posixpath.dirname(program))}", f"cp {CAT} {_quoted(program)}")
+        elif program not in _READING and name not in _READERS:
+            return None
+        act = self._command(*(one.replace("{}", path) for one in argv))
         subject = f"reading {self.file.phrase} by {name}"
-        act = self._command(script, self.file.path)
-        return Deed(f"by_{_word(name)}", act, subject, reads(self.file.path, program))
+        return Deed(f"by_{_word(name)}", act, subject, reads(path, program), scene=scene)
 
     def copied(self) -> Deed:
         """A copy of cat under another name reads the file."""
@@ -266,7 +279,7 @@ class Bench:
         before = (*reads(CAT, path_of("cp"), root=False), *writes(copy, path_of("cp"), root=False))
         return Deed(
             *("copied_cat", act, f"reading {self.file.phrase} by a copy of cat", reads(self.file.path, copy), before),
-            around="a copy under another name",
+            around="a copy under another name", by_name=True,
         )  # fmt: skip
 
     def impostor(self) -> Deed:
@@ -278,7 +291,9 @@ class Bench:
         )
         happens = tuple(replace(one, root=False) for one in reads(self.file.path, CAT))
         subject = f"editing {self.file.phrase} under the name of cat"
-        return Deed("impostor", self._shell(script), subject, happens, around="cat overwritten by another program")
+        return Deed(
+            "impostor", self._shell(script), subject, happens, around="cat overwritten by another program", by_name=True
+        )
 
     def interpreted(self, name: str) -> Deed:
         """A script runs in an interpreter of the list."""
@@ -288,7 +303,7 @@ class Bench:
         )
         return Deed(
             *(f"script_of_{_word(name)}", act, f"reading {self.file.phrase} by a script", reads(path, path_of(name))),
-            around=f"a script that {name} runs",
+            around=f"a script that {name} runs", by_name=True,
         )  # fmt: skip
 
     # the ways to the same file
@@ -370,7 +385,7 @@ class Bench:
             act = self._shell(f"{there}echo {what} > {quoted}")
             return Deed(name, act, f"writing {subject}", writes(path, BASH), outside=True)
         act = self._command("cat", path)
-        return Deed(name, act, f"reading {subject}", reads(path, CAT), outside=True, needs=path)
+        return Deed(name, act, f"reading {subject}", reads(path, CAT), outside=True, scene=made(path))
 
     def outside_of_folder(self) -> Deed:
         """A file elsewhere is written and read."""
@@ -434,7 +449,7 @@ def _of_programs(bench: Bench, selector: Selector) -> Iterator[Deed]:
     known = {CAT, BASH, path_of("head"), bench.place.main}
     for program in selector.programs:
         if program not in known and program.startswith("/") and not program.startswith(("/bin/", "/sbin/")):
-            yield bench.by_program(program)
+            yield from filter(None, (bench.by_program(program),))
     if selector.programs:
         yield bench.copied()
     exempt = {str(one) for part in selector.binaries if part.get("operator") == "NotIn" for one in part["values"] or ()}

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tetraproof.drafting.happening import UDP, Address, Deed, Happening, Socket
 from tetraproof.drafting.matching import network_of
@@ -16,7 +17,7 @@ from tetraproof.observing.act import command, shell
 from tetraproof.policies.binding import INTERNET
 
 CURL, BASH = path_of("curl"), path_of("bash")
-_HTTP, _DISCARD, _DOMAIN = 80, 9, 53
+_HTTP, _DISCARD, _DOMAIN, _SOME_PORT = 80, 9, 53, 8099
 #: So many ranges of a selector are tried at their edges, the first of them at all four.
 _MOST_RANGES = 5
 #: How the services of shipped workloads are asked, where that is more than their address.
@@ -80,6 +81,7 @@ class Wire:
             f"connecting to {end.phrase} by a copy of curl",
             happens,
             around="a copy under another name",
+            by_name=True,
         )
 
     def by_another_program(self, end: End) -> Deed:
@@ -91,6 +93,7 @@ class Wire:
             f"connecting to {end.phrase} by another program",
             self._happens(end, BASH, root=False),
             around="another program",
+            by_name=True,
         )
 
     def by_a_child(self, end: End) -> Deed:
@@ -106,8 +109,16 @@ class Wire:
             survivor="rc={}\n",
         )
 
-    def by_udp(self, end: End, port: int = _DOMAIN) -> Deed:
-        """A datagram."""
+    def by_udp(self, end: End) -> Deed:
+        """A datagram to the end's own port."""
+        deed = self._datagram(end, end.port)
+        return replace(deed, name=end.name, around="", printed=None, ends=None)
+
+    def around_by_udp(self, end: End) -> Deed:
+        """A datagram, past what guards connections."""
+        return self._datagram(end, _DOMAIN)
+
+    def _datagram(self, end: End, port: int) -> Deed:
         script = f"echo x > /dev/udp/{end.address.text}/{port} && echo sent"
         socket = Socket(end.address, port, UDP)
         facts = {"socket": socket, "sockaddr": socket}
@@ -118,10 +129,14 @@ class Wire:
     def listening(self, port: int) -> Deed:
         """A port is listened at."""
         code = f'import socket; s=socket.socket(); s.bind(("", {port})); s.listen()'
-        happens = (Happening("listen", path_of("python3"), {"own socket": Socket(Address("0.0.0.0"), port)}),)  # noqa: S104
-        return Deed(
-            f"listen_{port}", command("python3", "-c", code, pod=self.client.name), f"listening at {port}", happens
-        )
+        socket = Socket(Address("0.0.0.0", "0.0.0.0"), port)  # noqa: S104 - what is listened at is any address
+        happens = (Happening("listen", path_of("python3"), {"own socket": socket}),)
+        act = command("python3", "-c", code, pod=self.client.name)
+        return Deed(f"listen_{port}", act, f"listening at port {port}", happens)
+
+    def not_listening(self, port: int) -> Deed:
+        """A port that is not meant is listened at."""
+        return replace(self.listening(port), outside=True)
 
     def _subject(self, end: End) -> str:
         verb = next((word for what, word in _VERBS.items() if what in self.what), "connecting to")
@@ -132,6 +147,11 @@ class Wire:
         facts = {"socket": socket, "sockaddr": socket}
         whats = ("connect", "send", "close") if end.accepts else ("connect", "close")
         return tuple(Happening(what, by, facts, root) for what in whats)
+
+
+def of_address(asked: Asked) -> Asked:
+    """What is asked of a bare address, which has but one end, as it is asked of the end that is connected to."""
+    return replace(asked, operator=re.sub(r"S(?=Addr|Port)", "D", asked.operator))
 
 
 def ends(asked: Sequence[Asked], bound: Mapping[str, str], scene: Scene) -> Iterator[End]:
@@ -156,6 +176,11 @@ def ends(asked: Sequence[Asked], bound: Mapping[str, str], scene: Scene) -> Iter
         yield End(f"port_{one}", _internet(addresses), one, f"port {one}")
     for one in _next_ports(asked):
         yield End(f"port_{one}", _internet(addresses), one, f"port {one}")
+
+
+def ports(asked: Sequence[Asked]) -> tuple[list[int], list[int]]:
+    """The ports that a selector takes, as far as it names any, and the next ones."""
+    return _ports(asked) or [_SOME_PORT], _next_ports(asked)
 
 
 def _ports(asked: Sequence[Asked]) -> list[int]:
@@ -223,10 +248,12 @@ def _service(scene: Scene, bound: Mapping[str, str]) -> Iterator[End]:
 
 def ways(wire: Wire, main: End, programs: Sequence[str]) -> Iterator[Deed]:
     """Other ways to connect to the same end."""
+    if set(wire.what) == {"send udp"}:
+        return
     if wire.client.has("python3") and not programs:
         yield wire.by_python(main)
     yield wire.by_a_child(main)
-    yield wire.by_udp(main)
+    yield wire.around_by_udp(main)
     if programs:
         yield wire.by_a_copy(main)
         yield wire.by_another_program(main)
