@@ -15,7 +15,7 @@ apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: {name: nothing}
 spec:
-  kprobes: [{call: commit_creds, syscall: false, args: [{index: 0, type: cred}]}]
+  kprobes: [{call: tty_write, syscall: false, args: [{index: 0, type: kiocb}]}]
 """
 
 
@@ -89,7 +89,7 @@ def test_of_a_policy_that_nothing_is_known_of_only_the_reason_is_drawn(
     assert code == 0
     assert lines[:2] == [
         "suites/test_nothing.py: nothing could be drawn from nothing",
-        "  to do: kprobes[0] (commit_creds): which act meets it is not known here",
+        "  to do: kprobes[0] (tty_write): which act meets it is not known here",
     ]
     assert "def test_" not in (project / "suites/test_nothing.py").read_text(encoding="utf-8")
 
