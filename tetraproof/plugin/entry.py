@@ -74,7 +74,8 @@ def _asked_for(config: pytest.Config, given: Mapping[str, Any]) -> Options | Non
     """
     here = config.invocation_params.dir
     asked = [_real(here / argument.partition("::")[0]) for argument in config.args]
-    for start in dict.fromkeys((here, config.rootpath, Path(os.path.commonpath(asked)))):
+    # nothing is asked for with --help
+    for start in dict.fromkeys((here, config.rootpath, Path(os.path.commonpath(asked)))) if asked else ():
         project = find(start)
         options = project.options(given, here)
         wanted = [_real(folder) for folder in options.suites]
