@@ -14,5 +14,5 @@ def root() -> Path:
 
 
 def within(path: Path) -> bool:
-    """Whether a path is of what is shipped."""
-    return path.resolve().is_relative_to(root())
+    """Whether a path is that of a shipped recording, or of their folder."""
+    return path.resolve().is_relative_to(root() / "recordings")

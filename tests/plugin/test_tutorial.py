@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,17 +45,16 @@ def steps() -> Iterator[Step]:
             yield Step(found["text"], found["file"] or "", bool(found["live"]))
 
 
-def take(step: Step, folder: Path, **changed: str) -> None:
-    """Do what the page says in a folder; `changed` words are those that differ here."""
+def take(step: Step, folder: Path, changed: Mapping[str, str] | None = None) -> None:
+    """Do what the page says in a folder; `changed` words of a command are others here."""
     if step.file:
         path = folder / step.file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(step.text, encoding="utf-8")
         return
     command = step.command
-    for word, instead in changed.items():
-        assert word in command or "--bundle" not in command
-        command = command.replace(f"--{word} 1.7.0", f"--{word} {instead}")
+    for word, instead in (changed or {}).items():
+        command = command.replace(word, instead)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
     environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "160"}
     ran = subprocess.run(
