@@ -148,6 +148,7 @@ class _Drawing:
         bench = Bench(file, self.scene.place, bool(plainly - {"read"}), scratch)
         if plainly:
             self._add(promises, self._tried(hook, _beside(bench, asked, guarded)))
+            self._past_the_entry(promises, known, "sys_openat", file.path, "opening")
             self._other_pod(promises, bench)
         self._served(promises, bench, meant[0][1])
         self._more(hook, inside[1 : _MORE_VALUES + 1], bench)
@@ -300,9 +301,19 @@ class _Drawing:
         self._add(promises, tried)
         if asked:
             self._add(promises, self._tried(hook, (call.other(), *call.ways())))
-        if hook.call.startswith("sys_") and asked:
-            self._todo(hook, "io_uring makes the same call without passing the hook; no program here can")
-            self._todo(hook, f"a 32-bit program makes another call (__ia32_{hook.call}); none is here")
+            self._past_the_entry(promises, known, name, call.path, call.made.verb)
+
+    def _past_the_entry(self, promises: Promises, known: Seen, name: str, path: str, verb: str) -> None:
+        """The ways that do not pass the entry of a system call."""
+        if not known.entry:
+            return
+        deed = calls.by_uring(name, path, verb, self.scene.place)
+        if deed is None:
+            self._todo(promises.hook, "io_uring makes calls without passing the hook: try it, where a program can")
+        else:
+            self.suite.programs[calls.URING_NAME] = calls.URING
+            self._add(promises, self._tried(promises.hook, [deed]))
+        self._todo(promises.hook, f"a 32-bit program makes another call (__ia32_{name}), and none is here")
 
     # what all have in common
 

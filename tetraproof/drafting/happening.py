@@ -144,7 +144,7 @@ def _file(*what: str, at: int = 0, once: bool = False, emptied: bool = True, **m
 
 def _call(name: str, *facts: str) -> tuple[str, Seen]:
     """A system call with what its parameters are told, in their order."""
-    return f"sys_{name}", Seen((f"sys_{name}",), dict(enumerate(facts)), entry=True)
+    return f"sys_{name}", Seen((f"sys_{name}",), dict(enumerate(facts)), entry=True, emptied=False)
 
 
 #: Calls by which a process takes another identity.
@@ -231,5 +231,7 @@ def seen(call: str) -> Seen | None:
         found = _CALLS.get("sys_" + call.removeprefix("tracepoint:syscalls/sys_enter_"))
         if found is None:
             return None
-        return Seen(found.what, {place + _BEFORE_ARGUMENTS: name for place, name in found.at.items()}, entry=True)
+        return Seen(
+            found.what, {place + _BEFORE_ARGUMENTS: name for place, name in found.at.items()}, entry=True, emptied=False
+        )
     return _FUNCTIONS.get(call) or _CALLS.get(call)

@@ -95,13 +95,14 @@ class Test:
 class Suite:
     """What is written down: the policy's stem, the claim of the whole, acts and tests.
 
-    `scenes` are by pod what is done before the policy is applied, `words` names of paths, `todos` what a person has
-    to add, each with the reason, `notes` what to know.
+    `scenes` are by pod what is done before the policy is applied, `words` names of paths, `programs` of code that
+    acts run, `todos` what a person has to add, each with the reason, `notes` what to know.
     """
 
     policy: str
     claim: str = ""
     words: dict[str, str] = field(default_factory=dict)
+    programs: dict[str, str] = field(default_factory=dict)
     acts: dict[str, Act] = field(default_factory=dict)
     scenes: dict[str, list[str]] = field(default_factory=dict)
     tests: list[Test] = field(default_factory=list)
@@ -138,6 +139,8 @@ class Suite:
         """Keep a test, under a name that no other has; one that asserts the same as another is none."""
         if any(one.claims == test.claims for one in self.tests):
             return
+        if test.limit and any(one.limit == test.limit for one in self.tests):  # a report knows a limit by its label
+            test = replace(test, limit=f"{test.limit}: {next(test.acts)}")
         self.tests.append(replace(test, name=free(test.name, {one.name for one in self.tests})))
 
     def todo(self, what: str) -> None:

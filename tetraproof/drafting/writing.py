@@ -72,6 +72,8 @@ class _Writer:
         acts = Counter(act for act in suite.acts.values() if act.look)
         self.looks = {act: name for (act, _), name in zip(acts.items(), _numbered("LEFT"), strict=False)}
         said = "\n".join(part for act in suite.ordered.values() for part in act.argv)
+        run = {part for act in suite.acts.values() for part in act.argv}
+        self.programs = {name: code for name, code in suite.programs.items() if code in run}
         self.words = {
             name: path for name, path in suite.words.items() if len(path) >= _LONG and said.count(path) >= _OFTEN
         }
@@ -104,8 +106,10 @@ class _Writer:
 
     def _named(self) -> Iterator[str]:
         """The paths and looks that have a name."""
-        if self.words or self.looks:
+        if self.words or self.looks or self.programs:
             yield ""
+        for name, code in self.programs.items():
+            yield from f'{name} = """\n{code}"""'.split("\n")
         shorter: dict[str, str] = {}
         for name, path in self.words.items():
             yield f"{name} = {texted(path, shorter)}"
@@ -116,7 +120,7 @@ class _Writer:
     def _acts(self) -> Iterator[str]:
         if not self.suite.ordered:
             return
-        if not self.words and not self.looks:
+        if not self.words and not self.looks and not self.programs:
             yield ""
         yield "acts = Acts("
         for name, act in self.suite.ordered.items():
@@ -133,7 +137,8 @@ class _Writer:
         word, texts = "command", list(act.argv)
         if len(act.argv) == 3 and act.argv[:2] == ("bash", "-c"):  # noqa: PLR2004 - as `shell` makes it
             word, texts = "shell", [act.argv[2]]
-        given = [*(_scripted(text, self.words) for text in texts), *pod]
+        named = {code: name for name, code in self.programs.items()}
+        given = [*(named.get(text) or _scripted(text, self.words) for text in texts), *pod]
         flat = call(f"{head}{word}", given, indent, tail)
         if len(flat) == 1 or not tail.startswith(")"):
             yield from flat
