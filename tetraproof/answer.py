@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from tetraproof.text import safe_block
 from tetraproof.verdict import Verdict
 
 #: A test is not run in more ways than two to the power of this; where that is not all, it is not judged.
@@ -59,12 +60,18 @@ class Undecided(Exception):  # noqa: N818 - no error: the test goes on another w
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a body ended: the verdict, its reason, what was asked on the way, and the assertion that failed."""
+    """How a body ended: the verdict, its reason, what was asked on the way, and the assertion that failed.
+
+    The reason is what a person reads, whoever wrote the words in it: each of its lines is printable.
+    """
 
     verdict: Verdict
     reason: str = ""
     asked: tuple[Asked, ...] = ()
     location: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", safe_block(self.reason))
 
     @property
     def decisive(self) -> Asked | None:

@@ -1,24 +1,30 @@
 """What ends a run before it can judge: bad input, told in one sentence.
 
 The first line of every error is a whole sentence that stands alone; causes
-follow, and last what to do about it.
+follow, and last what to do about it. What is told may name what a stranger has
+written: here, at one place, it is made harmless.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tetraproof.text import head
+
+#: Characters of a sentence, of a cause or of a remedy; what is longer is some file's content.
+_LONGEST = 1000
+
 
 class TetraproofError(Exception):
     """A problem that the user can do something about; ends a run with exit code 2.
 
-    `sentence` stands alone. `causes` are further lines, `remedy` says what to do.
+    `sentence` stands alone. `causes` are further lines, `remedy` says what to do. Each is one printable line.
     """
 
     def __init__(self, sentence: str, *, causes: Iterable[str] = (), remedy: str = "") -> None:
-        self.sentence = sentence
-        self.causes = tuple(causes)
-        self.remedy = remedy
+        self.sentence = head(sentence, _LONGEST)
+        self.causes = tuple(head(cause, _LONGEST) for cause in causes)
+        self.remedy = head(remedy, _LONGEST)
         super().__init__(str(self))
 
     def __str__(self) -> str:

@@ -40,6 +40,12 @@ def shorten(value: object, width: int) -> str:
     return f"{text[:head]}…{text[len(text) - (kept - head) :]}"
 
 
+def head(value: object, width: int) -> str:
+    """`value` made safe and cut at its end: of a reason the beginning is what is read."""
+    text = safe(value)
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
+
+
 def command_line(argv: Iterable[str]) -> str:
     """What to type for `argv`. Quoted like a person would, and a shell reads it the same."""
     return " ".join(_quoted(part) for part in argv)

@@ -199,7 +199,7 @@ def beats(*rows: str) -> bytes:
         (beats("[1, 2, 256]"), "at `$.pulses[0].beats[0][2]`"),
         (beats("[1, 2, -1]"), "at `$.pulses[0].beats[0][2]`"),
         (beats("[1, 2, 137, 999]"), "at `$.pulses[0].beats[0][3]`"),
-        (beats("[NaN, 2, 0]"), "JSON is malformed"),
+        (beats("[NaN, 2, 0]"), "is no JSON"),
         (beats("[1, 1e999, 0]"), "Number out of range"),
         (beats("[1, 1e300, 0]"), "at `$.pulses[0].beats[0][1]`"),
         (beats("[-1, 2, 0]"), "at `$.pulses[0].beats[0][0]`"),

@@ -98,8 +98,8 @@ def test_the_folder_s_name_says_what_was_changed(name, change):
         ({"acts_txt": "1 2 -1\n"}, "acts.txt, line 1 is no act"),
         ({"acts_txt": "1 2 137 0 0\n"}, "acts.txt, line 1 is no act"),
         ({"log_json": '[{"what": "x", "time": "2026-11-23T07:12:59"}]'}, "has no time zone"),
-        ({"log_json": "{}"}, "holds a dict where a list is expected"),
-        ({"log_json": '[{"what": "x"}]'}, "log.json, entry 0: 'time' is no time or is missing"),
+        ({"log_json": "{}"}, "Expected `array`, got `object`"),
+        ({"log_json": '[{"what": "x"}]'}, "log.json: Object missing required field `time` - at `$[0]`"),
         ({"log_json": '[{"what": "x", "time": "soon"}]'}, "log.json, entry 0"),
         ({"policy_yaml": None}, "has no policy.yaml"),
     ],
@@ -113,7 +113,7 @@ def test_a_slip_is_told_with_its_place(changed, told, tmp_path):
 def test_a_slip_in_the_pods_is_told_with_its_line(tmp_path):
     folder = raw(tmp_path) / "gap-upgrade-1-to-2"
     (folder / "pods-watch.txt").write_text('{"pod": "x"}\n')
-    with pytest.raises(RawRecordError, match="line 1 tells of no pod"):
+    with pytest.raises(RawRecordError, match="line 1: Object missing required field `time`"):
         gap_record.read(folder, "n1")
 
 

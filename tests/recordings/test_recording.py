@@ -154,7 +154,7 @@ COPY, CONVERT = "copy the recording again", "convert"
         (resealed(INDEX, b"[" * 100_000 + b"]" * 100_000), f"{INDEX}: Expected `object`", CONVERT),
         (resealed(INDEX, b'{"format":' + b"[" * 100_000), f"{INDEX} is nested too deeply", CONVERT),
         (resealed(INDEX, b'{"format": 1, "x": ' + b"9" * 5000 + b"}"), f"{INDEX}: ", CONVERT),
-        (resealed(INDEX, b'{"format": NaN}'), f"{INDEX}: JSON is malformed", CONVERT),
+        (resealed(INDEX, b'{"format": NaN}'), f"{INDEX} is no JSON: ", CONVERT),
         (resealed(INDEX, b'{"format": 1e999}'), f"{INDEX}: ", CONVERT),
         (doubled(INDEX, b'"format":1', b'"format":1,"format":1'), "'format' stands twice in an object", CONVERT),
         (doubled(ACTS, b'"tty": false', b'"tty": false, "tty": true'), "'tty' stands twice in an object", CONVERT),
@@ -204,10 +204,10 @@ COPY, CONVERT = "copy the recording again", "convert"
         (lambda files: reindexed(files, surprise=1), "unknown field `surprise`", CONVERT),
         (lambda files: reindexed(files, nodes=[{"name": "n", "rings": "two"}]), "$.nodes[0].rings", CONVERT),
         (lambda files: reindexed(files, scenarios=[{"name": "gone"}]), "scenarios/gone/acts.json is missing", COPY),
-        (resealed(INDEX, b"{oops"), f"{INDEX}: JSON is malformed", CONVERT),
+        (resealed(INDEX, b"{oops"), f"{INDEX} is no JSON: ", CONVERT),
         (resealed(INDEX, b"[]"), f"{INDEX}: Expected `object`", CONVERT),
-        (resealed(ACTS, b"[] and more"), f"{ACTS}: JSON is malformed", CONVERT),
-        (resealed(ACTS, b"\xff"), f"{ACTS}: ", CONVERT),
+        (resealed(ACTS, b"[] and more"), f"{ACTS} is no JSON: ", CONVERT),
+        (resealed(ACTS, b"\xff"), f"{ACTS} is no JSON: ", CONVERT),
         (act_with(exit_code="137"), f"{ACTS}: Expected `int | null`, got `str` - at `$[1].exit_code`", CONVERT),
         (act_with(argv="bash -c x"), "at `$[1].argv`", CONVERT),
         (act_with(surprise=1), f"{ACTS}: Object contains unknown field `surprise`", CONVERT),
@@ -237,10 +237,10 @@ def test_what_an_act_may_leave_out(field: str) -> None:
 def test_a_file_that_is_decoded_whole_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its records take many times as much memory."""
     files = whole()
-    monkeypatch.setattr("tetraproof.recordings.recording.MOST_JSON", len(files[INDEX]) - 1)
+    monkeypatch.setattr("tetraproof.decoding.MOST_JSON", len(files[INDEX]) - 1)
     with pytest.raises(RecordingError, match=f"{INDEX} is larger than"):
         from_files(NAME, files)
-    monkeypatch.setattr("tetraproof.recordings.recording.MOST_JSON", max(len(content) for content in files.values()))
+    monkeypatch.setattr("tetraproof.decoding.MOST_JSON", max(len(content) for content in files.values()))
     assert from_files(NAME, files)
 
 

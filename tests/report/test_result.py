@@ -116,7 +116,7 @@ def test_the_schema_refuses_what_is_no_result(content: bytes) -> None:
         (changed(run=None), "$.run"),
         (changed(policies=[{"name": 1}]), "$.policies[0].name"),
         (encode(WHOLE)[:-40], "truncated"),
-        (b"\xff\xfe", "malformed"),
+        (b"\xff\xfe", "is no JSON"),
     ],
 )
 def test_what_is_no_result_is_told_by_file_and_field(content: bytes | None, word: str, tmp_path: Path) -> None:

@@ -20,9 +20,8 @@ from tetraproof.events.remark import Remarks
 from tetraproof.events.selection import Selection, listed
 from tetraproof.events.stream import read
 from tetraproof.judging.explanation import what_happened
-from tetraproof.recordings.recording import INDEX
 from tetraproof.tetra.compact import below, compact
-from tetraproof.tetra.dialect import told_as
+from tetraproof.tetra.dialect import made_by, told_as
 from tetraproof.text import safe
 
 ABOUT = "read any getevents or export stream"
@@ -67,7 +66,7 @@ def run(given: argparse.Namespace) -> int:
     """Show what is chosen of the stream, and say at the end what could not be read."""
     selection = _selection(given)
     condition = selection.condition()
-    version = given.tetragon or _recorded_with(given.file)
+    version = given.tetragon or ("" if given.file == "-" else made_by(Path(given.file)))
     remarks = Remarks("" if given.output != "compact" or (version and not given.tetragon) else told_as(version))
     show = {"table": _row, "json": _json}.get(given.output, partial(_compact, version=version))
     if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal's encoding lacks is shown as an escape
@@ -109,17 +108,6 @@ def _quiet_ends(file: str, remarks: Remarks) -> Iterator[_Ending]:
         with suppress(BrokenPipeError):
             for line in remarks.lines():
                 print(f"tetraproof: {line}", file=sys.stderr)
-
-
-def _recorded_with(file: str) -> str:
-    """The version of the tetra that was recorded with a stream; nothing where it lies in no recording."""
-    if file == "-":
-        return ""
-    for folder in Path(file).absolute().parents[:4]:
-        with suppress(OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
-            cell = json.loads((folder / INDEX).read_bytes())["cell"]
-            return str(cell.get("cli") or cell["tetragon"])
-    return ""
 
 
 def _compact(event: Event, version: str) -> str:

@@ -14,6 +14,7 @@ from functools import lru_cache
 import re2
 
 from tetraproof.errors import UsageError
+from tetraproof.text import shorten
 
 #: Go refuses an expression that nests about a thousand deep, the library does not: far fewer groups are enough.
 _MOST_GROUPS = 200
@@ -62,7 +63,7 @@ def _refused_by_go(pattern: str) -> str:
 
 def _refused(pattern: str, whence: str, why: str) -> UsageError:
     return UsageError(
-        f"{whence}: {pattern!r} is no regular expression, as Go reads them: {why}.",
+        f"{whence}: {shorten(repr(pattern), 200)} is no regular expression, as Go reads them: {shorten(why, 200)}.",
         remedy="write it in RE2's syntax: https://github.com/google/re2/wiki/Syntax",
     )
 

@@ -41,7 +41,8 @@ STATE, VERSION, POD = "policy state", "version", "pod"
 REFUSED, SETTING = "change refused", "setting"
 
 #: Seconds since 1970, to the end of the year 9999: what is beyond is no time.
-Moment = Annotated[float, Meta(ge=0, le=253_402_300_799)]
+LAST_MOMENT = 253_402_300_799
+Moment = Annotated[float, Meta(ge=0, le=LAST_MOMENT)]
 ExitCode = Annotated[int, Meta(ge=0, le=255)]
 
 

@@ -8,18 +8,18 @@ Answers have three values, as those about acts have (`tetraproof.answer`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 
+from tetraproof import decoding
 from tetraproof.answer import Unknown, ask
-from tetraproof.errors import RecordingError
+from tetraproof.decoding import Source
 from tetraproof.verdict import Verdict
 
 FILE = "environment/installation.json"
+_RELEASES, _DAEMONSET = "environment/helm-list.json", "environment/daemonset.json"
 _VERSIONS = re.compile(r"(CLI|Server) version: v?(\S+)")
 _UNASKED = Unknown(Verdict.UNRECORDED, "nobody asked")
 #: The CRDs that a policy needs.
@@ -51,6 +51,25 @@ class Inventory(Struct, frozen=True):
     troubles: tuple[str, ...] | None = None
 
 
+class _Release(Struct):
+    """What is read of a release in `helm list -o json`."""
+
+    app_version: str | None = None
+
+
+class _Rollout(Struct):
+    """What is read of a DaemonSet's status."""
+
+    desiredNumberScheduled: int | None = None  # noqa: N815 - Kubernetes' name
+    numberReady: int | None = None  # noqa: N815 - likewise
+
+
+class _DaemonSet(Struct):
+    """What is read of a DaemonSet."""
+
+    status: _Rollout | None = None
+
+
 def is_running(status: str) -> bool:
     """Whether what `tetra status` says is that the agent runs; its exit code is 0 whatever it says."""
     return "running" in status.lower() and "error" not in status.lower()
@@ -66,24 +85,24 @@ def of_files(text: Callable[[str], str | None], node: str) -> Inventory:
 
     Raises `RecordingError`.
     """
-    try:
-        own = text(FILE)
-        if own is not None:
-            return msgspec.json.decode(own, type=Inventory)
-        told = versions(text("environment/tetra-version.txt") or "")
-        status = text("environment/tetra-status.txt") or ""
-        releases = msgspec.json.decode(text("environment/helm-list.json") or "[]")
-        daemonset: Mapping[str, Any] = msgspec.json.decode(text("environment/daemonset.json") or "{}")
-    except msgspec.MsgspecError as error:
-        raise RecordingError(f"environment: {error}.", remedy="convert the raw records again") from error
-    charts = [str(one.get("app_version", "")) for one in releases if isinstance(one, dict)]
-    counts = daemonset.get("status") or {}
+    own = text(FILE)
+    if own is not None:
+        inventory: Inventory = decoding.as_json(own, Inventory, _source(FILE))
+        return inventory
+    told = versions(text("environment/tetra-version.txt") or "")
+    status = text("environment/tetra-status.txt") or ""
+    releases = decoding.as_json(text(_RELEASES) or "[]", list[_Release], _source(_RELEASES))
+    daemonset = decoding.as_json(text(_DAEMONSET) or "{}", _DaemonSet, _source(_DAEMONSET))
     return Inventory(
         (Agent(node, status.strip(), told.get("CLI", ""), told.get("Server", "")),) if status or told else (),
-        asked=next(iter(charts), ""),
-        wanted=counts.get("desiredNumberScheduled"),
-        ready=counts.get("numberReady"),
+        asked=next((one.app_version or "" for one in releases), ""),
+        wanted=daemonset.status.desiredNumberScheduled if daemonset.status else None,
+        ready=daemonset.status.numberReady if daemonset.status else None,
     )
+
+
+def _source(path: str) -> Source:
+    return Source(path, "record the environment again, or convert the raw records again")
 
 
 @dataclass(frozen=True)

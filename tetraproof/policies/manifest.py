@@ -36,6 +36,7 @@ _NULL = {"", "~", "null", "Null", "NULL"}
 _NO_NUMBER = {sign + word for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")} | {".nan", ".NaN", ".NAN"}
 _LONGEST_NUMBER = 64
 _TAG = "tag:yaml.org,2002:"
+_MEND = "mend it there, as a YAML file"
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,21 @@ def text_of(path: Path, what: str = "policy") -> str:
         if size > MAX_FILE:
             raise PolicyError(
                 f"The {what} {path} is {size >> 20} MiB large, and no manifest is larger than {MAX_FILE >> 20} MiB.",
-                remedy="name the file of a policy",
+                remedy="name another file",
             )
         return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise PolicyError(f"The {what} {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise PolicyError(f"The {what} {path} is no text: byte {error.start} is not UTF-8.") from error
+        raise PolicyError(
+            f"The {what} {path} is no text: byte {error.start} is not UTF-8.", remedy="write it in UTF-8"
+        ) from error
+    except (OSError, ValueError) as error:  # a name with a NUL in it
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise PolicyError(f"The {what} {path} cannot be read: {why}.", remedy="name another file") from error
+
+
+def values(path: Path, what: str) -> list[Any]:
+    """What each document of a YAML file holds; `what` is what the file is. Raises `PolicyError`."""
+    return [document.read() for document in documents(text_of(path, what), str(path))]
 
 
 def documents(text: str, source: str) -> Iterator[Document]:
@@ -97,8 +106,8 @@ class _Reader(yaml.SafeLoader):
         self._made: dict[int, Any] = {}
         if len(document.text) > MAX_TEXT:
             raise self._refused(
-                f"is {len(document.text):,} characters long, and a policy is not longer than {MAX_TEXT:,}",
-                "name the file of a policy",
+                f"is {len(document.text):,} characters long, and no manifest is longer than {MAX_TEXT:,}",
+                "name another file",
             )
         try:
             super().__init__(document.text)
@@ -112,7 +121,7 @@ class _Reader(yaml.SafeLoader):
         except yaml.YAMLError as error:
             raise self._no_yaml(error) from error
         except (ValueError, RecursionError) as error:  # an escape beyond Unicode, a directive's number
-            raise self._refused(f"is no YAML: {str(error).splitlines()[0]}") from error
+            raise self._refused(f"is no YAML: {str(error).splitlines()[0]}", _MEND) from error
         return None if node is None else self._value(node)
 
     def row_of(self, way: Sequence[str | int]) -> int:
@@ -194,7 +203,7 @@ class _Reader(yaml.SafeLoader):
             node.value.encode()
         except UnicodeEncodeError as error:  # half of a pair, written as an escape
             raise self._refused(
-                f"is no YAML at {self._at(node.start_mark)}: {error.reason}", "", node.start_mark
+                f"is no YAML at {self._at(node.start_mark)}: {error.reason}", _MEND, node.start_mark
             ) from error
         return node.value
 
@@ -270,7 +279,7 @@ class _Reader(yaml.SafeLoader):
 
     def _template(self) -> str:
         template = "{{" in self._document.text
-        return "fill in the template first, as `helm template` does: {{ … }} is no YAML" if template else ""
+        return "fill in the template first, as `helm template` does: {{ … }} is no YAML" if template else _MEND
 
     def _no_yaml(self, error: yaml.YAMLError) -> PolicyError:
         mark = getattr(error, "problem_mark", None)

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from tetraproof.errors import RecordingError
-from tetraproof.recordings.folder import fault_of_name, fault_of_path
 from tetraproof.observing.gap import Continuity
+from tetraproof.recordings.folder import fault_of_name, fault_of_path
 from tetraproof.recordings.record import OPEN, ROLES, ActRecord, Index
 from tetraproof.text import safe, shorten
 
@@ -49,6 +49,12 @@ def check_states(states: Mapping[str, Iterable[Mapping[str, Any]]], nodes: Itera
     """Refuse an agent's word on a policy of another shape, or of a foreign node. Raises `RecordingError`."""
     _raise(source, _of_nodes("node", states, set(nodes)))
     _raise(source, _of_states(states))
+
+
+def check_text(value: Any, source: str, remedy: str) -> None:
+    """Refuse values in which some text would steer a terminal. Raises `RecordingError`."""
+    for fault, _ in _of_text("", value):
+        raise RecordingError(f"{source}: {fault}.", remedy=remedy)
 
 
 def check_continuity(told: Continuity, change: str, nodes: Iterable[str], source: str) -> None:

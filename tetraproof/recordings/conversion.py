@@ -11,18 +11,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta, Struct
 
-from tetraproof.recordings import gap_record
-from tetraproof.policies.binding import Bindings, PodBinding
-from tetraproof.policies.capability import OPTIONS
-from tetraproof.recordings.environment import Environment, read_json, read_text, workloads_in
-from tetraproof.errors import RawRecordError
+from tetraproof import decoding
+from tetraproof.errors import RawRecordError, RecordingError
 from tetraproof.events.event import Event, parse
 from tetraproof.events.loss import keep
+from tetraproof.observing.gap import ExitCode
+from tetraproof.observing.timeline import END, START
+from tetraproof.policies.binding import Bindings, PodBinding
+from tetraproof.policies.capability import OPTIONS
 from tetraproof.policies.policy import parse as parse_policy
+from tetraproof.recordings import gap_record
+from tetraproof.recordings.environment import Environment, workloads_in
+from tetraproof.recordings.objects import REMEDY, Settings, read_json, read_names, read_text, source_of
+from tetraproof.recordings.record import Number
 from tetraproof.recordings.recorder import as_json
 from tetraproof.recordings.recording import (
     FORMAT,
@@ -32,8 +38,9 @@ from tetraproof.recordings.recording import (
     NodeRecord,
     Provenance,
     ScenarioRecord,
+    from_files,
+    sealed,
 )
-from tetraproof.observing.timeline import END, START
 
 #: What of an act is kept as it was recorded, beside the act itself.
 _KEPT = ("stdin", "tty", "stdout", "stderr", "cpu", "started", "ended")
@@ -48,6 +55,39 @@ _COPIED = {
     "export.compact.galaxy-tiefighter.txt": "export.compact.galaxy-tiefighter.txt",
     "agent.log": "agent.log",
 }
+
+
+class _About(Struct):
+    """What `scenario.json` says of the whole."""
+
+    stream_alive_to_end: bool | None = None
+    policy_settled_after_s: Annotated[float, Meta(ge=0)] | None = None
+    started: str = ""
+
+
+class _Probe(Struct):
+    """One act in `probes.json`, as far as it is read."""
+
+    namespace: str
+    pod: str
+    argv: Annotated[tuple[str, ...], Meta(min_length=1)]
+    id: str = ""
+    exit_code: ExitCode | None = None
+    error: str | None = None
+    node: str | None = None
+    stdin: str | None = None
+    tty: bool | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    cpu: Number | None = None
+    started: str | None = None
+    ended: str | None = None
+
+
+class _States(Struct):
+    """What `tetra tracingpolicy list -o json` says."""
+
+    policies: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +123,10 @@ def convert(raw: Path, choice: Choice = Choice()) -> dict[str, bytes]:
             raise RawRecordError(f"{raw} has no scenario {name}.", remedy=f"it has {', '.join(sorted(known))}")
     chosen = [path for path in folders if choice.takes(path.name)]
     if not chosen:
-        raise RawRecordError(f"{raw} holds no scenario: no folder in it has a probes.json, or a change's acts.txt.")
+        raise RawRecordError(
+            f"{raw} holds no scenario: no folder in it has a probes.json, or a change's acts.txt.",
+            remedy="name the folder of one cell; docs/recordings.md tells its form",
+        )
     left_out = [f"environment/{name}" for name in ("crds.json",) if (raw / "environment" / name).is_file()]
     left_out += [f"kernel.config: options that do not match {OPTIONS.pattern}"] if environment.config else []
     left_out += [f"scenario {path.name}" for path in folders if path not in chosen]
@@ -116,11 +159,17 @@ def convert(raw: Path, choice: Choice = Choice()) -> dict[str, bytes]:
         tuple(scenarios),
     )
     files[INDEX] = as_json(index)
+    try:
+        from_files(raw.name, sealed(files))
+    except RecordingError as error:
+        raise RawRecordError(
+            "The raw records make no recording that could be judged.", causes=[error.sentence], remedy=REMEDY
+        ) from error
     return files
 
 
 def _scenario(folder: Path, environment: Environment, choice: Choice) -> tuple[ScenarioRecord, dict[str, bytes]]:
-    about = read_json(folder / "scenario.json") or {}
+    about = read_json(folder / "scenario.json", _About) or _About()
     workloads = workloads_in(folder / "pods.json")
     acts = tuple(_acts(folder, workloads, environment))
     content = {name: (folder / raw).read_bytes() for raw, name in _COPIED.items() if (folder / raw).is_file()}
@@ -133,14 +182,14 @@ def _scenario(folder: Path, environment: Environment, choice: Choice) -> tuple[S
     if choice.trim:
         content, note = _trimmed(content, acts)
         notes += [note] if note else []
-    configured = (read_json(folder / "configmap.json") or {}).get("data") or {}
+    configured = read_names(folder / "configmap.json", Settings) or Settings()
     record = ScenarioRecord(
         folder.name,
         "policy.yaml" in content,
-        about.get("stream_alive_to_end"),
-        about.get("policy_settled_after_s"),
-        about.get("started", ""),
-        {name: str(value) for name, value in configured.items() if environment.settings.get(name) != str(value)},
+        about.stream_alive_to_end,
+        about.policy_settled_after_s,
+        about.started,
+        {name: value for name, value in configured.values.items() if environment.settings.get(name) != value},
         Bindings(workloads),
         tuple(notes),
     )
@@ -153,7 +202,7 @@ def _change(folder: Path, environment: Environment, choice: Choice) -> tuple[Sce
     told = gap_record.read(folder, environment.nodes[0].name)
     policy = read_text(folder / "policy.yaml")
     if policy is None:
-        raise RawRecordError(f"{folder} has no policy.yaml: what enforced the acts is not known.")
+        raise RawRecordError(f"{folder} has no policy.yaml: what enforced the acts is not known.", remedy=REMEDY)
     parse_policy(policy, str(folder / "policy.yaml"), recorded=True)
     started = min((happening.at for happening in told.happenings), default=None)
     record = ScenarioRecord(
@@ -186,34 +235,20 @@ def _acts(
     folder: Path, workloads: Mapping[str, tuple[PodBinding, ...]], environment: Environment
 ) -> Iterator[ActRecord]:
     nodes = {(pod.namespace, pod.name): pod.node for pods in workloads.values() for pod in pods}
-    for number, probe in enumerate(read_json(folder / "probes.json", list)):
-        if not isinstance(probe, dict):
-            raise RawRecordError(f"{folder}/probes.json, act {number} is a {type(probe).__name__}, no act.")
-        name = str(probe.get("id", f"act-{number}"))
-        role = next((role for role in (START, END) if name.startswith(role)), "act")
-        known = {key: probe[key] for key in _KEPT if probe.get(key) is not None}
-        try:
-            pod = probe["namespace"], probe["pod"]
-            yield msgspec.convert(
-                {
-                    "id": name,
-                    "namespace": pod[0],
-                    "pod": pod[1],
-                    "argv": probe["argv"],
-                    "exit_code": probe.get("exit_code"),
-                    "broken": "" if probe.get("exit_code") is not None else str(probe.get("error") or _NO_EXIT_CODE),
-                    "node": probe.get("node") or nodes.get(pod) or environment.nodes[0].name,
-                    "role": role,
-                    **known,
-                },
-                ActRecord,
-            )
-        except (msgspec.ValidationError, KeyError) as error:
-            raise RawRecordError(f"{folder}/probes.json, act {number} ({name}): {_told(error)}.") from error
-
-
-def _told(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    for number, probe in enumerate(read_json(folder / "probes.json", list[_Probe]) or ()):
+        name = probe.id or f"act-{number}"
+        told = {key: value for key in _KEPT if (value := getattr(probe, key)) is not None}
+        yield ActRecord(
+            id=name,
+            namespace=probe.namespace,
+            pod=probe.pod,
+            argv=probe.argv,
+            exit_code=probe.exit_code,
+            broken="" if probe.exit_code is not None else probe.error or _NO_EXIT_CODE,
+            node=probe.node or nodes.get((probe.namespace, probe.pod)) or environment.nodes[0].name,
+            role=next((role for role in (START, END) if name.startswith(role)), "act"),
+            **told,
+        )
 
 
 def _trimmed(content: dict[str, bytes], acts: Sequence[ActRecord]) -> tuple[dict[str, bytes], str]:
@@ -239,16 +274,15 @@ def _trimmed(content: dict[str, bytes], acts: Sequence[ActRecord]) -> tuple[dict
 
 def _states(folder: Path, raw: str, nodes: Sequence[NodeRecord]) -> dict[str, list[dict[str, Any]]] | None:
     """What `tetra tracingpolicy list` said, by node: as JSON, or as its table where only that was kept."""
-    told = read_json(folder / f"{raw}.json")
+    path = folder / f"{raw}.json"
+    told = read_json(path, dict[str, Any])
     if told is None:
         table = read_text(folder / f"{raw}.txt")
         return None if table is None else {nodes[0].name: _table(table)}
     if "policies" in told or not told:
-        return {nodes[0].name: told.get("policies") or []}
-    for node, said in told.items():
-        if not isinstance(said, dict):
-            raise RawRecordError(f"{folder}/{raw}.json: {node} holds no list of policies but {str(said)[:80]!r}.")
-    return {node: said.get("policies") or [] for node, said in told.items()}
+        told = {nodes[0].name: told}
+    said: dict[str, _States] = decoding.as_kind(told, dict[str, _States], source_of(path))
+    return {node: one.policies or [] for node, one in said.items()}
 
 
 def _table(text: str) -> list[dict[str, Any]]:

@@ -11,14 +11,28 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
 
 from tetraproof import extra
+from tetraproof.errors import RawRecordError
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.policies.capability import OPTIONS
-from tetraproof.errors import RawRecordError
+from tetraproof.recordings.objects import (
+    REMEDY,
+    DaemonSet,
+    Node,
+    Pod,
+    Service,
+    ServiceRange,
+    Settings,
+    Versions,
+    read_names,
+    read_objects,
+    read_text,
+    source_of,
+)
+from tetraproof.recordings.record import MOST_CPUS
 from tetraproof.recordings.recording import Cell, NodeRecord, rings_to_hear
 
 #: The chart's defaults of the settings that change what events say or which there are.
@@ -67,11 +81,12 @@ class Environment:
                 remedy="name the folder of one cell",
             )
         self.config = self._text("kernel.config")
-        self._images = dict(self._containers("image"))
+        daemonsets = read_objects(self._path / "daemonset.json", DaemonSet)
+        self._containers = [one for item in daemonsets for one in item.spec.template.spec.containers]
         self.settings = self._settings()
         self.nodes = tuple(self._nodes())
         if not self.nodes:
-            raise RawRecordError(f"{self._path}/node.json is missing or names no node.")
+            raise RawRecordError(f"{self._path}/node.json is missing or names no node.", remedy=REMEDY)
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """The files that become part of a recording: their path in it, and their content."""
@@ -96,7 +111,8 @@ class Environment:
         }
         label = ",".join(name if value == "true" else f"{name}={value}" for name, value in sorted(differs.items()))
         digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:12]
-        version = (self._json("kubectl-version.json") or {}).get("serverVersion", {}).get("gitVersion", "")
+        told = read_names(self._path / "kubectl-version.json", Versions)
+        version = told.serverVersion.gitVersion if told else ""
         kernels = sorted({node.kernel for node in self.nodes})
         return Cell(
             tetragon=self._version() or self._cli(),
@@ -121,53 +137,58 @@ class Environment:
         for folder in folders:
             workloads |= workloads_in(folder / "pods.json")
         services = {
-            item["metadata"]["name"]: item["spec"]["clusterIP"]
-            for item in items(self._json("services.json"))
-            if item["spec"].get("clusterIP") and item["metadata"]["namespace"] != "kube-system"
+            item.metadata.name: item.spec.clusterIP
+            for item in read_objects(self._path / "services.json", Service)
+            if item.spec.clusterIP and item.metadata.namespace != "kube-system"
         }
-        ranges = {f"ranges.{name}": cidr for name, cidr in (self._json("ranges.json") or {}).items()}
-        cidrs = [cidr for item in items(self._json("servicecidrs.json")) for cidr in item["spec"]["cidrs"]]
+        told = read_names(self._path / "ranges.json", dict[str, str]) or {}
+        ranges = {f"ranges.{name}": cidr for name, cidr in told.items()}
+        cidrs = [
+            cidr for item in read_objects(self._path / "servicecidrs.json", ServiceRange) for cidr in item.spec.cidrs
+        ]
         if cidrs:
             ranges.setdefault("ranges.services", cidrs[0])
         return Bindings(workloads, services, ranges)
 
     def _nodes(self) -> Iterator[NodeRecord]:
-        nodes = items(self._json("node.json"))
+        path = self._path / "node.json"
+        nodes = read_objects(path, Node)
         if not nodes:
             return
         extra.need("cluster", "Reading the nodes of a cluster's record")
         from kubernetes.utils.quantity import parse_quantity  # noqa: PLC0415 - of an extra
 
         for item in nodes:
-            facts = item.get("status", {}).get("nodeInfo", {})
-            quantity = item.get("status", {}).get("capacity", {}).get("cpu", 1)
-            cpus = math.ceil(parse_quantity(quantity))  # type: ignore[no-untyped-call]
+            facts, quantity = item.status.nodeInfo, item.status.capacity.cpu
+            try:
+                cpus = math.ceil(parse_quantity(quantity))  # type: ignore[no-untyped-call]
+            except (ValueError, ArithmeticError) as error:
+                raise source_of(path).refuse(f": status.capacity.cpu is {quantity!r}, and no quantity") from error
+            if not 1 <= cpus <= MOST_CPUS:
+                raise source_of(path).refuse(f": status.capacity.cpu is {quantity!r}, and no node has so many")
             node = NodeRecord(
-                item["metadata"]["name"],
-                facts.get("kernelVersion", ""),
+                item.metadata.name,
+                facts.kernelVersion,
                 cpus,
                 1,
-                facts.get("osImage", ""),
-                facts.get("architecture", ""),
-                facts.get("containerRuntimeVersion", ""),
+                facts.osImage,
+                facts.architecture,
+                facts.containerRuntimeVersion,
             )
             yield replace(node, rings=rings_to_hear(node, self.settings))
 
     def _settings(self) -> dict[str, str]:
-        self._configured = {str(k): str(v) for k, v in ((self._json("configmap.json") or {}).get("data") or {}).items()}
-        arguments = dict(self._containers("args")).get("tetragon") or []
+        configured = read_names(self._path / "configmap.json", Settings)
+        self._configured = configured.values if configured else {}
+        arguments = next((one.args for one in self._containers if one.name == "tetragon" and one.args), [])
         flags = (argument.removeprefix("--").partition("=") for argument in arguments)
         given = {name: value or "true" for name, _, value in flags if name != "config-dir"}
         return {**self._configured, **given}
 
-    def _containers(self, key: str) -> Iterator[tuple[str, Any]]:
-        for item in items(self._json("daemonset.json")):
-            for container in item["spec"]["template"]["spec"]["containers"]:
-                yield container["name"], container.get(key)
-
     def _version(self) -> str:
         """The agent's version by its image's tag, where that names one."""
-        found = re.search(r":v?(\d[^@]*)", self._images.get("tetragon", "").rpartition("/")[2])
+        image = next((one.image for one in self._containers if one.name == "tetragon"), "")
+        found = re.search(r":v?(\d[^@]*)", image.rpartition("/")[2])
         return found[1] if found else ""
 
     def _cli(self) -> str:
@@ -177,48 +198,16 @@ class Environment:
     def _text(self, name: str) -> str:
         return read_text(self._path / name) or ""
 
-    def _json(self, name: str) -> Any:
-        return read_json(self._path / name)
-
 
 def workloads_in(path: Path) -> dict[str, tuple[PodBinding, ...]]:
     """The pods in a `pods.json` by their workload, those of Kubernetes itself apart."""
     workloads: dict[str, tuple[PodBinding, ...]] = {}
-    for item in items(read_json(path)):
-        metadata = item["metadata"]
-        if metadata["namespace"] == "kube-system":
+    for item in read_objects(path, Pod):
+        metadata = item.metadata
+        if metadata.namespace == "kube-system":
             continue
-        owner = next((owner["kind"] for owner in metadata.get("ownerReferences", ())), "")
-        name = _GENERATED[owner].sub("", metadata["name"]) if owner in _GENERATED else metadata["name"]
-        address = item.get("status", {}).get("podIP", "")
-        pod = PodBinding(metadata["namespace"], metadata["name"], address, item.get("spec", {}).get("nodeName", ""))
+        owner = next((owner.kind for owner in metadata.ownerReferences or ()), "")
+        name = _GENERATED[owner].sub("", metadata.name) if owner in _GENERATED else metadata.name
+        pod = PodBinding(metadata.namespace, metadata.name, item.status.podIP, item.spec.nodeName)
         workloads[name] = (*workloads.get(name, ()), pod)
     return workloads
-
-
-def items(value: Any) -> list[dict[str, Any]]:
-    """The objects of a Kubernetes list, or the one object that it is."""
-    if not value:
-        return []
-    return list(value["items"]) if "items" in value else [value]
-
-
-def read_text(path: Path) -> str | None:
-    """The text in a file, or nothing where there is no such file. Raises `RawRecordError` if it is none."""
-    try:
-        return path.read_text(encoding="utf-8") if path.is_file() else None
-    except UnicodeDecodeError as error:
-        raise RawRecordError(f"{path} is no text: byte {error.start} is not UTF-8.") from error
-
-
-def read_json(path: Path, kind: type = dict) -> Any:
-    """The JSON in a file, or nothing where there is no such file. Raises `RawRecordError` if it is not of `kind`."""
-    if not path.is_file():
-        return None
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RawRecordError(f"{path} is no JSON: {error}.", remedy="copy the raw records again") from error
-    if not isinstance(value, kind):
-        raise RawRecordError(f"{path} holds a {type(value).__name__} where a {kind.__name__} is expected.")
-    return value

@@ -11,8 +11,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from tetraproof.policies.binding import Bindings
 from tetraproof.observing.gap import ExitCode
+from tetraproof.policies.binding import Bindings
 
 #: What an act may be.
 ROLES = ("act", "prepare", "sentinel-start", "sentinel-end")
@@ -20,8 +20,9 @@ ROLES = ("act", "prepare", "sentinel-start", "sentinel-end")
 OPEN = ("unsupported", "inconclusive")
 _PERF = "use-perf-ring-buffer"
 
-Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-Number = Annotated[int, Meta(ge=0, le=1_000_000)]
+MOST_CPUS = 1_000_000
+Count = Annotated[int, Meta(ge=1, le=MOST_CPUS)]
+Number = Annotated[int, Meta(ge=0, le=MOST_CPUS)]
 
 
 class ActRecord(Struct, frozen=True, forbid_unknown_fields=True):

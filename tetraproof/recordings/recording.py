@@ -10,17 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from tetraproof.recordings import admission, folder
+from tetraproof import decoding
+from tetraproof.decoding import Source
 from tetraproof.errors import RecordingError
 from tetraproof.observing.gap import Continuity
+from tetraproof.recordings import admission, folder
 from tetraproof.recordings.record import (
     ActRecord,
     Cell,
@@ -56,8 +55,6 @@ __all__ = [
 
 FORMAT = 1
 INDEX, SUMS, EXPECTED = "recording.json", "SHA256SUMS", "expected.json"
-#: Bytes of a file that is decoded whole: the records of it take many times as much memory.
-MOST_JSON = 16 * 1024 * 1024
 _WIDTH = 60
 _SUM = re.compile(r"([0-9a-f]{64})  (.+)")
 _COPY = "copy the recording again, whole"
@@ -104,15 +101,7 @@ class Recording:
 
 def decode(content: bytes, kind: Any, source: str, remedy: str = _CONVERT) -> Any:
     """JSON as a typed record. Raises `RecordingError` naming file and field."""
-    if len(content) > MOST_JSON:
-        raise RecordingError(f"{source} is larger than {MOST_JSON // (1024 * 1024)} MiB.", remedy=remedy)
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except RecursionError as error:
-        raise RecordingError(f"{source} is nested too deeply.", remedy=remedy) from error
-    # a number of thousands of digits is a ValueError of Python's own
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise RecordingError(f"{source}: {safe(error)}.", remedy=remedy) from error
+    return decoding.as_json(content, kind, Source(source, remedy))
 
 
 def open_recording(path: Path) -> Recording:
@@ -123,9 +112,9 @@ def open_recording(path: Path) -> Recording:
     written = files.pop(EXPECTED, None)
     kept = None
     if written is not None:
-        shown, remedy = safe(path / EXPECTED), "mend it; docs/recordings.md tells its form"
-        kept = decode(written, dict[str, Any], shown, remedy)
-        _refuse_doubles(written, shown, remedy)
+        pins = Source(path / EXPECTED, "mend it; docs/recordings.md tells its form")
+        kept = decoding.as_json(written, dict[str, Any], pins)
+        decoding.refuse_doubles(written, pins)
     return from_files(safe(path.name), files, kept)
 
 
@@ -136,7 +125,7 @@ def from_files(name: str, files: Mapping[str, bytes], expected: Mapping[str, Any
     source = f"{name}/{INDEX}"
     _check_format(decode(files[INDEX], dict[str, Any], source).get("format"), source)
     index = decode(files[INDEX], Index, source)
-    _refuse_doubles(files[INDEX], source)
+    decoding.refuse_doubles(files[INDEX], Source(source, _CONVERT))
     admission.check_index(index, source)
     admission.check_paths(name, files)
     _check_sums(name, files)
@@ -187,25 +176,7 @@ def _check_scenario(recording: Recording, scenario: ScenarioRecord) -> None:
         else:
             states = recording.states(scenario.name, after=file == "state-after.json")
             admission.check_states(states, nodes, source)
-        _refuse_doubles(content, source)
-
-
-def _refuse_doubles(content: bytes, source: str, remedy: str = _CONVERT) -> None:
-    """Refuse JSON in which a name stands twice in one object: which of the two counts, each reader decides."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        told = dict(pairs)
-        if len(told) < len(pairs):
-            twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-            raise RecordingError(f"{source}: {shorten(repr(twice), _WIDTH)} stands twice in an object.", remedy=remedy)
-        return told
-
-    try:
-        json.loads(content, object_pairs_hook=once)
-    except RecursionError as error:
-        raise RecordingError(f"{source} is nested too deeply.", remedy=remedy) from error
-    except ValueError as error:
-        raise RecordingError(f"{source}: {safe(error)}.", remedy=remedy) from error
+        decoding.refuse_doubles(content, Source(source, _CONVERT))
 
 
 def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tetraproof.report.result import PolicyResult, Result, RunResult
-from tetraproof.text import safe
 from tetraproof.verdict import Verdict
 
 #: Each verdict in a clause, in the order of a legend.
@@ -94,12 +93,6 @@ def shares(counts: dict[str, int]) -> tuple[Share, ...]:
         parts.append(Share(verdict, count, round(start, 2), round(width, 2)))
         start += width
     return tuple(parts)
-
-
-def head(text: str, width: int) -> str:
-    """`text` made safe and cut at its end: of a reason the beginning is what is read."""
-    told = safe(text)
-    return told if len(told) <= width else f"{told[: width - 1].rstrip()}…"
 
 
 def headline(result: Result) -> str:

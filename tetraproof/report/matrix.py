@@ -19,7 +19,7 @@ from rich.text import Text
 from tetraproof.report import label
 from tetraproof.report.result import PolicyResult, Result
 from tetraproof.report.template import render
-from tetraproof.text import safe, shorten
+from tetraproof.text import head, safe, shorten
 from tetraproof.verdict import Verdict
 
 #: What stands where a cell lacks the policy.
@@ -193,7 +193,7 @@ def _told(field: Field | None, glue: str) -> Text:
     if sort:
         text.append(f" ({sort})", "bold red")
     if field.reason:
-        text.append(f"{glue}{label.head(field.reason, _LONGEST)}", "default")
+        text.append(f"{glue}{head(field.reason, _LONGEST)}", "default")
     if field.passes:
-        text.append(f"{glue}passes: {label.head(', '.join(field.passes), _LONGEST)}", "yellow")
+        text.append(f"{glue}passes: {head(', '.join(field.passes), _LONGEST)}", "yellow")
     return text

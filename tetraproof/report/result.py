@@ -6,20 +6,28 @@ Its JSON Schema is `schemas/verdicts.schema.json`, made from these types.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from tetraproof import decoding
+from tetraproof.decoding import Source
 from tetraproof.errors import RecordingError
 from tetraproof.policies.binding import Bindings
 from tetraproof.recordings.recording import Cell, Provenance
+from tetraproof.text import shorten
 from tetraproof.verdict import Verdict, worst
 
 FORMAT = 1
 FILE = "verdicts.json"
+#: Bytes of a result that is read: one of a shipped recording has 1.4 MB.
+MOST = 128 << 20
+VERDICTS = tuple(str(verdict) for verdict in Verdict)
+#: What may become of a limit.
+RESULTS = ("stops", "passes", "not judged", *VERDICTS)
 
 
 class EventResult(Struct, frozen=True):
@@ -284,17 +292,31 @@ def one_line(
 def read(path: Path) -> Result:
     """The result in a run's directory (or its `verdicts.json`). Raises `RecordingError` naming file and field."""
     file = path / FILE if path.is_dir() else path
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise RecordingError(f"There is no result {file}.", remedy="name the directory of a run") from error
-    try:
-        found = msgspec.json.decode(content, type=dict[str, Any]).get("format")
-        if found != FORMAT:
-            raise RecordingError(f"{file}: format is {found}, and this tetraproof reads {FORMAT}.")
-        return msgspec.json.decode(content, type=Result)
-    except msgspec.MsgspecError as error:
-        raise RecordingError(f"{file}: {error}.", remedy="run the suites again") from error
+    source = Source(file, "run the suites again")
+    if not file.exists():
+        raise RecordingError(f"There is no result {file}.", remedy="name the directory of a run")
+    content = decoding.read_file(file, source, MOST)
+    found = decoding.as_json(content, dict[str, Any], source, MOST).get("format")
+    if found != FORMAT or isinstance(found, bool):
+        raise source.refuse(f": format is {shorten(repr(found), 60)}, and this tetraproof reads {FORMAT}")
+    result: Result = decoding.as_json(content, Result, source, MOST)
+    for place, word, known in _words(result):
+        if word not in known:
+            raise source.refuse(f": {place} is {shorten(repr(word), 60)}, and there are {', '.join(known)}")
+    return result
+
+
+def _words(result: Result) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """Every word of a verdict, with its place and those that there are."""
+    for number, policy in enumerate(result.policies):
+        place = f"policies[{number}]"
+        yield f"{place}.verdict", policy.verdict, VERDICTS
+        yield f"{place}.loading", policy.loading, VERDICTS
+        for at, claim in enumerate(policy.claims):
+            if claim.verdict is not None:
+                yield f"{place}.claims[{at}].verdict", claim.verdict, VERDICTS
+        for at, limit in enumerate(policy.limits):
+            yield f"{place}.limits[{at}].result", limit.result, RESULTS
 
 
 def encode(result: Result) -> bytes:

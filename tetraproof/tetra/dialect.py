@@ -6,13 +6,18 @@ built of them prints (1.4.1, 1.7.0, the branch of 1.7.1, main of August 2026).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from msgspec import Struct
+
+from tetraproof import decoding
+from tetraproof.decoding import Source
+from tetraproof.errors import TetraproofError
 from tetraproof.tetra import call
 from tetraproof.tetra.quoting import quoted_if_needed
 from tetraproof.text import safe
@@ -48,6 +53,19 @@ class Dialect:
     knows_usdt: bool
 
 
+class _Cell(Struct):
+    """What is read of a recording's cell."""
+
+    tetragon: str = ""
+    cli: str = ""
+
+
+class _Made(Struct):
+    """What is read of a recording's index."""
+
+    cell: _Cell
+
+
 @lru_cache(maxsize=64)
 def dialect_of(version: str) -> Dialect:
     """The dialect of a version: `1.7.0`, `v1.8.0-pre.0`; the newest for one that is empty or none at all."""
@@ -74,12 +92,10 @@ def told_as(version: str) -> str:
 def made_by(stream: Path) -> str:
     """The version of the tetra that made a stream which lies in a recording; nothing where it lies in none."""
     for folder in stream.absolute().parents:
-        try:
-            cell = json.loads((folder / "recording.json").read_bytes())["cell"]
-            version = cell.get("cli") or cell.get("tetragon")
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            continue
-        return version if isinstance(version, str) else ""
+        index = Source(folder / "recording.json", "")
+        with suppress(TetraproofError):  # a stream may lie anywhere
+            made: _Made = decoding.as_json(decoding.read_file(folder / "recording.json", index), _Made, index)
+            return made.cell.cli or made.cell.tetragon
     return ""
 
 
