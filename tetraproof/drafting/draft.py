@@ -299,8 +299,9 @@ class _Drawing:
         looking = Looking(call.looking(), (call.made.left,)) if call.made.look else None
         promises = Promises(self.suite, self.rules, hook, looking)
         self._add(promises, tried)
-        if asked:
+        if asked or (selector.asked and call.of_identity):
             self._add(promises, self._tried(hook, (call.other(), *call.ways())))
+        if asked:
             self._past_the_entry(promises, known, name, call.path, call.made.verb)
 
     def _past_the_entry(self, promises: Promises, known: Seen, name: str, path: str, verb: str) -> None:

@@ -81,7 +81,8 @@ class Deed:
     where it is none; `outside` marks what a policy does not speak of. `printed` is what it prints where nobody stops
     it, `ends` its exit code then (nothing where nobody knows). `changes` marks what would change the file: behind it,
     where it is stopped, the file is looked at. `scene` are commands that set the scene for it, `survivor` what
-    its shell prints of a child's exit code. `by_name` marks what goes around the name of a program, not of a file.
+    its shell prints of a child's exit code. `by_name` marks what goes around the name of a program, not of a file;
+    `refusal` is the exit code of a program that does not say which error it was given.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Deed:
     changes: bool = False
     scene: tuple[str, ...] = ()
     by_name: bool = False
+    refusal: int | None = None
     survivor: str = ""
 
     @property
@@ -148,7 +150,7 @@ def _call(name: str, *facts: str) -> tuple[str, Seen]:
 
 
 #: Calls by which a process takes another identity.
-_IDENTITIES = ("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid")
+IDENTITIES = ("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid")
 _FUNCTIONS: dict[str, Seen] = {
     "fd_install": _file("open", at=1, once=True),
     "security_file_open": _file("open", emptied=False),
@@ -180,7 +182,7 @@ _FUNCTIONS: dict[str, Seen] = {
     "security_inode_follow_link": Seen(("follow",), {}),
     "create_user_ns": Seen(("user namespace",), {}),
     "commit_creds": Seen(("sys_setuid",), {}),
-    **{f"__sys_{name}": Seen((f"sys_{name}",), dict(enumerate(("0", "1", "2")))) for name in _IDENTITIES},
+    **{f"__sys_{name}": Seen((f"sys_{name}",), dict(enumerate(("0", "1", "2")))) for name in IDENTITIES},
 }
 #: System calls that some act makes, with what their parameters are: `given`, a path as the program writes it, `new`,
 #: that of what is made, or a number under its own place.

@@ -125,9 +125,11 @@ class Promises:
         claims: list[Claim] = [Outcome(act, denied)]
         if deed.survivor:
             # a program that is refused is one that the shell cannot start; any other ends with 1
-            code = 126 if _known(effect).early else 1
+            code = 126 if _known(effect).early else deed.refusal or 1
             claims = [Outcome(act, f"printed({quoted(deed.survivor.format(code))})")]
             claims += [Outcome(act, f"said({quoted(words)})")] if _known(effect).early else []
+        elif deed.refusal:
+            claims = [Outcome(act, f"exited({deed.refusal})")]
         elif not effect.happening.root and by:
             claims = [Outcome(act, "stopped")]
         if by:

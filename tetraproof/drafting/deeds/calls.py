@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tetraproof.drafting.deeds.files import File
-from tetraproof.drafting.happening import AT_FDCWD, Deed, Fact, Happening
+from tetraproof.drafting.happening import AT_FDCWD, IDENTITIES, Deed, Fact, Happening
 from tetraproof.drafting.place import Place, path_of
 from tetraproof.observing.act import Act, command, shell
 
@@ -164,9 +164,10 @@ def _python(verb: str, code: str, facts: Mapping[str, Fact], by: str = "python3"
     return Made(verb, lambda _: code, lambda _: facts, path_of(by))
 
 
-_MADE = "/tmp/made"
 #: How a program of Python's makes a system call that it has no word for.
 _LIBC = "import ctypes; ctypes.CDLL(None)"
+#: The number of nobody's user and group.
+_NOBODY = 65534
 _ROOTS: Mapping[str, Fact] = {"0": 0, "1": 0, "2": 0}
 #: How each system call is made by an act, by its name.
 CALLS: Mapping[str, Made] = {
@@ -193,7 +194,6 @@ CALLS: Mapping[str, Made] = {
     ),
     "sys_mkdir": Made(
         "making the folder", lambda path: f"mkdir {path}", lambda path: {"given": path, "1": 0o777}, path_of("mkdir"),
-        prepare=f"rm -rf {_MADE}",
     ),
     "any": Made("running a program", lambda _: "true", lambda _: {}, TRUE),
     "follow": Made(
@@ -255,6 +255,11 @@ class Call:
         return self.made.by == path_of("python3")
 
     @property
+    def of_identity(self) -> bool:
+        """Whether a process takes another identity by it."""
+        return self.name.removeprefix("sys_") in IDENTITIES
+
+    @property
     def harmful(self) -> bool:
         """Whether it would take from a pod what everything there leans on."""
         return self.name in {"sys_unlinkat", "sys_rmdir"} and not File(self.path).made
@@ -289,6 +294,11 @@ class Call:
     def other(self) -> Deed:
         """The same call with another path."""
         scene: tuple[str, ...] = ()
+        if self.of_identity:
+            act = command("python3", "-c", self.made.script("").replace("0", str(_NOBODY)), pod=self.place.name)
+            facts = dict.fromkeys(self.made.facts(""), _NOBODY)
+            subject = self.made.verb.replace("root", "nobody")
+            return Deed("other", act, subject, (Happening(self.name, self.made.by, facts),), outside=True)
         if self.name == "sys_symlinkat":
             path = "/etc/hostname"
             act = command("ln", "-s", path, "/tmp/l2", pod=self.place.name)

@@ -18,6 +18,8 @@ from tetraproof.policies.binding import INTERNET
 
 CURL, BASH = path_of("curl"), path_of("bash")
 _HTTP, _DISCARD, _DOMAIN, _SOME_PORT = 80, 9, 53, 8099
+#: What curl ends with where it cannot connect, whatever error it was given.
+_NOT_CONNECTED = 7
 #: So many ranges of a selector are tried at their edges, the first of them at all four.
 _MOST_RANGES = 5
 #: How the services of shipped workloads are asked, where that is more than their address.
@@ -61,7 +63,7 @@ class Wire:
         at = "" if end.port == _HTTP else f":{end.port}"
         url = end.url or f"http://{end.address.text}{at}/"
         act = command("curl", *end.options, url, pod=pod)
-        return Deed(end.name, act, self._subject(end), self._happens(end, CURL), ends=end.ends)
+        return Deed(end.name, act, self._subject(end), self._happens(end, CURL), ends=end.ends, refusal=_NOT_CONNECTED)
 
     def by_python(self, end: End) -> Deed:
         """A connection that sends nothing."""
@@ -107,6 +109,7 @@ class Wire:
             self._happens(end, CURL, root=False),
             ends=None,
             survivor="rc={}\n",
+            refusal=_NOT_CONNECTED,
         )
 
     def by_udp(self, end: End) -> Deed:
@@ -170,7 +173,7 @@ def ends(asked: Sequence[Asked], bound: Mapping[str, str], scene: Scene) -> Iter
         yield End("outside_by_one", end, port, "the first address after the pods' range", options=("-sS", "-m", "5"))
     if "127.0.0.1" not in addresses:
         localhost = Address("127.0.0.1", "127.0.0.1")
-        yield End("localhost", localhost, _DISCARD, "localhost", options=("-sS", "-m", "5"), ends=7)
+        yield End("localhost", localhost, _DISCARD, "localhost", options=("-sS", "-m", "5"), ends=_NOT_CONNECTED)
     yield from _service(scene, bound)
     for one in _ports(asked)[1:]:
         yield End(f"port_{one}", _internet(addresses), one, f"port {one}")
@@ -230,7 +233,7 @@ def _edges(value: str, port: int) -> Iterator[End]:
             loopback = ipaddress.IPv4Address(number).is_loopback
             if loopback and number & 0xFF in {0, 0xFF}:  # such an address is for all, and nobody connects to it
                 continue
-            at, ends_with = (_DISCARD, 7) if loopback and port == _HTTP else (port, None)
+            at, ends_with = (_DISCARD, _NOT_CONNECTED) if loopback and port == _HTTP else (port, None)
             yield End(name, Address(text, text), at, phrase, options=("-sS", "-m", "5"), ends=ends_with)
 
 
