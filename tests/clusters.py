@@ -410,7 +410,14 @@ def plan(lab: Lab, folder: Path, *, deadlines: Deadlines = PATIENT, **more: Any)
     workloads = folder / "workloads"
     workloads.mkdir(exist_ok=True)
     (workloads / "all.yaml").write_text(WORKLOADS, encoding="utf-8")
-    given = {"kind": "cluster", "run_id": "made", "token": "0a1b2c", "tell": silent, "workloads": workloads}
+    given = {
+        "kind": "cluster",
+        "run_id": "made",
+        "token": "0a1b2c",
+        "tell": silent,
+        "workloads": workloads,
+        "way_out": f"make clean-cluster CONTEXT={CONTEXT} YES=1",
+    }
     return Plan(folder=folder / "live", kubeconfig=own, context=CONTEXT, deadlines=deadlines, **{**given, **more})
 
 

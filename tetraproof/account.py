@@ -10,8 +10,12 @@ from contextlib import contextmanager
 OWN = ("acts", "loading policies")
 #: What closes the stream of a scenario, counted apart.
 SENTINELS = "sentinels"
-#: Once a run, whatever it judges.
+#: Once a run, whatever it judges: what asks the place, and what makes it.
 SETTING_UP = "setting up"
+MAKING, LOADING_IMAGES, INSTALLING = "making the cluster", "loading images", "installing Tetragon"
+ONCE = (SETTING_UP, MAKING, LOADING_IMAGES, INSTALLING)
+#: Of so many seconds of its own a share says something; of fewer it says how quick the acts were.
+_A_MEASURE = 30.0
 
 
 class Account:
@@ -21,23 +25,26 @@ class Account:
         self.spent: dict[str, float] = {}
 
     @contextmanager
-    def spending(self, what: str) -> Iterator[None]:
-        """Count what the body takes."""
+    def spending(self, what: str, within: str = "") -> Iterator[None]:
+        """Count what the body takes; `within` is what is being counted around it, and does not count this."""
         begun = time.monotonic()
         try:
             yield
         finally:
-            self.add(what, time.monotonic() - begun)
+            seconds = time.monotonic() - begun
+            self.add(what, seconds)
+            if within:
+                self.add(within, -seconds)
 
     def add(self, what: str, seconds: float) -> None:
         """Count `seconds`, which may be negative: what was counted elsewhere."""
         self.spent[what] = self.spent.get(what, 0.0) + seconds
 
     def added(self, seconds: float) -> float | None:
-        """What a run of `seconds` adds to its own acts and loadings, as a share of these; nothing without any.
+        """What a run of `seconds` adds to its own acts and loadings, as a share of these; nothing where they are few.
 
-        Sentinels are counted apart; setting up happens once, whatever is judged, and is left out.
+        Sentinels are counted apart; what happens once, whatever is judged, is left out.
         """
         own = sum(self.spent.get(name, 0.0) for name in OWN)
-        apart = sum(self.spent.get(name, 0.0) for name in (SENTINELS, SETTING_UP))
-        return round((seconds - own - apart) / own, 3) if own else None
+        apart = sum(self.spent.get(name, 0.0) for name in (SENTINELS, *ONCE))
+        return round((seconds - own - apart) / own, 3) if own >= _A_MEASURE else None

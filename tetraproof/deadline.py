@@ -26,6 +26,10 @@ class Deadlines:
     agent: float = 180.0
     #: A policy settles, or is gone: 10 to 20 s in emulation, up to 90 on a slow cluster.
     policy: float = 180.0
+    #: A kind cluster is made, or an archive of images is loaded into its nodes: minutes where the images are there.
+    cluster: float = 1200.0
+    #: Every node of a new cluster is ready, or all of them are gone: half a minute.
+    nodes: float = 180.0
     #: An agent's pods are rolled out on a cluster, or are gone: half a minute where images are there.
     rollout: float = 300.0
     #: The workloads' pods are ready on a cluster, or their namespaces are gone.

@@ -111,6 +111,7 @@ class Options:
         "pull the containers' images, or build them (default: auto)",
         group="standalone",
         choices=("auto", "image", "packages"),
+        make="IMAGE_SOURCE",
     )
     acceleration: str = _option(
         "auto", "how a guest runs (default: auto)", group="standalone", choices=("auto", "kvm", "emulation")
@@ -134,7 +135,7 @@ class Options:
         on=KUBERNETES,
     )
     tetragon_version: str = _option(
-        "", "install: the chart's version (default: 1.4.1)", group="kubernetes", make="TETRAGON"
+        "", "install: the chart's version (default: 1.7.0)", group="kubernetes", make="TETRAGON"
     )
     chart: str = _option(
         "",
@@ -260,8 +261,15 @@ def check(options: Options, given: Mapping[str, Any]) -> Options:
     return options
 
 
-_OTHERS = {"KIND": "kind-bin", "KUBECTL": "kind-kubectl-bin", "NODE_IMAGE": "kind-image", "KEEP": "keep-cluster"}
-_FLAGS = {"KEEP"}
+#: pytest-kind's own options, by make's variables.
+OTHERS = {
+    "KIND": "kind-bin",
+    "KUBECTL": "kind-kubectl-bin",
+    "NODE_IMAGE": "kind-image",
+    "CLUSTER_NAME": "cluster-name",
+    "KEEP": "keep-cluster",
+}
+_FLAGS = {"KEEP", "YES"}
 
 
 def spelled(text: str, typed: str) -> str:
@@ -272,17 +280,18 @@ def spelled(text: str, typed: str) -> str:
     if typed == "make":
         return text
     names = {one.make: one for one in described()}
+    others = {**OTHERS, "K": "k", "YES": "yes"}
 
     def option(found: re.Match[str]) -> str:
         command, variable, value = found.groups()
         if command:
             return f"tetraproof {command}"
-        name = "-k" if variable == "K" else f"--{names[variable].name if variable in names else _OTHERS[variable]}"
+        name = "-k" if variable == "K" else f"--{names[variable].name if variable in names else others[variable]}"
         flag = variable in _FLAGS or (variable in names and names[variable].form == "flag")
         if flag or not value:
             return name
         return f"{name}={value}" if value.startswith(("-", "'-")) else f"{name} {value}"
 
-    known = "|".join(sorted({*names, *_OTHERS, "K"}, key=len, reverse=True))
+    known = "|".join(sorted({*names, *others}, key=len, reverse=True))
     quoted, folder, word = r"""'[^']*'(?:"'"'[^']*')*""", r"(?:[^\s']*/)?\.\.?(?=\s|$)", r"[^\s']*[^\s',;.)]"
     return re.sub(rf"\bmake (test|prove|clean-cluster)\b|(?<![\w-])({known})=({quoted}|{folder}|{word}|)", option, text)

@@ -52,7 +52,7 @@ def until(  # noqa: PLR0913 - what, how it is asked, until when, and how that is
 
     def said(outcome: tenacity.Future) -> str:
         failed = outcome.exception()
-        return failed.sentence if isinstance(failed, TetraproofError) else shown(outcome.result())
+        return failed.sentence.removesuffix(".") if isinstance(failed, TetraproofError) else shown(outcome.result())
 
     def news(state: tenacity.RetryCallState) -> None:
         nonlocal told

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.api_server import CONTEXT, ApiServer
-from tests.clusters import Lab
+from tests.api_server import CONTEXT, ApiServer, Cut
+from tests.builders import ROOT
+from tests.clusters import Lab, at
 from tests.machines.test_tool import real, script
-from tetraproof.kubernetes.helm import Chart, Helm, HelmError
+from tetraproof.errors import UsageError
+from tetraproof.kubernetes.helm import CRDS_MADE, INSTALLED_BY, VERSION, Chart, Helm, HelmError, check_values
 from tetraproof.machines.tool import Tool, find
 
 CHART = {
@@ -51,9 +54,9 @@ def told(tmp_path: Path) -> tuple[str, Path]:
 @pytest.mark.parametrize(
     ("chart", "words"),
     [
-        (Chart(), ["tetragon", "--repo", "https://helm.cilium.io", "--version", "1.4.1"]),
-        (Chart(version="1.7.0"), ["tetragon", "--repo", "https://helm.cilium.io", "--version", "1.7.0"]),
-        (Chart("oci://here/tetragon"), ["oci://here/tetragon", "--version", "1.4.1"]),
+        (Chart(), ["tetragon", "--repo", "https://helm.cilium.io", "--version", VERSION]),
+        (Chart(version="1.4.1"), ["tetragon", "--repo", "https://helm.cilium.io", "--version", "1.4.1"]),
+        (Chart("oci://here/tetragon"), ["oci://here/tetragon", "--version", VERSION]),
         (Chart("oci://here/tetragon", ""), ["oci://here/tetragon"]),
     ],
 )
@@ -73,6 +76,70 @@ def test_a_local_chart_has_the_version_that_it_has(tmp_path: Path) -> None:
     assert Chart(str(archive)).local
 
 
+def test_the_default_is_the_newest_release_that_a_recording_proves() -> None:
+    """With the chart's defaults, which is what a user gets."""
+    cells = [json.loads(path.read_bytes())["cell"] for path in ROOT.glob("recordings/*/recording.json")]
+    proven = {tuple(map(int, one["tetragon"].split("."))) for one in cells if one["label"] == "defaults"}
+    assert ".".join(map(str, max(proven))) == VERSION
+
+
+@pytest.mark.parametrize("reference", ["charts/tetragon", "./tetragon-1.7.0.tgz", "tetragn", "/no/chart"])
+def test_a_chart_that_is_not_there_is_told_before_anything_is_made(reference: str) -> None:
+    """It is not looked for in a repository that does not have it."""
+    with pytest.raises(UsageError, match=rf"^UPGRADE: there is no chart {re.escape(reference)}\."):
+        Chart(reference).check("UPGRADE")
+
+
+def test_a_folder_that_is_no_chart_is_told(tmp_path: Path) -> None:
+    """One that is, an archive, a reference and the default are not."""
+    with pytest.raises(UsageError, match=r"CHART: .* is no chart: it has no Chart\.yaml"):
+        Chart(str(tmp_path)).check()
+    (tmp_path / "a.tgz").touch()
+    for chart in (Chart(), Chart("oci://x/y"), Chart(str(written(tmp_path / "chart"))), Chart(str(tmp_path / "a.tgz"))):
+        chart.check()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "There is no file of values"),
+        ("a: [", "cannot be read: while parsing"),
+        ("- a", "are no mapping"),
+        ("\x00", "cannot be read"),
+    ],
+)
+def test_values_that_cannot_be_given_are_told(text: str | None, sentence: str, tmp_path: Path) -> None:
+    """By their file, in one line; an empty file gives none."""
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("# nothing yet\n", encoding="utf-8")
+    check_values([good])
+    if text is not None:
+        bad.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as told:
+        check_values([good, bad])
+    assert str(bad) in told.value.sentence
+    assert sentence in told.value.sentence
+    assert "\n" not in told.value.sentence
+
+
+def test_a_release_is_marked_by_a_value_of_its_own(tmp_path: Path) -> None:
+    """From the first thing that Helm writes; what the user annotates stays."""
+    path, log = told(tmp_path)
+    helm(path, tmp_path).install(Chart(), {INSTALLED_BY: "0a1b2c", CRDS_MADE: "true"})
+    said = log.read_text(encoding="utf-8").splitlines()[0]
+    assert r"--set-string daemonSetAnnotations.tetraproof\.dev/installed-by=0a1b2c" in said
+    assert r"--set-string daemonSetAnnotations.tetraproof\.dev/crds-made=true" in said
+
+
+def test_the_terminals_interrupt_does_not_reach_it(tmp_path: Path) -> None:
+    """It is the leader of a session of its own."""
+    log = tmp_path / "session"
+    path = script(tmp_path, f'cut -d" " -f1,6 /proc/$$/stat > {log}; echo "[]"')
+    helm(path, tmp_path).releases()
+    process, session = log.read_text(encoding="utf-8").split()
+    assert process == session
+
+
 def test_it_sees_the_runs_own_kubeconfig_and_folders(tmp_path: Path) -> None:
     """The user's repositories are neither needed nor changed."""
     path, log = told(tmp_path)
@@ -81,7 +148,7 @@ def test_it_sees_the_runs_own_kubeconfig_and_folders(tmp_path: Path) -> None:
     made.install(Chart())
     said = log.read_text(encoding="utf-8")
     assert said.splitlines()[0] == (
-        f"install tetragon tetragon --repo https://helm.cilium.io --version 1.4.1 --values {values} "
+        f"install tetragon tetragon --repo https://helm.cilium.io --version {VERSION} --values {values} "
         f"--set tetragon.extraArgs.rb-size=1M --namespace kube-system --kubeconfig {tmp_path / 'kubeconfig'} "
         "--kube-context made"
     )
@@ -178,7 +245,27 @@ def test_a_release_is_installed_listed_and_uninstalled(path: str, lab: Lab, tmp_
     assert "live" in made.computed()
     with pytest.raises(HelmError, match=r"cannot re-?use a name"):
         made.install(Chart(str(tmp_path / "chart")))
+    assert made.marks() == {}
     made.uninstall()
+    made.uninstall()
+    assert made.marks() is None
+    assert api.snapshot() == before
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut while it was made"])
+def test_a_release_of_ours_is_known_by_its_values(cut: bool, path: str, lab: Lab, tmp_path: Path) -> None:
+    """However far Helm came, and it can be uninstalled then."""
+    api = lab.api
+    before = api.snapshot()
+    made = helm(path, tmp_path, api.kubeconfig(tmp_path / "kubeconfig"))
+    if cut:
+        api.faults = [at("create configmaps", lambda: (_ for _ in ()).throw(Cut))]
+        with pytest.raises(HelmError):
+            made.install(Chart(str(written(tmp_path / "chart"))), {INSTALLED_BY: "dead", CRDS_MADE: "true"})
+        api.faults = []
+    else:
+        made.install(Chart(str(written(tmp_path / "chart"))), {INSTALLED_BY: "dead", CRDS_MADE: "true"})
+    assert made.marks() == {INSTALLED_BY: "dead", CRDS_MADE: "true"}
     made.uninstall()
     assert api.snapshot() == before
 

@@ -11,12 +11,15 @@ import pytest
 from tests.api_server import CONTEXT, ApiServer
 from tests.builders import Json
 from tests.clusters import PATIENT, Lab, cluster_of, hurried, opened
+from tests.kubernetes.test_preparation import helm
 from tetraproof import cli
 from tetraproof.kubernetes import leftovers
 from tetraproof.kubernetes.cluster import Cluster
-from tetraproof.kubernetes.workspace import CRDS_MADE, MANAGED, RUN
+from tetraproof.kubernetes.helm import CRDS_MADE, INSTALLED_BY
+from tetraproof.kubernetes.workspace import MANAGED, RUN
 from tetraproof.waiting import Overdue
 
+CLEAN = f"make clean-cluster CONTEXT={CONTEXT} YES=1"
 OURS = {**MANAGED, RUN: "dead"}
 
 
@@ -50,7 +53,7 @@ def left(api: ApiServer, **labels: str) -> None:
 
 def cleaned(api: ApiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     config = api.kubeconfig(tmp_path / "config")
-    code = cli.main(["clean-cluster", "--context", CONTEXT, "--kubeconfig", str(config), *words])
+    code = cli.main(["clean-cluster", "--typed", "make", "--context", CONTEXT, "--kubeconfig", str(config), *words])
     out, err = capsys.readouterr()
     return code, out, err
 
@@ -77,7 +80,7 @@ def test_they_are_listed_and_nothing_else_happens(
         "TracingPolicy guard (run dead)",
         "TracingPolicyNamespaced default/guard (run dead)",
         "Namespace tetraproof-dead-other (run dead)",
-        "3 left on the cluster of made; to remove them: make clean-cluster YES=1, when no run is going on",
+        "3 left by runs that were killed; to remove them, when no run is going on: " + CLEAN,
     ]
     assert api.snapshot() == before
 
@@ -88,7 +91,7 @@ def test_they_are_removed_when_told_so(api: ApiServer, tmp_path: Path, capsys: p
     left(api, **OURS)
     code, out, err = cleaned(api, tmp_path, capsys, "--yes")
     assert code == 0
-    assert out.splitlines()[-1] == "3 left on the cluster of made; removed"
+    assert out.splitlines()[-1] == "3 left by runs that were killed; removed"
     assert "removing Namespace tetraproof-dead-other (run dead)" in err
     assert api.snapshot() == before
     deleted = [line for line in api.asked if line.startswith("delete")]
@@ -120,20 +123,15 @@ def test_one_that_does_not_go_is_told(api: ApiServer, tmp_path: Path) -> None:
 
 def test_an_installation_of_ours_is_uninstalled_with_its_crds(api: ApiServer, tmp_path: Path) -> None:
     """Helm takes it away; the CRDs that came with it go as well, and nobody else's."""
-    labels = {RUN: "dead", CRDS_MADE: "true"}
-    metadata = {"name": "tetragon", "namespace": "kube-system", "labels": labels}
-    api.put({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": {}})
+    lab = Lab(api, tetragon=False)
+    lab.install()
+    lab.daemonset["metadata"]["annotations"] = {INSTALLED_BY: "dead", CRDS_MADE: "true"}
     cluster = cluster_of(api, tmp_path)
     (found,) = leftovers.find(cluster)
     assert str(found) == "the Tetragon kube-system/tetragon, installed by Helm (run dead)"
-    helm: list[str] = []
-
-    def uninstall() -> None:
-        helm.append("uninstall")
-        cluster.delete("apps/v1/DaemonSet", "tetragon", "kube-system")
-
-    leftovers.remove(cluster, [found], PATIENT, lambda line: None, uninstall)
-    assert helm == ["uninstall"]
+    played = helm(lab, tmp_path)
+    leftovers.remove(cluster, [found], PATIENT, lambda line: None, lambda: played)
+    assert played.said == ["uninstall tetragon --ignore-not-found"]
     crds = [one["metadata"]["name"] for one in cluster.list("apiextensions.k8s.io/v1/CustomResourceDefinition")]
     assert not [name for name in crds if name.endswith("cilium.io")]
     cluster.close()
@@ -160,4 +158,6 @@ def test_a_context_is_needed(yes: tuple[str, ...], tmp_path: Path, capsys: pytes
     with ApiServer() as api:
         config = api.kubeconfig(tmp_path / "config")
     assert cli.main(["clean-cluster", "--context", "", "--kubeconfig", str(config), *yes]) == 2
-    assert "name one of its contexts with CONTEXT=: made" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "clean-cluster needs to know which cluster: the current context is never taken." in told
+    assert "--context names one of made" in told

@@ -19,13 +19,10 @@ import pytest
 from tests.api_server import CONTEXT, ApiServer, Exec
 from tests.builders import NODE, ROOT
 from tests.clusters import GUARDED, POLICY, SECOND, WORKLOADS, Lab, hurried, opened, playing
-from tests.machines.test_tool import real, script
+from tests.machines.test_tool import real
 from tetraproof.errors import UsageError
 from tetraproof.options import Options, check
-from tetraproof.plugin import on_cluster as wiring
-from tetraproof.plugin import opening
 from tetraproof.plugin.opening import open_target
-from tetraproof.progress import silent
 from tetraproof.recordings.recording import open_recording
 from tetraproof.report.result import Result, read
 
@@ -191,9 +188,6 @@ def test_bad_input_ends_with_a_sentence(
     assert api.snapshot() == before
 
 
-# kind
-
-
 class Config:
     """A pytest configuration, as far as it is asked: pytest-kind's options."""
 
@@ -212,114 +206,6 @@ def asked(**given: Any) -> tuple[Any, Options]:
     ours = {"target": "cluster", "workloads": ROOT / "manifests/workloads", **given}
     own = Options(**{name: value for name, value in ours.items() if name in names})
     return Config(**{name: value for name, value in given.items() if name not in names}), own
-
-
-KUBECONFIG = """\
-{apiVersion: v1, kind: Config, current-context: kind-made, users: [{name: kind-made, user: {}}],
-clusters: [{name: kind-made, cluster: {server: "http://127.0.0.1:1"}}],
-contexts: [{name: kind-made, context: {cluster: kind-made, user: kind-made}}]}
-"""
-
-
-def kind(tmp_path: Path, said: str, **given: object) -> tuple[wiring.KindTarget, Path]:
-    """A kind target whose tools are scripts; `said` is what kind does, and its log is what it was asked."""
-    log = tmp_path / "asked"
-    (tmp_path / "made").write_text(KUBECONFIG, encoding="utf-8")
-    creates = f'cp {tmp_path}/made "${{4#--kubeconfig=}}"'
-    says = f'echo "$@" >> {log}; case "$*" in version) echo v0.30.0;; {said} "create cluster"*) {creates};; esac'
-    tools = {
-        "kind_bin": script(tmp_path, says, "kind"),
-        "kind_kubectl_bin": script(tmp_path, "echo Client Version: v1.36.4", "kubectl"),
-        "helm": script(tmp_path, "echo v3.19.0", "helm"),
-    }
-    config, options = asked(**tools, **given)
-    return wiring.KindTarget(options, config, tmp_path, silent), log
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "engine", lambda: "docker")
-
-
-def test_kind_needs_a_container_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One clear sentence, before anything is made."""
-    monkeypatch.setattr(opening, "_ENGINES", (("no-engine-of-this-name", "info"),))
-    with pytest.raises(UsageError, match="kind needs a container engine, and none answers"):
-        kind(tmp_path, "")
-
-
-def test_an_engine_that_does_not_answer_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its program alone is not enough."""
-    silent_one = script(tmp_path, "exit 1", "docker")
-    answers = script(tmp_path, "echo 27.0", "podman")
-    monkeypatch.setattr(opening, "_ENGINES", ((silent_one, "info"),))
-    assert opening.engine() == ""
-    monkeypatch.setattr(opening, "_ENGINES", ((silent_one, "info"), (answers, "info")))
-    assert opening.engine() == answers
-
-
-@pytest.mark.parametrize(("keep", "deleted"), [(False, True), (True, False)])
-@pytest.mark.usefixtures("engine")
-def test_a_cluster_of_kind_is_made_and_deleted(keep: bool, deleted: bool, tmp_path: Path) -> None:
-    """Unless it is to be kept."""
-    target, log = kind(tmp_path, "", keep_cluster=keep, kind_config=None)
-    own, context = target.create()
-    assert (own, context) == (tmp_path / "live/kubeconfig", "kind-made")
-    assert target.made
-    target.close()
-    asked = log.read_text(encoding="utf-8").splitlines()
-    assert any(line.startswith("create cluster --name=made") or "create cluster" in line for line in asked)
-    assert any(line.startswith("delete cluster --name made") for line in asked) == deleted
-
-
-@pytest.mark.usefixtures("engine")
-def test_a_cluster_of_kind_that_is_there_is_used_and_stays(tmp_path: Path) -> None:
-    """By its own kubeconfig."""
-    target, log = kind(
-        tmp_path,
-        '"get clusters") echo made;; "get kubeconfig --name made") cat ' + str(tmp_path / "made") + ";;",
-        kind_config=None,
-    )
-    own, _ = target.create()
-    assert own.read_text(encoding="utf-8") == KUBECONFIG
-    target.close()
-    assert "delete" not in log.read_text(encoding="utf-8")
-
-
-@pytest.mark.usefixtures("engine")
-def test_what_kind_cannot_make_is_told_and_removed(tmp_path: Path) -> None:
-    """A half-made cluster is deleted when the target is closed."""
-    target, log = kind(tmp_path, "create*) echo no space >&2; exit 1;;", kind_config=None)
-    with pytest.raises(UsageError, match="kind could not create the cluster made: exit 1"):
-        target.create()
-    target.close()
-    assert "delete cluster --name made" in log.read_text(encoding="utf-8")
-
-
-@pytest.mark.usefixtures("engine")
-def test_images_are_loaded_into_the_nodes(tmp_path: Path) -> None:
-    """Each archive; one that cannot be is told in kind's words."""
-    archives = [tmp_path / "a.tar", tmp_path / "b.tar"]
-    said = f'"load image-archive --name made {archives[1]}") echo no such file >&2; exit 1;;'
-    target, log = kind(tmp_path, said, kind_config=None, image_archive=archives)
-    with pytest.raises(UsageError, match=rf"kind does not load {archives[1]}: no such file"):
-        target.create()
-    assert f"load image-archive --name made {archives[0]}" in log.read_text(encoding="utf-8")
-
-
-def test_the_real_kind_ends_at_its_missing_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sentence, ours where we look and kind's own where it does."""
-    tools = {"kind_bin": real("kind"), "kind_kubectl_bin": real("kubectl"), "helm": real("helm")}
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UsageError, match="kind needs a container engine, and none answers"):
-        wiring.KindTarget(*reversed(asked(**tools)), tmp_path, silent)
-    monkeypatch.setattr(wiring, "engine", lambda: "docker")
-    target = wiring.KindTarget(*reversed(asked(**tools)), tmp_path, silent)
-    with pytest.raises(UsageError, match=r"kind does not list its clusters: .*not found") as refused:
-        target.create()
-    assert "\n" not in refused.value.sentence
-    target.close()
-    assert not target.made
 
 
 # kubectl

@@ -15,15 +15,20 @@ from typing import Any
 
 import yaml
 
-from tetraproof.errors import TetraproofError
+from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.machines.tool import Tool
 from tetraproof.text import shorten
 
 RELEASE, NAMESPACE = "tetragon", "kube-system"
 REPOSITORY, CHART = "https://helm.cilium.io", "tetragon"
-#: The version of the guide.
-VERSION = "1.4.1"
-
+#: The newest release that a shipped recording proves.
+VERSION = "1.7.0"
+#: Whose run installed a release, and whether Tetragon's CRDs came with it. They are annotations of the DaemonSet, by a
+#: value of the chart, so that the release is known for ours from the first thing on that Helm writes.
+INSTALLED_BY, CRDS_MADE = "tetraproof.dev/installed-by", "tetraproof.dev/crds-made"
+_ANNOTATIONS = "daemonSetAnnotations"
+#: Releases in whatever state: by itself Helm 3 lists those only that are whole.
+_ANY = ("--deployed", "--failed", "--pending", "--uninstalling")
 
 _REACH = "a chart that cannot be reached may be given as a local folder or archive: CHART="
 
@@ -48,6 +53,18 @@ class Chart:
         """Whether it is a folder or an archive here."""
         return Path(self.reference).exists()
 
+    def check(self, option: str = "CHART") -> None:
+        """See that it can be one. Raises `UsageError`, before anything is made."""
+        if self.local:
+            path = Path(self.reference)
+            if path.is_dir() and not (path / "Chart.yaml").is_file():
+                raise UsageError(f"{option}: {path} is no chart: it has no Chart.yaml.", remedy="name a chart's folder")
+        elif self.reference != CHART and not self.reference.startswith("oci://"):
+            raise UsageError(
+                f"{option}: there is no chart {self.reference}.",
+                remedy="name a folder, an archive or an oci:// reference",
+            )
+
     def words(self, *, pinned: bool = True) -> list[str]:
         """It as Helm's arguments; without `--version` where it is not `pinned`: the newest."""
         if self.local:
@@ -57,9 +74,26 @@ class Chart:
         return [self.reference, *([] if remote else ["--repo", self.repository]), *version]
 
 
+def check_values(files: Sequence[Path]) -> None:
+    """See that these can be given to Helm. Raises `UsageError` naming file and fix, before anything is made."""
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"There is no file of values {file}.", remedy="name one with VALUES=")
+        try:
+            written = yaml.safe_load(file.read_bytes())
+        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+            why = str(error).replace("\n", " ")
+            raise UsageError(f"The values {file} cannot be read: {why}.", remedy="mend it there") from error
+        if written is not None and not isinstance(written, dict):
+            raise UsageError(f"The values {file} are no mapping.", remedy="write name: value, a line for each")
+
+
 @dataclass(frozen=True)
 class Helm:
-    """Helm, for one cluster. `folder` is the run's own; `seconds` is how long one command may take."""
+    """Helm, for one cluster. `folder` is the run's own; `seconds` is how long one command may take.
+
+    `values` are files, `sets` values besides.
+    """
 
     tool: Tool
     kubeconfig: Path
@@ -71,9 +105,21 @@ class Helm:
     values: Sequence[Path] = ()
     sets: Mapping[str, str] = field(default_factory=dict)
 
-    def install(self, chart: Chart) -> None:
-        """`helm install`. It is not waited for here."""
-        self.run("install", self.release, *chart.words(), *self._given())
+    def install(self, chart: Chart, marks: Mapping[str, str] | None = None) -> None:
+        """`helm install`, with annotations that mark what it makes. It is not waited for here."""
+        marked = [f"{_ANNOTATIONS}.{name.replace('.', chr(92) + '.')}={value}" for name, value in (marks or {}).items()]
+        given = [*self._given(), *(word for one in marked for word in ("--set-string", one))]
+        self.run("install", self.release, *chart.words(), *given)
+
+    def marks(self) -> dict[str, str] | None:
+        """The annotations that the release was installed with, however far that came; none where there is no release.
+
+        Raises `HelmError`.
+        """
+        if not any(one["name"] == self.release for one in self.releases(*_ANY)):
+            return None
+        given = yaml.safe_load(self.run("get", "values", self.release, "-o", "json")) or {}
+        return dict(given.get(_ANNOTATIONS) or {})
 
     def upgrade(self, chart: Chart, *words: str, pinned: bool = True) -> str:
         """`helm upgrade`, with further arguments (`--reuse-values`); returns what it said."""
@@ -87,9 +133,9 @@ class Helm:
         """`helm uninstall`."""
         self.run("uninstall", self.release, "--ignore-not-found")
 
-    def releases(self) -> list[dict[str, Any]]:
+    def releases(self, *words: str) -> list[dict[str, Any]]:
         """`helm list` of the release's namespace, as it tells it."""
-        listed: list[dict[str, Any]] = yaml.safe_load(self.run("list", "-o", "json")) or []
+        listed: list[dict[str, Any]] = yaml.safe_load(self.run("list", *words, "-o", "json")) or []
         return listed
 
     def revision(self) -> int:
@@ -121,6 +167,8 @@ class Helm:
                 check=False,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **own},
+                # the terminal's interrupt is ours to heed: Helm cut in the middle leaves half a release
+                start_new_session=True,
             )
         except subprocess.TimeoutExpired as error:
             raise HelmError(f"helm {words[0]} did not end within {self.seconds:.0f} s.") from error

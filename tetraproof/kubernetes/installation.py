@@ -5,7 +5,6 @@ What is installed is asked of the cluster and of the agents, never assumed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +19,7 @@ from tetraproof.kubernetes.diagnosis import Answer, Survey, diagnose
 from tetraproof.kubernetes.execution import Place
 from tetraproof.machines.machine import Completed
 from tetraproof.observing.inventory import CRDS, Agent, Inventory, is_running, versions
+from tetraproof.policies.policy_state import listed
 from tetraproof.progress import Tell, silent
 from tetraproof.tetra.compact import PLAIN
 from tetraproof.text import shorten
@@ -336,10 +336,4 @@ def _policies(node: str, done: Completed) -> list[dict[str, Any]]:
         raise AgentError(
             f"The agent of {node} does not list its policies.", causes=[shorten(done.complaint.strip(), 200)]
         )
-    try:
-        listed: list[dict[str, Any]] = json.loads(done.output or "{}").get("policies") or []
-    except (ValueError, AttributeError) as error:
-        raise AgentError(
-            f"The list of policies of {node}'s agent is no JSON.", causes=[shorten(done.output, 200)]
-        ) from error
-    return listed
+    return listed(done.output, f"{node}'s agent")

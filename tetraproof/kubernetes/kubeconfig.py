@@ -6,7 +6,7 @@ The user's files are only read. What the run asks, and the tools that it starts,
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,40 @@ from kubernetes.config import ConfigException
 from kubernetes.config.kube_config import KubeConfigMerger
 
 from tetraproof.errors import UsageError
+from tetraproof.kubernetes import note as notes
 
+#: The folder of the notes about copies.
+_NOTES = "kubeconfigs"
 _FILES = {"cluster": ("certificate-authority",), "user": ("client-certificate", "client-key", "tokenFile")}
+
+
+class Copy:
+    """A copy that a run is going to have, noted before it is written: it holds credentials, so none is forgotten."""
+
+    def __init__(self, path: Path, run: str) -> None:
+        """Note that it will be at `path`. Raises `UsageError`."""
+        self.path = path
+        self._note = notes.Note(_NOTES, run, f"the copy of a kubeconfig {path}")
+        self._note.write(path=str(path))
+
+    def remove(self) -> None:
+        """Remove it."""
+        self.path.unlink(missing_ok=True)
+        self._note.forget()
+        self._note.release()
+
+
+def left(*, remove: bool) -> Iterator[Path]:
+    """The copies that killed runs left; those that are there are named, and removed if told so."""
+    for one in notes.left(_NOTES):
+        path = Path(str(one.told.get("path", "")))
+        there = path.is_file()
+        if there and remove:
+            path.unlink()
+        if remove or not there:
+            one.forget()
+        if there:
+            yield path
 
 
 def copy(context: str, destination: Path, source: str = "") -> None:
@@ -24,15 +56,7 @@ def copy(context: str, destination: Path, source: str = "") -> None:
 
     Without a source, `KUBECONFIG` and then `~/.kube/config` are read. Raises `UsageError` naming the contexts.
     """
-    paths = source or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
-    try:
-        merged: Any = KubeConfigMerger(paths).config  # type: ignore[no-untyped-call]
-    except (ConfigException, OSError, yaml.YAMLError, AttributeError, TypeError) as error:
-        raise UsageError(
-            f"The kubeconfig {paths} cannot be read: {error}.", remedy="see kubectl config view"
-        ) from error
-    if merged is None:
-        raise UsageError(f"There is no kubeconfig {paths}.", remedy="set KUBECONFIG, or use --kubeconfig")
+    paths, merged = _read(source)
     named = _named(merged, "contexts", "context", context, paths)
     cluster = str(named.get("cluster", ""))
     chosen = {
@@ -48,6 +72,26 @@ def copy(context: str, destination: Path, source: str = "") -> None:
     destination.touch(mode=0o600)
     destination.chmod(0o600)
     destination.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
+
+
+def contexts(source: str = "") -> list[str]:
+    """The names of all contexts. Raises `UsageError`."""
+    _, merged = _read(source)
+    return sorted(str(entry.value.get("name")) for entry in merged.value.get("contexts") or [])
+
+
+def _read(source: str) -> tuple[str, Any]:
+    """The files that are read, and what they say together."""
+    paths = source or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
+    try:
+        merged: Any = KubeConfigMerger(paths).config  # type: ignore[no-untyped-call]
+    except (ConfigException, OSError, yaml.YAMLError, AttributeError, TypeError) as error:
+        raise UsageError(
+            f"The kubeconfig {paths} cannot be read: {error}.", remedy="see kubectl config view"
+        ) from error
+    if merged is None:
+        raise UsageError(f"There is no kubeconfig {paths}.", remedy="set KUBECONFIG, or use --kubeconfig")
+    return paths, merged
 
 
 def _named(merged: Any, listed: str, kind: str, name: str, paths: str) -> dict[str, Any]:

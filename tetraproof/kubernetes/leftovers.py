@@ -1,20 +1,22 @@
-"""What a killed run left on a cluster: found by the labels that everything of a run carries."""
+"""What a killed run left on a cluster: found by the labels and annotations that everything of a run carries."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from tetraproof.deadline import Deadlines
 from tetraproof.kubernetes.cluster import Cluster, ClusterError, Object
-from tetraproof.kubernetes.workspace import CRDS_MADE, MANAGED, RUN
+from tetraproof.kubernetes.helm import CRDS_MADE, INSTALLED_BY, Helm
+from tetraproof.kubernetes.workspace import MANAGED, RUN
 from tetraproof.progress import Tell
 from tetraproof.waiting import until
 
 #: What a run makes outside of its own namespaces, and the namespaces themselves, in the order of removal.
 _KINDS = ("cilium.io/v1alpha1/TracingPolicy", "cilium.io/v1alpha1/TracingPolicyNamespaced", "v1/Namespace")
 _INSTALLATION = "apps/v1/DaemonSet"
+_TETRAGON = "app.kubernetes.io/name=tetragon"
 _CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 
 
@@ -28,26 +30,36 @@ class Leftover:
     run: str
     crds: bool = False
 
+    @property
+    def is_installation(self) -> bool:
+        """Whether it is a Tetragon, which Helm removes."""
+        return self.kind == _INSTALLATION
+
     def __str__(self) -> str:
-        if self.kind == _INSTALLATION:
+        if self.is_installation:
             return f"the Tetragon {self.namespace}/{self.name}, installed by Helm (run {self.run})"
         place = f"{self.namespace}/" if self.namespace else ""
         return f"{self.kind.rpartition('/')[2]} {place}{self.name} (run {self.run})"
 
 
 def find(cluster: Cluster) -> list[Leftover]:
-    """All that runs left. Raises `ClusterError`."""
+    """All that runs left, as far as it can be seen. Raises `ClusterError`."""
     return list(_found(cluster))
 
 
+def find_release(helm: Helm) -> list[Leftover]:
+    """A release of ours, however far Helm came with it. Raises `HelmError`."""
+    return list(_installation(helm.marks() or {}, helm.release, helm.namespace))
+
+
 def remove(
-    cluster: Cluster, leftovers: list[Leftover], deadlines: Deadlines, tell: Tell, uninstall: Callable[[], None]
+    cluster: Cluster, leftovers: list[Leftover], deadlines: Deadlines, tell: Tell, helm: Callable[[], Helm]
 ) -> None:
-    """Delete them, and await their end; `uninstall` has Helm remove an installation. Raises `TetraproofError`."""
+    """Delete them, and await their end; Helm is only asked for where it is needed. Raises `TetraproofError`."""
     for one in leftovers:
         tell(f"removing {one}")
-        if one.kind == _INSTALLATION:
-            uninstall()
+        if one.is_installation:
+            helm().uninstall()
             for crd in cluster.list(_CRD) if one.crds else ():
                 if crd["spec"]["group"] == "cilium.io":
                     cluster.delete(_CRD, crd["metadata"]["name"])
@@ -71,9 +83,15 @@ def _found(cluster: Cluster) -> Iterator[Leftover]:
             metadata = one["metadata"]
             run = (metadata.get("labels") or {}).get(RUN, "unknown")
             yield Leftover(kind, metadata["name"], metadata.get("namespace", ""), run)
-    for one in cluster.list(_INSTALLATION, selector=RUN):
-        name, namespace, labels = (one["metadata"][field] for field in ("name", "namespace", "labels"))
-        yield Leftover(_INSTALLATION, name, namespace, labels[RUN], labels.get(CRDS_MADE) == "true")
+    for one in cluster.list(_INSTALLATION, selector=_TETRAGON):
+        metadata = one["metadata"]
+        yield from _installation(metadata.get("annotations") or {}, metadata["name"], metadata["namespace"])
+
+
+def _installation(marks: Mapping[str, str], name: str, namespace: str) -> Iterator[Leftover]:
+    """A Tetragon, if a run of ours installed it."""
+    if INSTALLED_BY in marks:
+        yield Leftover(_INSTALLATION, name, namespace, marks[INSTALLED_BY], marks.get(CRDS_MADE) == "true")
 
 
 def _listed(cluster: Cluster, kind: str, selector: str) -> list[Object]:

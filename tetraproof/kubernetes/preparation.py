@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tetraproof.account import INSTALLING, SETTING_UP, Account
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.kubernetes import installation as installations
-from tetraproof.kubernetes import permission, ranges
+from tetraproof.kubernetes import leftovers, permission, ranges
 from tetraproof.kubernetes.cluster import Cluster, ClusterError
-from tetraproof.kubernetes.helm import NAMESPACE, Chart, Helm
+from tetraproof.kubernetes.helm import CRDS_MADE, INSTALLED_BY, NAMESPACE, Chart, Helm
 from tetraproof.kubernetes.installation import Installation
-from tetraproof.kubernetes.workspace import CRDS_MADE, MANAGED, RUN, Workspace
+from tetraproof.kubernetes.workspace import Workspace
 from tetraproof.machines.tool import Tool
 from tetraproof.progress import Tell
 from tetraproof.waiting import until
@@ -30,6 +31,10 @@ class Plan:
     `helm` and `chart` are there where Tetragon is installed by the run, `newer` where there is one to upgrade to.
 
     `nodes` are those to act on, all that can be where none is named; `folder` is the run's own.
+
+    A cluster that is `passing` goes with the run, so nothing is removed from it singly. One that is `keeping` is ours
+    as well: an earlier run's Tetragon may be there, and ours stays. `way_out` is what a user types to remove what is
+    left behind.
     """
 
     kind: str
@@ -50,6 +55,10 @@ class Plan:
     #: Within this a run that could not be opened is cleaned up: an interrupt may be made to wait there.
     patient: Callable[[], AbstractContextManager[None]] = nullcontext
     tools: Sequence[Tool] = ()
+    passing: bool = False
+    keeping: bool = False
+    way_out: str = ""
+    account: Account = field(default_factory=Account)
 
 
 class Preparation:
@@ -71,8 +80,15 @@ class Preparation:
         plan.tell(f"asking the cluster of {plan.context}: Kubernetes {cluster.version}")
         permission.check(cluster, NAMESPACE if plan.helm else "", install=plan.helm is not None)
         self._alone()
-        self.installation = self._install() if plan.helm else self._found()
-        self.installation.await_ready()
+        if plan.cluster_wide:
+            self._see_that_it_is_no_kind()
+        if plan.helm:
+            with plan.account.spending(INSTALLING, within=SETTING_UP):
+                self.installation = self._install(plan.helm)
+                self.installation.await_ready()
+        else:
+            self.installation = self._found()
+            self.installation.await_ready()
         self.places = self._chosen()
         self.ranges = ranges.find(cluster, plan.ranges)
         self.workspace = Workspace(
@@ -80,16 +96,18 @@ class Preparation:
         )
         self.workspace.create()
 
-    def close(self) -> None:
-        """Remove what the run made, and await that it is gone; what cannot be removed is told."""
+    def close(self) -> list[str]:
+        """Remove what the run made, and await that it is gone; what cannot be removed is returned, in sentences."""
         self.cluster.executor.resume()
-        for step in (self._remove_workspace, self._uninstall):
+        plan, left = self._plan, []
+        steps = (self._remove_workspace, *(() if plan.keeping else (self._uninstall,)))
+        for step in () if plan.passing else steps:
             try:
                 step()
             except TetraproofError as error:
-                remedy = f"make clean-cluster CONTEXT={self._plan.context} lists it"
-                self._plan.tell(f"something is left behind: {error.sentence} ({remedy})")
+                left.append(f"{error.sentence} To remove it: {plan.way_out}")
         self.cluster.close()
+        return left
 
     def _remove_workspace(self) -> None:
         if hasattr(self, "workspace"):
@@ -98,14 +116,25 @@ class Preparation:
 
     def _alone(self) -> None:
         """See that no other run is on the cluster, nor left anything."""
-        selector = ",".join(f"{name}={value}" for name, value in MANAGED.items())
-        others = self.cluster.list("v1/Namespace", selector=selector)
-        if others:
-            names = ", ".join(sorted(one["metadata"]["name"] for one in others))
-            raise UsageError(
-                f"Another run is on the cluster, or was killed there: {names}.",
-                remedy=f"await its end, or see what it left with make clean-cluster CONTEXT={self._plan.context}",
-            )
+        there = [one for one in leftovers.find(self.cluster) if not (self._plan.keeping and one.is_installation)]
+        if there:
+            raise self._occupied(", ".join(map(str, there)))
+
+    def _occupied(self, what: str) -> UsageError:
+        return UsageError(
+            f"Another run is on the cluster, or was killed there: {what}.",
+            remedy=f"await its end; where it was killed, {self._plan.way_out} removes what it left",
+        )
+
+    def _see_that_it_is_no_kind(self) -> None:
+        """See that no node is a container of some machine, whose own processes an agent there sees."""
+        for node in self.cluster.list("v1/Node"):
+            if str(node["spec"].get("providerID", "")).startswith("kind://"):
+                raise UsageError(
+                    f"CLUSTER_WIDE=1 applies policies to all that runs there, and {node['metadata']['name']} is a "
+                    "node of kind's: it shares the kernel of its machine, and its agent sees every process of that.",
+                    remedy="leave it out, or use a guest: TARGET=standalone KERNEL=debian:6.12",
+                )
 
     def _found(self) -> Installation:
         found = installations.find(self.cluster, self._plan.deadlines, self._plan.tell)
@@ -116,37 +145,48 @@ class Preparation:
             )
         return found
 
-    def _install(self) -> Installation:
+    def _install(self, helm: Helm) -> Installation:
         plan = self._plan
-        assert plan.helm is not None
+        marks = helm.marks()
+        if marks is not None and INSTALLED_BY in marks:
+            if not plan.keeping:
+                raise self._occupied(f"the release {helm.namespace}/{helm.release} of Helm's")
+            plan.tell("uninstalling the Tetragon that a run kept")
+            self._take_away(helm)
+            marks = None
         there = installations.find(self.cluster, plan.deadlines)
         if there is not None:
             raise UsageError(
                 f"There is a Tetragon already: {there.namespace}/{there.name}.",
                 remedy="use it as it is with AGENT=existing",
             )
+        if marks is not None:
+            raise UsageError(
+                f"Helm has a release {helm.namespace}/{helm.release} already, which has made no Tetragon.",
+                remedy=f"see helm status {helm.release} --namespace {helm.namespace}, or uninstall it",
+            )
         self._crds_before = self._crds()
-        plan.tell(f"installing the chart {' '.join(plan.chart.words())} into {plan.helm.namespace}")
+        plan.tell(f"installing the chart {' '.join(plan.chart.words())} into {helm.namespace}")
         self._installed = True
-        plan.helm.install(plan.chart)
+        # so that it is found again, should the run be killed
+        helm.install(plan.chart, {INSTALLED_BY: plan.token, CRDS_MADE: str(not self._crds_before).lower()})
         found = installations.find(self.cluster, plan.deadlines, plan.tell)
         if found is None:
             raise UsageError("The chart was installed and made no DaemonSet of Tetragon.", remedy="see its values")
-        # so that it is found again, should the run be killed
-        labels = {RUN: plan.token, CRDS_MADE: str(not self._crds_before).lower()}
-        self.cluster.patch("apps/v1/DaemonSet", found.name, found.namespace, {"metadata": {"labels": labels}})
         return found
 
     def _uninstall(self) -> None:
-        if not self._installed or self._plan.helm is None:
-            return
-        self._plan.tell("uninstalling Tetragon")
-        self._plan.helm.uninstall()
+        if self._installed and self._plan.helm is not None:
+            self._plan.tell("uninstalling Tetragon")
+            self._take_away(self._plan.helm)
+
+    def _take_away(self, helm: Helm) -> None:
+        """Uninstall the release with the CRDs that came with it, and await the end of its pods."""
+        helm.uninstall()
         # the operator made these, so Helm does not know them
         for name in sorted(self._crds() - self._crds_before):
             with suppress(ClusterError):
                 self.cluster.delete(_CRD, name)
-        helm = self._plan.helm
         until(
             "the end of Tetragon's pods",
             lambda: self.cluster.list("v1/Pod", helm.namespace, f"app.kubernetes.io/instance={helm.release}"),

@@ -24,8 +24,6 @@ from tetraproof.waiting import Overdue, until
 
 MANAGED = {"app.kubernetes.io/managed-by": "tetraproof"}
 RUN, PLACE, WORKLOAD = "tetraproof.dev/run", "tetraproof.dev/place", "tetraproof.dev/workload"
-#: On an installation of ours: whether its CRDs came with it.
-CRDS_MADE = "tetraproof.dev/crds-made"
 #: Kinds that hold a template of pods.
 _TEMPLATED = {"Deployment", "StatefulSet", "ReplicaSet"}
 #: Waiting does not help against these.
@@ -39,7 +37,7 @@ class WorkspaceError(TetraproofError):
 
 
 @dataclass(frozen=True)
-class _Manifest:
+class Manifest:
     """One document, and the file that it is in."""
 
     document: Object
@@ -62,7 +60,7 @@ class Workspace:
         self._cluster = cluster
         self._run = run
         self._places = tuple(places)
-        self._manifests = list(_read(manifests))
+        self._manifests = read(manifests)
         self._deadlines = deadlines
         self._tell = tell
         self._bound: dict[str, Bindings] = {}
@@ -156,7 +154,7 @@ class Workspace:
                     workloads[labels[WORKLOAD]] = (*workloads.get(labels[WORKLOAD], ()), bound)
             self._bound[place] = Bindings(workloads, services, namespaces=dict(self.namespaces))
 
-    def _fitted(self, manifest: _Manifest, place: str) -> Object:
+    def _fitted(self, manifest: Manifest, place: str) -> Object:
         """A manifest for one node: in our namespace, with our labels, and a name of its own on further nodes."""
         document = copy.deepcopy(manifest.document)
         kind, metadata = document["kind"], document["metadata"]
@@ -192,7 +190,12 @@ class Workspace:
         spec.setdefault("hostAliases", []).append({"ip": INTERNET, "hostnames": _OUTSIDE})
 
 
-def _read(folder: Path) -> Iterator[_Manifest]:
+def read(folder: Path) -> list[Manifest]:
+    """The workloads of a folder. Raises `UsageError` naming file and fix."""
+    return list(_read(folder))
+
+
+def _read(folder: Path) -> Iterator[Manifest]:
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder} of workloads.", remedy="name a folder of Kubernetes YAML")
     for path in sorted(one for one in folder.iterdir() if one.suffix in {".yaml", ".yml"}):
@@ -204,7 +207,7 @@ def _read(folder: Path) -> Iterator[_Manifest]:
             named = isinstance(document, dict) and isinstance(document.get("metadata"), dict)
             if not named or not document["metadata"].get("name") or not document.get("kind"):
                 raise UsageError(f"{path} holds a document without kind or metadata.name.", remedy="write them")
-            yield _Manifest(document, str(path))
+            yield Manifest(document, str(path))
 
 
 def _namespace(document: Mapping[str, Any]) -> str:

@@ -53,8 +53,9 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     except TetraproofError as error:
         print(f"tetraproof: {spelled(str(error), typed)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("tetraproof: interrupted while setting up; what was made is removed", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        told = next(reversed(getattr(error, "__notes__", [])), "nothing was made")
+        print(f"tetraproof: interrupted while setting up; {told}", file=sys.stderr)
         return 2
     return None
 

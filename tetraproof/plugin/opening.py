@@ -7,8 +7,7 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,9 @@ from tetraproof import extra, shipped
 from tetraproof.account import Account
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import UsageError
-from tetraproof.options import Described, Options, described
+from tetraproof.kubernetes.kind.engine import Engine
+from tetraproof.kubernetes.kind.engine import find as find_engine
+from tetraproof.options import OTHERS, Described, Options, described, spelled
 from tetraproof.plugin.terminal import Progress, end_on_terminate, patient
 from tetraproof.recordings.recording import INDEX, Recording, open_recording
 from tetraproof.targets import Target
@@ -30,12 +31,10 @@ from tetraproof.targets.replay import Replay
 
 #: The newest shipped cell in which the guide's policies load.
 DEFAULT_RECORDING = "k8s-1.36.2_tetragon-1.7.0_debian-6.12.117"
-#: What `auto` took, and why.
+#: That `auto` took replay, and why.
 AUTO = pytest.StashKey[str]()
-_ENGINES = (
-    ("docker", "info", "--format", "{{.ServerVersion}}"),
-    ("podman", "info", "--format", "{{.Version.Version}}"),
-)
+#: The name of pytest-kind's cluster.
+DEFAULT_CLUSTER = "pytest-kind"
 #: Options of one run alone, which the next one is not told again.
 _ONCE = {"target", "typed", "reports", "run_id", "record", "into", "prove", "slowness"}
 
@@ -95,6 +94,8 @@ def open_target(options: Options, given: Mapping[str, Any], config: pytest.Confi
     """The target that the options name; `directory` is the run's own. Raises `TetraproofError`."""
     # first where, then what
     words = f"TARGET={options.target} {_words(given, sorted(described(), key=lambda one: not one.on))}".rstrip()
+    if options.target == "kind":
+        words = " ".join([words, *_words_of_kind(config)])
     if options.target == "replay":
         recording = recording_of(options)
         return Opened(
@@ -105,43 +106,34 @@ def open_target(options: Options, given: Mapping[str, Any], config: pytest.Confi
 
 def _open_live(options: Options, words: str, config: pytest.Config, directory: Path) -> Opened:
     _check_destination(options)
-    tell = Progress(config)
-    deadlines = Deadlines().scaled(options.slowness)
+    tell = Progress(config, options.typed)
     settings = agent_settings(options.agent_options)
     end_on_terminate()
     if options.target == "standalone":
         extra.need("standalone", "The target standalone")
         from tetraproof.plugin.on_machine import open_on_machine  # noqa: PLC0415 - of an extra
 
-        live, machine = open_on_machine(options, directory, deadlines, tell, settings)
+        deadlines = Deadlines().scaled(options.slowness)
+        try:
+            live, machine = open_on_machine(options, directory, deadlines, tell, settings)
+        except KeyboardInterrupt as interrupt:
+            # whoever opens it removes it then, as far as it came
+            interrupt.add_note("what was made is removed")
+            raise
         return _live(live, options, words, directory, machine.close)
     for needed in dict.fromkeys((options.target, "cluster")):
         extra.need(needed, f"The target {options.target}")
     from tetraproof.plugin import on_cluster  # noqa: PLC0415 - likewise
-    from tetraproof.targets.evidence import gather  # noqa: PLC0415 - likewise
 
-    existing = (options.agent or ("existing" if options.target == "cluster" else "install")) == "existing"
-    if existing and settings:
-        raise UsageError("AGENT_OPTIONS= are for an agent of our own.", remedy="add AGENT=install, or leave them out")
-    kind = None
     if options.target == "kind":
         config.pluginmanager.register(on_cluster, on_cluster.__name__)
-        kind = on_cluster.KindTarget(options, config, directory, tell)
-    # the kubeconfig's copy holds credentials, so it goes last
-    own = directory / "live" / "kubeconfig"
-    closing: tuple[Callable[[], None], ...] = (*((kind.close,) if kind else ()), lambda: own.unlink(missing_ok=True))
-    try:
-        live, site = on_cluster.open_on_cluster(options, directory, tell, None if existing else settings, kind)
-    except BaseException:
-        with patient():
-            _all(closing)
-        raise
+    opened = on_cluster.open_on_cluster(options, config, directory, tell, settings)
 
     def evidence() -> None:
-        for problem in gather(site, directory / "evidence", deadlines.rollout, bugtool=options.bugtool):
+        for problem in opened.evidence(bugtool=options.bugtool):
             tell(f"not kept as evidence: {problem}")
 
-    return _live(live, options, words, directory, site.close, *closing, evidence=evidence)
+    return _live(opened.live, options, words, directory, opened.ending.close, evidence=evidence)
 
 
 def _check_destination(options: Options) -> None:
@@ -196,34 +188,31 @@ def chosen(options: Options, config: pytest.Config) -> Options:
     options = dataclasses.replace(options, kubeconfig=options.kubeconfig or config.getoption("kubeconfig", None) or "")
     if options.target != "auto":
         return options
-    why = _why_not_kind(options)
-    target = "replay" if why else "kind"
-    config.stash[AUTO] = f"TARGET=auto takes {target}: {why}" if why else "TARGET=auto takes kind"
-    return dataclasses.replace(options, target=target)
+    try:
+        answering = _engine_for_kind(options, config)
+    except UsageError as error:
+        live = "" if options.recording or options.prove else "; TARGET=kind runs live where nothing does"
+        config.stash[AUTO] = spelled(f"TARGET=auto takes replay: {error.sentence.rstrip('.')}{live}", options.typed)
+        return dataclasses.replace(options, target="replay")
+    tell = Progress(config, options.typed)
+    tell(f"TARGET=auto takes kind, as {answering} answers: a cluster of containers is made here, Tetragon installed in")
+    tell("  it, and all of it deleted at the end, which takes minutes; Ctrl-C ends it in order")
+    tell("  TARGET=replay judges a recorded run instead, in seconds")
+    return dataclasses.replace(options, target="kind")
 
 
-def _why_not_kind(options: Options) -> str:
-    """What keeps `auto` from kind, in a clause."""
+def _engine_for_kind(options: Options, config: pytest.Config) -> Engine:
+    """The container engine that kind would use. Raises `UsageError` with what keeps `auto` from kind."""
     for option in ("recording", "prove"):
         if getattr(options, option):
-            return f"{option.upper()}= is of replay"
-    missing = [name for name in ("kind", "kubectl", "helm") if not shutil.which(name)]
+            raise UsageError(f"{option.upper()}= is of replay")
+    paths = {"kind": config.getoption("kind_bin", ""), "kubectl": config.getoption("kind_kubectl_bin", "")}
+    missing = [name for name, path in {**paths, "helm": options.helm}.items() if not shutil.which(path or name)]
     if missing:
-        return f"{', '.join(missing)} not on PATH"
+        raise UsageError(f"{', '.join(missing)} not on PATH")
     if not (extra.has("kind") and extra.has("cluster")):
-        return "the extra kind is not installed"
-    return "" if engine() else "no container engine answers"
-
-
-def engine() -> str:
-    """The container engine that kind could use, by its name; nothing where none answers."""
-    for words in _ENGINES:
-        if shutil.which(words[0]):
-            with suppress(OSError, subprocess.TimeoutExpired):
-                done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
-                if done.returncode == 0 and done.stdout.strip():
-                    return words[0]
-    return ""
+        raise UsageError("the extra kind is not installed")
+    return find_engine()
 
 
 def workloads_of(options: Options) -> Path:
@@ -249,6 +238,14 @@ def _all(steps: tuple[Callable[[], None], ...]) -> None:
             steps[0]()
         finally:
             _all(steps[1:])
+
+
+def _words_of_kind(config: pytest.Config) -> Iterator[str]:
+    """What pytest-kind was told, as make has it."""
+    for make, name in OTHERS.items():
+        value = config.getoption(name.replace("-", "_"), None)
+        if value and value != DEFAULT_CLUSTER:
+            yield f"{make}={1 if value is True else shlex.quote(str(value))}"
 
 
 def _words(given: Mapping[str, Any], options: Iterable[Described]) -> str:

@@ -71,17 +71,20 @@ class Kubernetes:
         sets = self.helm.sets if self.helm else {}
         return tuple(name.rpartition(".")[2] for name in sets)
 
-    def close(self) -> None:
-        """Let go of the streams, and remove what the run made."""
+    def close(self) -> list[str]:
+        """Let go of the streams, and remove what the run made; what cannot be removed is returned, in sentences."""
         self.cluster.executor.resume()
         for following, _ in self._streams.values():
             following.stop()
         self._streams.clear()
+        left = []
         for policy in list(self._applied.values()):
-            with suppress(TetraproofError):
+            try:
                 # agents of our own go with it, so there is nobody to await
                 self.remove(policy, awaited=self.helm is None)
-        self._prepared.close()
+            except TetraproofError as error:
+                left.append(f"The policy {policy.name}: {error.sentence} To remove it: {self._plan.way_out}")
+        return [*(() if self._plan.passing else left), *self._prepared.close()]
 
     def _listen(self, place: str) -> None:
         """Begin to follow the events of the run's pods on a node; unfiltered, a stream can feed itself."""

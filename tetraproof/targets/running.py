@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from tetraproof.account import SETTING_UP, Account
+from tetraproof.account import SETTING_UP
 from tetraproof.kubernetes import ranges
 from tetraproof.kubernetes.preparation import Plan
 from tetraproof.observing.observation import Observed
@@ -59,16 +59,17 @@ class OnCluster(Live):
 def open_cluster(plan: Plan) -> tuple[OnCluster, Kubernetes]:
     """A live target on a cluster that is set up; the caller closes the site. Raises what keeps it from that."""
     plan.folder.mkdir(parents=True, exist_ok=True)
-    site = Kubernetes(plan)
-    account = Account()
+    site, account = Kubernetes(plan), plan.account
     try:
         with account.spending(SETTING_UP):
             site.open()
             index, files = site.index()
         recorder = Recorder(plan.run_id, index, files)
-    except BaseException:
+    except BaseException as error:
         with plan.patient():
-            site.close()
+            for one in site.close():
+                plan.tell(f"left behind: {one}")
+                error.add_note(one)
         raise
     how = (
         "every policy as it is written, on the whole cluster"

@@ -1,0 +1,188 @@
+"""A kind, a container engine and a Helm made of scripts, over the mock cluster: what they made is in a folder.
+
+They do what kind 0.33 and docker 28.5 were seen to do, no more; what a test changes of them is a file in that folder.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import yaml
+
+from tests.api_server import ApiServer
+from tests.builders import ROOT
+from tests.clusters import Lab
+from tests.machines.test_tool import script
+
+NAME = "made"
+
+_KIND = """\
+cd {folder} || exit 1
+echo "$* [$KIND_EXPERIMENTAL_PROVIDER]" >> asked
+last() {{ for one; do :; done; echo "$one"; }}
+named() {{ echo "$*" | sed -n 's/.*--name[ =]\\([^ ]*\\).*/\\1/p'; }}
+name=$(named "$@")
+file=$(echo "$*" | sed -n 's/.*--kubeconfig[ =]\\([^ ]*\\).*/\\1/p')
+case "$*" in
+  version) echo kind v0.33.0 go1.26 linux/amd64;;
+  "get clusters") [ -e refuses ] && {{ cat refuses >&2; exit 1; }}; ls clusters;;
+  "get nodes "*) sed 's/^[^ ]* //' "clusters/$name" 2>/dev/null;;
+  "get kubeconfig "*)
+    [ -e stopped ] && {{ echo "ERROR: failed to get cluster internal kubeconfig" >&2; exit 1; }}
+    sed "s/CONTEXT/kind-$name/" kubeconfig;;
+  "create cluster "*)
+    [ -e "clusters/$name" ] && {{ echo "ERROR: node(s) already exist for a cluster" >&2; exit 1; }}
+    echo "Creating cluster \\"$name\\" ..." >&2
+    echo " • Ensuring node image (kindest/node:v1.36.2) 🖼  ..." >&2
+    [ -e pulls ] && sleep "$(cat pulls)"
+    echo " ✓ Ensuring node image (kindest/node:v1.36.2) 🖼" >&2
+    echo " • Preparing nodes 📦 📦   ..." >&2
+    for node in control-plane worker; do
+      echo "$(cat /proc/sys/kernel/random/uuid) $name-$node" >> "clusters/$name"
+    done
+    echo " ✓ Preparing nodes 📦 📦" >&2
+    [ -e prepares ] && sleep "$(cat prepares)"
+    [ -e fails ] && {{ cat fails >&2; case "$*" in *--retain*) ;; *) rm "clusters/$name";; esac; exit 1; }}
+    sed "s/CONTEXT/kind-$name/" kubeconfig > "$file"
+    echo "Have a nice day! 👋" >&2;;
+  "load image-archive "*) [ -e unloadable ] && {{ cat unloadable >&2; exit 1; }}; exit 0;;
+  "export logs "*) mkdir -p "$3" && echo "kubelet of $name" > "$3/kubelet.log";;
+  "delete cluster "*)
+    [ -e deletes ] && sleep "$(cat deletes)"
+    [ -e stays ] && {{ echo "ERROR: failed to delete cluster: permission denied" >&2; exit 1; }}
+    rm -f "clusters/$name";;
+  *) echo "unknown: $*" >&2; exit 1;;
+esac
+"""
+_ENGINE = """\
+cd {folder} || exit 1
+case "$*" in
+  "info "*) [ -e silent ] && {{ echo "Cannot connect to the daemon" >&2; exit 1; }}; echo 28.5.2;;
+  "ps "*)
+    name=$(echo "$*" | sed -n 's/.*kind.cluster=\\([^ ]*\\).*/\\1/p')
+    [ ! -e "clusters/$name" ] || sed 's/ .*//' "clusters/$name";;
+esac
+"""
+_HELM = """\
+cd {folder} || exit 1
+ask() {{ {python} -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], b"").read()' "{url}/$1"; }}
+case "$1" in
+  version) echo v4.2.4+g0;;
+  template) echo '{{}}';;
+  install)
+    echo "$*" | tr ' ' '\\n' | sed -n 's/^daemonSetAnnotations.//p' | tr -d '\\\\' > release
+    [ -e installs ] && sleep "$(cat installs)"
+    ask install;;
+  uninstall) rm -f release; ask uninstall;;
+  list) [ -e release ] && echo '[{{"name": "tetragon", "revision": "1", "app_version": "1.7.0"}}]' || echo '[]';;
+  get)
+    case "$*" in
+      *"-o json"*) echo "daemonSetAnnotations:"; sed 's/\\(.*\\)=\\(.*\\)/  \\1: "\\2"/' release;;
+      *) echo '{{}}';;
+    esac;;
+esac
+"""
+
+
+class Kinds:
+    """The tools, and what they made. `bin` is the folder to put on PATH."""
+
+    def __init__(self, api: ApiServer, folder: Path, *, engine: str = "docker") -> None:
+        self.api, self.folder, self.bin = api, folder / "made", folder / "bin"
+        (self.folder / "clusters").mkdir(parents=True)
+        self.bin.mkdir()
+        self.lab = Lab(api, (f"{NAME}-control-plane", f"{NAME}-worker"), tetragon=False)
+        config = yaml.safe_load(api.kubeconfig(self.folder / "kubeconfig").read_text(encoding="utf-8"))
+        config["current-context"] = config["contexts"][0]["name"] = "CONTEXT"
+        self.set("kubeconfig", yaml.safe_dump(config))
+        self._server = HTTPServer(("127.0.0.1", 0), _player(self.lab, self.folder))
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        url = f"http://127.0.0.1:{self._server.server_port}"
+        for name, text in (("kind", _KIND), (engine, _ENGINE), ("helm", _HELM)):
+            script(self.bin, text.format(folder=self.folder, python=sys.executable, url=url), name)
+        script(self.bin, "echo Client Version: v1.36.4", "kubectl")
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def set(self, name: str, text: str = "") -> None:
+        """Have the tools behave otherwise."""
+        (self.folder / name).write_text(text, encoding="utf-8")
+
+    def unset(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+
+    @property
+    def asked(self) -> list[str]:
+        """What kind was asked, with the engine that it was told of."""
+        file = self.folder / "asked"
+        return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+    @property
+    def clusters(self) -> set[str]:
+        """The clusters that there are."""
+        return {path.name for path in (self.folder / "clusters").iterdir()}
+
+    def make(self, name: str = NAME) -> None:
+        """What a user does: a cluster that no run made."""
+        words = [str(self.bin / "kind"), "create", "cluster", "--name", name, "--kubeconfig", str(self.folder / "own")]
+        subprocess.run(words, check=True, capture_output=True, env=self.environment())
+
+    def environment(self, **more: str) -> Mapping[str, str]:
+        """What a run sees: these tools, and a state of its own."""
+        path = f"{self.bin}{os.pathsep}/usr/bin{os.pathsep}/bin"
+        state = str(self.folder / "state")
+        return {**os.environ, "PATH": path, "XDG_STATE_HOME": state, "PYTHONPATH": "", **more}
+
+
+def _player(lab: Lab, folder: Path) -> type[BaseHTTPRequestHandler]:
+    class Player(BaseHTTPRequestHandler):
+        """Plays what Helm does to the cluster."""
+
+        def do_POST(self) -> None:
+            if self.path == "/install":
+                lab.install()
+                annotations = dict(
+                    line.split("=", 1) for line in (folder / "release").read_text(encoding="utf-8").split()
+                )
+                lab.daemonset["metadata"]["annotations"] = annotations
+            elif "tetragon" in lab.api.names("apps/v1/DaemonSet"):
+                lab.uninstall()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"done")
+
+        def log_message(self, *words: object) -> None:
+            """Say nothing."""
+
+    return Player
+
+
+def words_of(kinds: Kinds, folder: Path, *more: str) -> list[str]:
+    """A run on the target kind."""
+    return [
+        *(sys.executable, "-m", "tetraproof", "test", "-p", "no:hypothesispytest", "-p", "no:cacheprovider"),
+        *("--suites", str(folder / "suites"), "--policies", str(folder / "policies")),
+        *("--workloads", str(folder / "workloads"), "--reports", str(folder / "reports"), "--run-id", "run"),
+        *("--target", "kind", "--cluster-name", NAME, *more),
+    ]
+
+
+def started(kinds: Kinds, folder: Path, *more: str, **environment: str) -> subprocess.Popen[str]:
+    """Such a run, in a session of its own."""
+    return subprocess.Popen(
+        words_of(kinds, folder, *more),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=dict(kinds.environment(**environment)),
+        start_new_session=True,
+    )

@@ -1,0 +1,57 @@
+"""The program that has pytest-kind make a cluster, in a session of its own.
+
+The terminal's interrupt reaches neither it nor kind: whoever started it decides. Its standard input is held by the
+run; when that ends, however it does, this program ends with all that it started.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make the cluster, working in the current folder; returns the exit code of kind, which says why it is not 0.
+
+    The arguments are its name, where its kubeconfig is written, kind's configuration, the node image (kind's default
+    where empty), and the paths of kind and kubectl.
+    """
+    from pytest_kind import KindCluster  # noqa: PLC0415 - under the GPL, and needed by nobody else
+
+    name, kubeconfig, config, image, kind, kubectl = arguments
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
+    try:
+        KindCluster(name, Path(kubeconfig), image or None, _retaining(Path(kind)), Path(kubectl)).create(config)
+    except subprocess.CalledProcessError as error:
+        return error.returncode
+    return 0
+
+
+def _retaining(kind: Path) -> Path:
+    """kind, told to leave the nodes that it could not set up as they are: their logs say why, and we remove them."""
+    own = Path("kind-retaining").absolute()
+    program = shlex.quote(str(kind))
+    own.write_text(
+        f'#!/bin/sh\ncase "$1 $2" in "create cluster") set -- "$@" --retain;; esac\nexec {program} "$@"\n',
+        encoding="utf-8",
+    )
+    own.chmod(0o700)
+    # a file system may be mounted so that nothing on it is executed
+    return own if os.access(own, os.X_OK) else kind
+
+
+def _end_with_the_run() -> None:
+    """Await the end of whoever holds our standard input, and end this session then."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
