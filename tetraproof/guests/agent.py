@@ -11,11 +11,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
+from tetraproof import decoding
 from tetraproof.deadline import Deadlines
+from tetraproof.decoding import Source
 from tetraproof.errors import AgentError
 from tetraproof.guests.bundle import Bundle
 from tetraproof.machines.machine import Background, Completed, Machine, MachineLost, ThisMachine
 from tetraproof.observing.inventory import is_running
+from tetraproof.policies.policy_state import listed
 from tetraproof.progress import Tell, silent
 from tetraproof.text import shorten
 from tetraproof.waiting import Overdue, until
@@ -40,6 +45,12 @@ _REPORTED = re.compile(r"time=\S+ level=\S+ ")
 _LOG_LINES = 8
 #: Seconds in which tetra says that its time is up.
 _GRACE = 10.0
+
+
+class _Logged(Struct):
+    """What is read of a line of the agent's log."""
+
+    config: dict[str, Any] | None = None
 
 
 class Agent:
@@ -102,13 +113,9 @@ class Agent:
     def states(self) -> list[dict[str, Any]]:
         """What it says of every policy, as `tetra tracingpolicy list -o json` has it. Raises `AgentError`."""
         done = self.tetra("tracingpolicy", "list", "-o", "json")
-        try:
-            policies: list[dict[str, Any]] = json.loads(done.output or "{}").get("policies") or []
-        except (ValueError, AttributeError) as error:
-            raise AgentError("The agent's list of policies is no JSON.", causes=[shorten(done.output, 200)]) from error
         if not done.ok:
             raise AgentError("The agent does not list its policies.", causes=_last(done.complaint))
-        return policies
+        return listed(done.output, "the agent")
 
     def metrics(self) -> str:
         """Its metrics, in Prometheus' text form; nothing where it serves none to us."""
@@ -215,11 +222,10 @@ def _listens(line: str) -> bool:
 def _settings_in(line: str) -> dict[str, str]:
     """The settings in a line of the agent's log."""
     try:
-        told = json.loads(line)
-    except ValueError:
+        told: _Logged = decoding.as_json(line, _Logged, Source("a line of the log", "", AgentError))
+    except AgentError:
         return {}
-    settings = told.get("config")
-    return {str(name): _text(value) for name, value in settings.items()} if isinstance(settings, dict) else {}
+    return {name: _text(value) for name, value in (told.config or {}).items()}
 
 
 def _text(value: Any) -> str:

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tetraproof import decoding
+from tetraproof.decoding import Source
+from tetraproof.errors import TetraproofError
+
 _CHUNK = 1 << 16
+#: Bytes of one answer.
+_MOST = 256 << 20
 
 
 class Refused(Exception):  # noqa: N818 - an answer, if not the one hoped for
@@ -64,7 +70,8 @@ class Link:
             self._pending += chunk
         line, _, self._pending = self._pending.partition(b"\n")
         try:
-            told = json.loads(line)
-        except ValueError as error:
+            # what a program printed there is part of the answer
+            told: dict[str, Any] = decoding.as_json(line, dict[str, Any], Source("an answer", ""), most=_MOST)
+        except TetraproofError as error:
             raise ConnectionError(f"what the guest agent writes is no JSON: {line[:80]!r}") from error
-        return told if isinstance(told, dict) else {}
+        return told

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tetraproof.errors import UsageError
+from tetraproof.errors import PolicyError, UsageError
+from tetraproof.policies.manifest import values
 from tetraproof.text import shorten
 
 PACKAGES = "tetraproof.dev/packages"
@@ -195,14 +194,9 @@ def _manifests(folder: Path) -> Iterator[tuple[Path, _Part]]:
         raise UsageError(f"There is no folder {folder} of workloads.", remedy="name a folder of Kubernetes YAML")
     for path in sorted(one for one in folder.iterdir() if one.suffix in {".yaml", ".yml"}):
         try:
-            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{path} cannot be read: {error}.", remedy="mend it there") from error
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-            problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-            raise UsageError(f"{path} is no YAML{where}: {problem}.", remedy="mend it there") from error
+            documents = values(path, "workload")
+        except PolicyError as error:
+            raise UsageError(error.sentence, remedy=error.remedy) from error
         for document in documents:
             if isinstance(document, dict):
                 yield path, _Part(f"{path}, {document.get('kind', 'no kind')}", "", document)

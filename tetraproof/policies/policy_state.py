@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from tetraproof.text import safe
+from msgspec import Struct
+
+from tetraproof import decoding
+from tetraproof.decoding import Source
+from tetraproof.errors import AgentError
+from tetraproof.text import safe, shorten
 
 _PREAMBLE = re.compile(r"^policy handler '\w+' failed loading policy '[^']*': (?:override )?(?:validation failed: )?")
 #: The numbers of states, modes and the states of hooks in Tetragon's API, which protojson may write for their names.
@@ -20,6 +25,26 @@ _MODES = ("unknown", "enforce", "monitor", "monitor_only")
 _HOOK_STATES = ("unspecified", "loaded", "digest_rejected", "call_not_found", "partial_call_not_found")
 #: The counters of actions that were carried out, as `tetra tracingpolicy list` sums them up as NENFORCE.
 _ENFORCED = ("signal", "override", "notify_enforcer", "set")
+
+
+class _Listed(Struct):
+    """What `tetra tracingpolicy list -o json` prints."""
+
+    policies: list[dict[str, Any]] | None = None
+
+
+def listed(output: str, whose: str) -> list[dict[str, Any]]:
+    """What an agent says of each of its policies; `whose` is the agent. Raises `AgentError` where that is no list."""
+    source = Source("It", "see that tetra and the agent are of one version", AgentError)
+    try:
+        told: _Listed = decoding.as_json(output or "{}", _Listed, source)
+    except AgentError as error:
+        raise AgentError(
+            f"The list of policies of {whose} is no JSON.",
+            causes=[error.sentence, shorten(output, 200)],
+            remedy=error.remedy,
+        ) from error
+    return told.policies or []
 
 
 @dataclass(frozen=True)
