@@ -510,18 +510,17 @@ async def cut(command: Exec) -> None:
 
 
 def test_a_server_that_goes_in_the_middle_ends_nothing_but_the_scenario(api: ApiServer, tmp_path: Path) -> None:
-    """What cannot be judged is inconclusive, and what is left behind is told with what finds it again."""
+    """What cannot be judged is inconclusive, and what is left behind is told with what removes it."""
     lab = Lab(api)
-    told: list[str] = []
     before = api.snapshot()
     short = replace(PATIENT, sentinel=0.3, command=0.3, policy=0.3, workload=0.3, act=0.5)
-    with opened(lab, tmp_path, deadlines=short, tell=told.append) as (live, _):
+    with opened(lab, tmp_path, deadlines=short) as (live, site):
         api.faults = [at("create tracingpolicies", api.down)]
         ((verdict, why),) = judged(live).values()
         assert verdict is I
         assert "The API server of made does not answer" in str(why)
-    left = [line for line in told if "something is left behind" in line]
-    assert "make clean-cluster CONTEXT=made" in left[0]
+        (left,) = site.close()
+    assert left.endswith("To remove it: make clean-cluster CONTEXT=made YES=1")
     assert api.snapshot() != before
 
 
