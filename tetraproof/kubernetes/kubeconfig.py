@@ -13,13 +13,51 @@ from typing import Any
 import yaml
 from kubernetes.config import ConfigException
 from kubernetes.config.kube_config import KubeConfigMerger
+from msgspec import Struct, field
 
+from tetraproof import decoding
+from tetraproof.decoding import Source
 from tetraproof.errors import UsageError
 from tetraproof.kubernetes import note as notes
 
 #: The folder of the notes about copies.
 _NOTES = "kubeconfigs"
 _FILES = {"cluster": ("certificate-authority",), "user": ("client-certificate", "client-key", "tokenFile")}
+
+
+class _Program(Struct):
+    """A program that gives credentials."""
+
+    command: str
+
+
+class _Entry(Struct):
+    """What is read of a cluster, a user or a context."""
+
+    cluster: str | None = None
+    user: str | None = None
+    authority: str | None = field(name="certificate-authority", default=None)
+    certificate: str | None = field(name="client-certificate", default=None)
+    key: str | None = field(name="client-key", default=None)
+    tokenFile: str | None = None  # noqa: N815 - as it is written there
+    exec: _Program | None = None
+
+
+class _Named(Struct):
+    """One entry of a list, under its name."""
+
+    name: str
+    cluster: _Entry | None = None
+    user: _Entry | None = None
+    context: _Entry | None = None
+
+
+class _Kubeconfig(Struct):
+    """What is read of the files."""
+
+    clusters: list[_Named] | None = None
+    users: list[_Named] | None = None
+    contexts: list[_Named] | None = None
 
 
 class Copy:
@@ -83,14 +121,18 @@ def contexts(source: str = "") -> list[str]:
 def _read(source: str) -> tuple[str, Any]:
     """The files that are read, and what they say together."""
     paths = source or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
+    whence = Source(f"The kubeconfig {paths}", "see kubectl config view", UsageError)
     try:
         merged: Any = KubeConfigMerger(paths).config  # type: ignore[no-untyped-call]
-    except (ConfigException, OSError, yaml.YAMLError, AttributeError, TypeError) as error:
-        raise UsageError(
-            f"The kubeconfig {paths} cannot be read: {error}.", remedy="see kubectl config view"
-        ) from error
+    # a date that is none, an anchor that holds itself, an entry that is no mapping: the library lets them through
+    except (ConfigException, OSError, yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
+        raise whence.refuse(f" cannot be read: {error}") from error
+    except (AttributeError, TypeError) as error:
+        raise whence.refuse(f" cannot be read: it is of another form ({error})") from error
     if merged is None:
         raise UsageError(f"There is no kubeconfig {paths}.", remedy="set KUBECONFIG, or use --kubeconfig")
+    entries = {name: [one.value for one in merged.value.get(name) or []] for name in ("clusters", "users", "contexts")}
+    decoding.as_kind(entries, _Kubeconfig, whence)
     return paths, merged
 
 
