@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.builders import NAME, NODE, performed, recording_files, reindexed, scenario_files
+from tests.builders import NAME, NODE, POLICY, performed, recording_files, reindexed, scenario_files
 from tests.pulses import K, changed, pulse
-from tetraproof.observing import gap
 from tetraproof.errors import RecordingError
+from tetraproof.observing import gap
 from tetraproof.observing.gap import Happening
 from tetraproof.recordings.recording import INDEX, from_files, sealed
 
@@ -175,7 +175,7 @@ def test_times_that_are_read(time: str) -> None:
 def of_change(told: Any, change: str = "upgrade") -> Files:
     """A recording of one change."""
     content = told if isinstance(told, bytes) else msgspec.json.encode(told)
-    files = {CHANGE: content, "scenarios/change/policy.yaml": b"x"}
+    files = {CHANGE: content, "scenarios/change/policy.yaml": POLICY.encode()}
     made = recording_files({"change": files})
     return reindexed(made, scenarios=[{"name": "change", "change": change}])
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.builders import write_tree
-from tetraproof.recordings import folder
 from tetraproof.errors import RecordingError
+from tetraproof.recordings import folder
 
 FILES = {"recording.json": b"{}", "scenarios/guard/acts.json": b"[]", "scenarios/a name with blanks/x": b""}
 

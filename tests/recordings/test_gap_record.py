@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.builders import write_tree
+from tetraproof.errors import RawRecordError, RecordingError
 from tetraproof.observing import gap
+from tetraproof.policies.policy import load
 from tetraproof.recordings import gap_record
 from tetraproof.recordings.conversion import convert
-from tetraproof.errors import RawRecordError, RecordingError
-from tetraproof.policies.policy import load
 from tetraproof.recordings.recording import INDEX, from_files, open_recording, sealed
 from tetraproof.targets import Changing, Unanswerable
 from tetraproof.targets.replay import Replay

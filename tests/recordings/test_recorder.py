@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tetraproof.policies.binding import Bindings
 from tetraproof.errors import RecordingError
+from tetraproof.policies.binding import Bindings
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import FORMAT, Cell, Index, Provenance, ScenarioRecord, open_recording
 

@@ -27,7 +27,17 @@ from tests.builders import (
     write_tree,
 )
 from tetraproof.errors import RecordingError
-from tetraproof.recordings.recording import EXPECTED, FORMAT, INDEX, SUMS, Cell, from_files, open_recording, sealed, write
+from tetraproof.recordings.recording import (
+    EXPECTED,
+    FORMAT,
+    INDEX,
+    SUMS,
+    Cell,
+    from_files,
+    open_recording,
+    sealed,
+    write,
+)
 
 Files = dict[str, bytes]
 Change = Callable[[Files], Files]

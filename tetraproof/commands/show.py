@@ -103,7 +103,9 @@ def _quiet_ends(file: str, remarks: Remarks) -> Iterator[_Ending]:
     except KeyboardInterrupt:
         ending.code = INTERRUPTED
     except OSError as error:
-        raise UsageError(f"{file} cannot be read and shown to its end: {error.strerror}.") from error
+        raise UsageError(
+            f"{file} cannot be read and shown to its end: {error.strerror}.", remedy="see the disk that it lies on"
+        ) from error
     finally:
         with suppress(BrokenPipeError):
             for line in remarks.lines():
@@ -145,7 +147,7 @@ def _source(file: str) -> Iterator[BinaryIO]:
     try:
         source = Path(file).open("rb")  # noqa: SIM115 - closed below, once opening has been told apart from reading
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"{file} cannot be read: {error.strerror}.", remedy="name a file of JSON lines") from error
     with source:
         yield source
 

@@ -19,6 +19,7 @@ from tetraproof import decoding
 from tetraproof.decoding import Source
 from tetraproof.errors import RecordingError
 from tetraproof.observing.gap import Continuity
+from tetraproof.policies.policy import parse as parse_policy
 from tetraproof.recordings import admission, folder
 from tetraproof.recordings.record import (
     ActRecord,
@@ -177,6 +178,9 @@ def _check_scenario(recording: Recording, scenario: ScenarioRecord) -> None:
             states = recording.states(scenario.name, after=file == "state-after.json")
             admission.check_states(states, nodes, source)
         decoding.refuse_doubles(content, Source(source, _CONVERT))
+    if scenario.policy or scenario.change:
+        policy = f"{inside}/policy.yaml"
+        parse_policy(recording.text(policy) or "", f"{recording.name}/{policy}", recorded=True)
 
 
 def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
