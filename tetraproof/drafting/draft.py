@@ -282,7 +282,7 @@ class _Drawing:
     def _call(self, hook: Hook, known: Seen, selector: Selector) -> None:
         name = next(one for one in known.what if one in calls.CALLS)
         asked = selector.asks(_index(known, "given"))
-        inside = values.inside(asked, self.scene.place)
+        inside = values.inside(asked, self.scene.place) if asked else [values.Inside(calls.MADE)]
         if not inside:
             self._todo(hook, f"no path is known here that it takes ({_said(asked)})")
             return

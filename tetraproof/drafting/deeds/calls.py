@@ -164,6 +164,8 @@ def _python(verb: str, code: str, facts: Mapping[str, Fact], by: str = "python3"
     return Made(verb, lambda _: code, lambda _: facts, path_of(by))
 
 
+#: What is made, linked to or removed by calls of which a policy names no path.
+MADE = "/tmp/made"
 #: How a program of Python's makes a system call that it has no word for.
 _LIBC = "import ctypes; ctypes.CDLL(None)"
 #: The number of nobody's user and group.
@@ -271,7 +273,7 @@ class Call:
         there = shlex.quote(self.path)
         if self.name in {"sys_mkdir", "sys_rmdir"}:
             return (f"rm -rf {there}", *([f"mkdir -p {there}"] if self.name == "sys_rmdir" else []))
-        links = f"rm -f {posixpath.dirname(self.path)}/hard[1345]"
+        links = f"rm -f {posixpath.dirname(self.path)}/hard[12345]"
         return (links, f"touch {there}") if self.name == "sys_linkat" else (f"touch {there}",)
 
     @property
@@ -306,6 +308,7 @@ class Call:
             path = f"{self.path}2"
             beside = replace(self, path=path)
             act, scene = self._act(path), tuple(one for one in beside.scene() if "hard" not in one)
+            act = replace(act, argv=tuple(one.replace("/hard1", "/hard2") for one in act.argv))
         return Deed("other", act, f"{self.made.verb} {path}", self._happens(path), outside=True, scene=scene)
 
     def ways(self) -> Iterator[Deed]:

@@ -193,7 +193,7 @@ class Bench:
     def mapping(self) -> Deed:
         """The file is mapped into memory, as the other processes that map it see it."""
         path = self.file.path
-        code = f"import mmap; mmap.mmap(open({path!r}).fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)"
+        code = f"import mmap; f = open({path!r}); mmap.mmap(f.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)"
         python = path_of("python3")
         mapped = Happening("map", python, {"file": path, "prot": PROT_READ, "flags": MAP_SHARED})
         before = (*opens(path, python, O_RDONLY),)
@@ -202,7 +202,7 @@ class Bench:
     def mapping_to_write(self) -> Deed:
         """The file is mapped into memory to be written there, which no write shows."""
         path, python = self.file.path, path_of("python3")
-        code = f"import mmap; mmap.mmap(open({path!r}, 'r+').fileno(), 0)"
+        code = f"import mmap; f = open({path!r}, 'r+'); mmap.mmap(f.fileno(), 0)"
         mapped = Happening("map", python, {"file": path, "prot": PROT_READ | PROT_WRITE, "flags": MAP_SHARED})
         subject = f"mapping {self.file.phrase} to write there"
         act = self._command("python3", "-c", code)
