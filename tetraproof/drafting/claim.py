@@ -1,12 +1,13 @@
-"""What a drafted suite says as a whole, and what its reader has to know before believing it."""
+"""What a drafted suite says of the policy as a whole, and what its reader has to know before believing it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tetraproof.drafting.fate import End, Fate, Rules
-from tetraproof.drafting.happening import Deed
-from tetraproof.drafting.reading import Hook, Selector
+from tetraproof.drafting.foretelling.fate import End, Fate, Rules
+from tetraproof.drafting.foretelling.happening import Deed, seen
+from tetraproof.drafting.foretelling.reading import Hook, Selector
+from tetraproof.drafting.suite import Asked, Expected, Suite, Test, Told
 
 _WORDS = {End.KILLED: "is killed", End.DENIED: "is refused", End.TOLD: "is reported", End.SIGNALLED: "is ended"}
 #: How it is said what a hook sees, by what that is; of a hook that sees several by which of them are meant.
@@ -83,3 +84,31 @@ _SIDE = {
     "TrackSock": "has the agent remember sockets: what that adds to later events is not asked here.",
     "UntrackSock": "has the agent forget sockets: what that takes from later events is not asked here.",
 }
+
+
+def mode(suite: Suite, rules: Rules) -> None:
+    """That a policy which only monitors is in that mode, by the agent's word."""
+    if rules.monitors:
+        sentence = "The agent says that the policy is in monitor mode."
+        suite.add_test(Test("the_mode_is_monitor", sentence, (Asked('in_mode("monitor")'),)))
+
+
+def counters(suite: Suite, rules: Rules) -> None:
+    """The agent's own counters, where each enforcement is one event that the stream shows."""
+    actions = {action.name for hook in rules.hooks for one in hook.selectors for action in one.actions}
+    told = [claim.expected for test in suite.tests for claim in test.claims if isinstance(claim, Told)]
+    said = [one for one in told if one.role in {"KILLED", "REFUSED"} or (rules.monitors and one.role == "SEEN")]
+    early = any(known.early for hook in rules.hooks if (known := seen(hook.call)))
+    if len(actions) != 1 or not said or early or not (rules.enforces or rules.monitors):
+        return
+    action = dict(said[0].stated).get("action")
+    named = said[0].named if len({(one.event, one.named) for one in said}) == 1 else ()
+    event = Expected(said[0].event, named, (("action", action),) if action else ())
+    if rules.monitors:
+        sentence = "The agent counts what it would have enforced as monitored, and nothing as enforced."
+        question = Asked("counts(enforce=0, monitor=run.reported({}))", event)
+        suite.add_test(Test("nothing_is_counted_as_enforced", sentence, (question,)))
+        return
+    sentence = "The agent's own counter of enforcements agrees with what it reported."
+    name = "every_kill_is_counted" if action == "SIGKILL" else "every_refusal_is_counted"
+    suite.add_test(Test(name, sentence, (Asked("counts(enforce=run.reported({}))", event),)))

@@ -7,20 +7,15 @@ import os
 import re
 from dataclasses import dataclass
 
-from tetraproof.drafting.fate import Effect, End, Fate, Rules
-from tetraproof.drafting.happening import Deed, Seen, Socket, seen
-from tetraproof.drafting.matching import may_meet
-from tetraproof.drafting.reading import Hook
-from tetraproof.drafting.suite import Asked, Bound, Claim, Expected, Outcome, Suite, Test, Told
+from tetraproof.drafting.foretelling.fate import Effect, End, Fate, Rules
+from tetraproof.drafting.foretelling.happening import Deed, seen
+from tetraproof.drafting.foretelling.matching import may_meet
+from tetraproof.drafting.foretelling.reading import Hook
+from tetraproof.drafting.suite import Claim, Expected, Outcome, Suite, Test, Told
+from tetraproof.drafting.telling import action_of, event_of, is_loud, known_of, tells_the_file
 from tetraproof.drafting.writing import quoted
 from tetraproof.observing.act import Act, look
 
-#: What an event says of an action, by the action's name.
-_SAID = {"Sigkill": "SIGKILL", "Signal": "SIGNAL", "Override": "OVERRIDE", "Post": "POST"}
-#: Actions beside which an event is told, and does not say POST.
-_OTHER = ("GetUrl", "DnsLookup", "FollowFD", "UnfollowFD", "CopyFD", "TrackSock", "UntrackSock")
-_TEXTS = {"file", "path", "string", "filename", "linux_binprm", "auto", "data_loc", "char_buf"}
-_PLACEHOLDER = re.compile(r"\{(?P<name>[a-z][a-z0-9-]*\.[a-z]+)\}")
 _SIGNALS = {
     1: "SIGHUP",
     2: "SIGINT",
@@ -79,9 +74,9 @@ class Promises:
 
     def _killed(self, deed: Deed, fate: Fate) -> Test | None:
         effect = _of(fate)
-        known = _known(effect)
+        known = known_of(effect)
         act = self.suite.add_act(deed.name, deed.act)
-        event, by = self._event(effect), effect.happening.by
+        event, by = event_of(effect, monitored=self.rules.monitors), effect.happening.by
         # whoever is killed as it starts a program ends as that program (seen)
         ended = str(effect.happening.facts.get("given", by)) if known.early else by
         gone = Expected("Exit", (ended,), (("signal", "SIGKILL"),))
@@ -101,7 +96,7 @@ class Promises:
     def _is_made_all_the_same(self, effect: Effect) -> bool:
         """Whether a call is made although its caller is killed at its entry (recorded), so far as a look shows."""
         shown = self.looking.prints if self.looking else ()
-        return _known(effect).entry and len(shown) == 1 and not _overridden(effect)
+        return known_of(effect).entry and len(shown) == 1 and not _overridden(effect)
 
     def _signalled(self, deed: Deed, fate: Fate) -> Test | None:
         effect = _of(fate)
@@ -112,7 +107,7 @@ class Promises:
             return None
         act = self.suite.add_act(deed.name, deed.act)
         gone = Expected("Exit", (effect.happening.by,), (("signal", signal),))
-        claims = (Told(act, self._event(effect), effect.happening.by, then=gone),)
+        claims = (Told(act, event_of(effect, monitored=self.rules.monitors), effect.happening.by, then=gone),)
         return Test(
             f"{_slug(deed.subject)}_is_ended", f"{_begin(deed.subject)} is ended by {signal}, and reported.", claims
         )
@@ -126,15 +121,15 @@ class Promises:
         claims: list[Claim] = [Outcome(act, denied)]
         if deed.survivor:
             # a program that is refused is one that the shell cannot start; any other ends with 1
-            code = 126 if _known(effect).early else deed.refusal or 1
+            code = 126 if known_of(effect).early else deed.refusal or 1
             claims = [Outcome(act, f"printed({quoted(deed.survivor.format(code))})")]
-            claims += [Outcome(act, f"said({quoted(words)})")] if _known(effect).early else []
+            claims += [Outcome(act, f"said({quoted(words)})")] if known_of(effect).early else []
         elif deed.refusal:
             claims = [Outcome(act, f"exited({deed.refusal})")]
         elif not effect.happening.root and by:
             claims = [Outcome(act, "stopped")]
         if by:
-            claims.append(Told(act, self._event(effect), by))
+            claims.append(Told(act, event_of(effect, monitored=self.rules.monitors), by))
         claims += self._looked(deed, act, effect)
         claims += self._never_started(act, effect)
         reported = ", and reported" if by else ""
@@ -144,7 +139,7 @@ class Promises:
     def _never_started(self, act: str, effect: Effect) -> list[Claim]:
         """What is refused to run is never told as started."""
         program = effect.happening.facts.get("given")
-        if not _known(effect).early or not isinstance(program, str):
+        if not known_of(effect).early or not isinstance(program, str):
             return []
         return [Told(act, Expected("Exec", (program,)), absent=True)]
 
@@ -156,7 +151,7 @@ class Promises:
         left = self.suite.add_act(f"left_by_{act}", look(looking.act))
         if not looking.prints:
             return [Outcome(left, f"printed_as(run.{looking.before})")]
-        texts = looking.prints[:1] if _known(effect).emptied else looking.prints
+        texts = looking.prints[:1] if known_of(effect).emptied else looking.prints
         return [Outcome(left, f"printed({', '.join(map(quoted, texts))})")]
 
     # what goes through
@@ -164,7 +159,7 @@ class Promises:
     def _told(self, deed: Deed, fate: Fate) -> Test | None:
         effect = _of(fate)
         act = self.suite.add_act(deed.name, deed.act)
-        known, by = _known(effect), effect.happening.by
+        known, by = known_of(effect), effect.happening.by
         if not by:
             why = (
                 "its event belongs to the image before it, the runtime's own, and a stream filtered by pods hides that"
@@ -175,7 +170,7 @@ class Promises:
                 f"{_begin(deed.subject)} goes through.",
                 tuple(_through(deed, act)),
             )
-        event = Told(act, self._event(effect), "" if known.vague else by)
+        event = Told(act, event_of(effect, monitored=self.rules.monitors), "" if known.vague else by)
         claims: list[Claim] = [*_through(deed, act), event]
         program = effect.happening.facts.get("given")
         if known.early and isinstance(program, str):
@@ -220,10 +215,10 @@ class Promises:
     def _absent(self, deed: Deed, fate: Fate) -> list[Expected] | None:
         """What is not told of a deed: nothing of a hook, or where it tells of other things, nothing of this file."""
         hook = self.hook
-        if hook.call not in fate.also and not _loud(hook):
+        if hook.call not in fate.also and not is_loud(hook):
             return [Expected.of(hook)]
         path = next((one.facts["file"] for one in deed.happens if "file" in one.facts and one.named), None)
-        return [Expected.of(hook, file=path)] if isinstance(path, str) and self._tells(hook, "file") else None
+        return [Expected.of(hook, file=path)] if isinstance(path, str) and tells_the_file(hook) else None
 
     def _around(self, deed: Deed, fate: Fate) -> Test | None:
         """A way around, as a limit: stopped, or where the policy only watches, reported."""
@@ -234,7 +229,7 @@ class Promises:
             claims = [Outcome(act, "stopped")]
             sentence = f"{_begin(deed.subject)} is stopped."
         else:
-            if hook.call in fate.also or _loud(hook):
+            if hook.call in fate.also or is_loud(hook):
                 return None
             act = self.suite.add_act(deed.name, deed.act)
             claims = [Told(act, Expected.of(hook))]
@@ -253,53 +248,12 @@ class Promises:
         """The container's own program, which is exempt, goes on with what it is there for."""
         act = self.suite.add_act(deed.name, deed.act)
         effect = _of(meant)
-        stated = (("action", said),) if (said := self._action(effect)) else ()
+        stated = (("action", said),) if (said := action_of(effect, monitored=self.rules.monitors)) else ()
         event = Expected(effect.hook.event, effect.hook.named, stated)
         program = main.rpartition("/")[2]
         claims = (*_through(deed, act), Told(act, event, main, absent=True, side="surroundings"))
         sentence = f"What {program} serves is still served: {program} is exempt."
         self.suite.add_test(Test(f"{_slug(program)}_serves_what_is_guarded", sentence, claims))
-
-    # what is said of an event
-
-    def _event(self, effect: Effect) -> Expected:
-        """The event that tells of an effect: its hook, what is known of its arguments, its action."""
-        hook, happening = effect.hook, effect.happening
-        known = _known(effect)
-        stated: dict[str, str | int | Bound] = {}
-        for index, name in known.at.items():
-            fact, told = happening.facts.get(name), hook.argument(index)
-            if fact is None or told is None or told.type == "nop":
-                continue
-            if isinstance(fact, Socket):
-                stated |= {"sport": fact.port} if name == "own socket" else _of_socket(fact)
-            elif isinstance(fact, str):
-                if happening.named and told.type in _TEXTS and "file" not in stated:
-                    stated["file"] = fact
-            elif effect.selector and effect.selector.asks(index):
-                stated["mask" if name == "mask" else f"arg{told.position}"] = fact
-        said = self._action(effect)
-        if said:
-            stated["action"] = said
-        return Expected(hook.event, hook.named, tuple(stated.items()), _ROLES.get(said, "SEEN"))
-
-    def _tells(self, hook: Hook, name: str) -> bool:
-        known = seen(hook.call)
-        told = [hook.argument(index) for index, fact in (known.at if known else {}).items() if fact == name]
-        return any(one is not None and one.type in _TEXTS for one in told)
-
-    def _action(self, effect: Effect) -> str:
-        """What the event says that was done; nothing where that is not known, as of a policy that only monitors."""
-        if self.rules.monitors:
-            return ""
-        if effect.action is not None:
-            return _SAID.get(effect.action.name, "")
-        if effect.selector is not None and effect.selector.does(*_OTHER):
-            return ""
-        return "POST"
-
-
-_ROLES = {"SIGKILL": "KILLED", "OVERRIDE": "REFUSED", "SIGNAL": "SIGNALLED", "POST": "SEEN"}
 
 
 def _overridden(effect: Effect) -> bool:
@@ -309,27 +263,6 @@ def _overridden(effect: Effect) -> bool:
 def _of(fate: Fate) -> Effect:
     assert fate.effect is not None
     return fate.effect
-
-
-def _known(effect: Effect) -> Seen:
-    known = seen(effect.hook.call)
-    assert known is not None
-    return known
-
-
-def _loud(hook: Hook) -> bool:
-    """Whether a hook may tell of files that nobody here thinks of: it takes whatever is not named."""
-    known = seen(hook.call)
-    if known is None or not set(known.at.values()) & {"file", "given"}:
-        return False
-    named = [[one for one in selector.asked if not one.operator.startswith("Not")] for selector in hook.selectors]
-    return not hook.selectors or not all(named)
-
-
-def _of_socket(socket: Socket) -> dict[str, str | int | Bound]:
-    found = _PLACEHOLDER.fullmatch(socket.address.text)
-    address: str | Bound = Bound(found["name"]) if found else socket.address.text
-    return {"daddr": address, "dport": socket.port}
 
 
 def _through(deed: Deed, act: str) -> list[Claim]:
@@ -350,31 +283,3 @@ def _begin(subject: str) -> str:
 
 def _slug(subject: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", subject.lower().replace("'s ", "s ")).strip("_")
-
-
-def mode(suite: Suite, rules: Rules) -> None:
-    """That a policy which only monitors is in that mode, by the agent's word."""
-    if rules.monitors:
-        sentence = "The agent says that the policy is in monitor mode."
-        suite.add_test(Test("the_mode_is_monitor", sentence, (Asked('in_mode("monitor")'),)))
-
-
-def counters(suite: Suite, rules: Rules) -> None:
-    """The agent's own counters, where each enforcement is one event that the stream shows."""
-    actions = {action.name for hook in rules.hooks for one in hook.selectors for action in one.actions}
-    told = [claim.expected for test in suite.tests for claim in test.claims if isinstance(claim, Told)]
-    said = [one for one in told if one.role in {"KILLED", "REFUSED"} or (rules.monitors and one.role == "SEEN")]
-    early = any(known.early for hook in rules.hooks if (known := seen(hook.call)))
-    if len(actions) != 1 or not said or early or not (rules.enforces or rules.monitors):
-        return
-    action = dict(said[0].stated).get("action")
-    named = said[0].named if len({(one.event, one.named) for one in said}) == 1 else ()
-    event = Expected(said[0].event, named, (("action", action),) if action else ())
-    if rules.monitors:
-        sentence = "The agent counts what it would have enforced as monitored, and nothing as enforced."
-        question = Asked("counts(enforce=0, monitor=run.reported({}))", event)
-        suite.add_test(Test("nothing_is_counted_as_enforced", sentence, (question,)))
-        return
-    sentence = "The agent's own counter of enforcements agrees with what it reported."
-    name = "every_kill_is_counted" if action == "SIGKILL" else "every_refusal_is_counted"
-    suite.add_test(Test(name, sentence, (Asked("counts(enforce=run.reported({}))", event),)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
-from tetraproof.drafting.reading import Hook
+from tetraproof.drafting.foretelling.reading import Hook
 from tetraproof.judging.scenario import Run
 from tetraproof.observing.act import Act, prepare, shell
 

@@ -6,15 +6,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from tetraproof.drafting.happening import (
+from tetraproof.drafting.deeds.guarded import EVERYWHERE, File, made, opens, quoted, reads, writes
+from tetraproof.drafting.foretelling.happening import (
     AT_FDCWD,
     MAP_SHARED,
-    MAY_READ,
-    MAY_WRITE,
     O_APPEND,
     O_RDONLY,
     O_RDWR,
@@ -25,27 +23,11 @@ from tetraproof.drafting.happening import (
     Fact,
     Happening,
 )
+from tetraproof.drafting.foretelling.reading import Selector
 from tetraproof.drafting.place import Place, path_of
-from tetraproof.drafting.reading import Selector
 from tetraproof.observing.act import Act, command, shell
 
 BASH, CAT = "/usr/bin/bash", "/usr/bin/cat"
-#: Files of an image that everything else there leans on: they are added to, and never written anew.
-_LEANT_ON = {
-    f"/etc/{name}"
-    for name in (
-        *("passwd", "shadow", "group", "gshadow", "hosts", "hostname", "resolv.conf", "nsswitch.conf", "sudoers"),
-        *("ld.so.cache", "ld.so.conf", "ld.so.preload", "profile", "bash.bashrc", "environment", "crontab", "fstab"),
-        *("services", "protocols", "localtime", "os-release", "machine-id"),
-    )
-} | {"/root/.bashrc", "/root/.profile"}
-#: Those of them that are not empty in any image.
-_FILLED = {f"/etc/{name}" for name in ("passwd", "shadow", "group", "profile", "bash.bashrc", "os-release")}
-_SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/boot/")
-#: What the kernel shows as files, or a cluster mounts to be read: nothing can be made there.
-_NOT_OURS = ("/proc/", "/sys/", "/dev/", "/var/run/secrets/", "/run/secrets/")
-#: Folders that every image has.
-_EVERYWHERE = {"/", "/tmp", "/var/tmp", "/etc", "/root", "/usr", "/srv", "/opt", "/mnt", "/home"}
 #: Programs that read the files that they are given, and how others are made to.
 _READERS = {"tail", "md5sum", "sha256sum", "wc"}
 _READING: Mapping[str, tuple[str, ...]] = {
@@ -53,97 +35,10 @@ _READING: Mapping[str, tuple[str, ...]] = {
     "/usr/bin/dd": ("dd", "if={}", "status=none"),
     "/usr/bin/curl": ("curl", "-s", "file://{}"),
 }
-#: What is written into a file that the draft makes.
-CONTENT = "guarded\n"
-
-
-@dataclass(frozen=True)
-class File:
-    """A file that acts are tried on. `folder` is the guarded folder where it is that which a policy names.
-
-    `stands` where an image has it, so that it is added to and never made anew; `made` where the acts make it.
-    """
-
-    path: str
-    folder: str = ""
-    phrase: str = "the guarded file"
-    own_words: bool = False
-
-    @property
-    def stands(self) -> bool:
-        """Whether it is part of an image, and everything there leans on it."""
-        return self.path in _LEANT_ON or (self.path.startswith(_SYSTEM) and not self.folder)
-
-    @property
-    def runs(self) -> bool:
-        """Whether it is a program or a library, which cannot be written while it runs."""
-        return self.stands and self.path.startswith(_SYSTEM)
-
-    @property
-    def lent(self) -> bool:
-        """Whether nothing can be made where it lies."""
-        return self.path.startswith(_NOT_OURS)
-
-    @property
-    def unreachable(self) -> bool:
-        """Whether nobody can make it, nor knows that it is there."""
-        return self.lent and (bool(self.folder) or self.path.startswith("/dev/"))
-
-    @property
-    def filled(self) -> bool:
-        """Whether it is known to hold something."""
-        return self.made or self.path in _FILLED
-
-    @property
-    def made(self) -> bool:
-        """Whether the acts make it, or overwrite it."""
-        return not self.stands and not self.lent
-
-    @property
-    def directory(self) -> str:
-        """Where it lies."""
-        return posixpath.dirname(self.path)
-
-    def prepared(self) -> tuple[str, ...]:
-        """The commands that make it, with what it holds."""
-        return (f"touch {_quoted(self.path)}",) if self.stands or self.own_words else made(self.path)
-
-
-def made(path: str) -> tuple[str, ...]:
-    """The commands that make a file."""
-    folder = posixpath.dirname(path)
-    there = () if folder in _EVERYWHERE else (f"mkdir -p {_quoted(folder)}",)
-    return (*there, f"echo guarded > {_quoted(path)}")
-
-
-def _quoted(path: str) -> str:
-    return shlex.quote(path)
 
 
 def _word(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "it"
-
-
-def opens(path: str, by: str, flags: int, given: str = "", *, root: bool = True) -> tuple[Happening, ...]:
-    """A program opens a file, by the path that it is `given`."""
-    call: dict[str, Fact] = {"0": AT_FDCWD, "given": given or path, "2": flags}
-    return (Happening("sys_openat", by, call, root), Happening("open", by, {"file": path}, root))
-
-
-def reads(path: str, by: str, given: str = "", *, root: bool = True, own: bool = False) -> tuple[Happening, ...]:
-    """A program reads a file."""
-    found = (
-        *opens(path, by, O_RDONLY, given, root=root),
-        Happening("read", by, {"file": path, "mask": MAY_READ}, root),
-    )
-    return tuple(replace(one, own=own) for one in found)
-
-
-def writes(path: str, by: str, given: str = "", *, flags: int = O_WRITE, root: bool = True) -> tuple[Happening, ...]:
-    """A program writes a file."""
-    emptied = (Happening("empty", by, {"file": path}, root),) if flags == O_WRITE else ()
-    written = Happening("write", by, {"file": path, "mask": MAY_WRITE}, root)
-    return (*opens(path, by, flags, given, root=root), *emptied, written)
 
 
 @dataclass(frozen=True)
@@ -163,7 +58,7 @@ class Bench:
 
     def scene(self) -> tuple[str, ...]:
         """The commands that set the scene for the ways around: no link of an earlier scenario."""
-        return (f"rm -f {self.scratch}/link {_quoted(self._same_disk() + '/hard')}",)
+        return (f"rm -f {self.scratch}/link {quoted(self._same_disk() + '/hard')}",)
 
     def size(self) -> Act:
         """How large the file is, without opening it."""
@@ -182,12 +77,12 @@ class Bench:
 
     def writing_it(self) -> Deed:
         """The file is written: one that others lean on by a blank line at its end, a page by a line more."""
-        path, quoted = self.file.path, _quoted(self.file.path)
+        path, written = self.file.path, quoted(self.file.path)
         if self.file.stands or self.file.folder:
-            script = f"echo more >> {quoted}" if self.file.folder else f"echo >> {quoted}"
+            script = f"echo more >> {written}" if self.file.folder else f"echo >> {written}"
             happens = writes(path, BASH, flags=O_APPEND)
             return Deed("append", self._shell(script), f"appending to {self.file.phrase}", happens, changes=True)
-        script = f"echo 'foo' > {quoted}"
+        script = f"echo 'foo' > {written}"
         return Deed("write", self._shell(script), f"writing {self.file.phrase}", writes(path, BASH), changes=True)
 
     def mapping(self) -> Deed:
@@ -225,12 +120,12 @@ class Bench:
         path = self._beside("empty") if folder else self.file.path
         happens = (*opens(path, BASH, O_WRITE), Happening("empty", BASH, {"file": path}))
         subject = "emptying a file in the guarded folder" if folder else f"emptying {self.file.phrase}"
-        return Deed("truncated", self._shell(f": > {_quoted(path)}"), subject, happens, around="truncation")
+        return Deed("truncated", self._shell(f": > {quoted(path)}"), subject, happens, around="truncation")
 
     def new_file(self) -> Deed:
         """Another file is made in the guarded folder."""
         path = self._beside("new")
-        act = self._shell(f"echo x > {_quoted(path)}")
+        act = self._shell(f"echo x > {quoted(path)}")
         return Deed("new_file", act, "making another file in the guarded folder", writes(path, BASH))
 
     def reading_otherwise(self) -> Deed:
@@ -250,7 +145,7 @@ class Bench:
     def by_a_child(self) -> Deed:
         """A child of a shell writes the file; the shell lives."""
         path, dd = self.file.path, path_of("dd")
-        script = f"dd if=/dev/zero of={_quoted(path)} bs=1 count=1 2>/dev/null; echo parent survives with $?"
+        script = f"dd if=/dev/zero of={quoted(path)} bs=1 count=1 2>/dev/null; echo parent survives with $?"
         happens = writes(path, dd, root=False)
         subject = f"writing {self.file.phrase} by a child"
         return Deed(
@@ -265,7 +160,7 @@ class Bench:
         scene: tuple[str, ...] = ()
         if not self.place.has(program):
             argv = (program, "{}")
-            scene = (f"mkdir -p {_quoted(posixpath.dirname(program))}", f"cp {CAT} {_quoted(program)}")
+            scene = (f"mkdir -p {quoted(posixpath.dirname(program))}", f"cp {CAT} {quoted(program)}")
         elif program not in _READING and name not in _READERS:
             return None
         act = self._command(*(one.replace("{}", path) for one in argv))
@@ -275,7 +170,7 @@ class Bench:
     def copied(self) -> Deed:
         """A copy of cat under another name reads the file."""
         copy = f"{self.scratch}/cat2"
-        act = self._shell(f"cp {CAT} {copy}; {copy} {_quoted(self.file.path)}")
+        act = self._shell(f"cp {CAT} {copy}; {copy} {quoted(self.file.path)}")
         before = (*reads(CAT, path_of("cp"), root=False), *writes(copy, path_of("cp"), root=False))
         return Deed(
             *("copied_cat", act, f"reading {self.file.phrase} by a copy of cat", reads(self.file.path, copy), before),
@@ -286,7 +181,7 @@ class Bench:
         """Another program is put in the place of cat, and edits the file under its name."""
         kept = f"{self.scratch}/cat.bak"
         script = (
-            f"cp {CAT} {kept}; cp /usr/bin/sed {CAT}; cat -i s/hello/bye/ {_quoted(self.file.path)}; "
+            f"cp {CAT} {kept}; cp /usr/bin/sed {CAT}; cat -i s/hello/bye/ {quoted(self.file.path)}; "
             f"r=$?; cp {kept} {CAT}; exit $r"
         )
         happens = tuple(replace(one, root=False) for one in reads(self.file.path, CAT))
@@ -298,9 +193,7 @@ class Bench:
     def interpreted(self, name: str) -> Deed:
         """A script runs in an interpreter of the list."""
         path = self.file.path
-        act = self._command(
-            name, "-c", f"print(open({path!r}).read())" if name == "python3" else f": < {_quoted(path)}"
-        )
+        act = self._command(name, "-c", f"print(open({path!r}).read())" if name == "python3" else f": < {quoted(path)}")
         return Deed(
             *(f"script_of_{_word(name)}", act, f"reading {self.file.phrase} by a script", reads(path, path_of(name))),
             around=f"a script that {name} runs", by_name=True,
@@ -324,14 +217,14 @@ class Bench:
     def relative(self) -> Deed:
         """By a path relative to its folder."""
         name = posixpath.basename(self.file.path)
-        act, happens = self._does(_quoted(name), f"cd {_quoted(self.file.directory)}")
+        act, happens = self._does(quoted(name), f"cd {quoted(self.file.directory)}")
         subject = f"opening {self.file.phrase} by a relative path"
         return Deed("relative", act, subject, happens, around="a relative path", changes=self.writing)
 
     def symlink(self) -> Deed:
         """Behind a symbolic link."""
         name = f"{self.scratch}/link"
-        act, happens = self._does(name, f"ln -sf {_quoted(self.file.path)} {name}")
+        act, happens = self._does(name, f"ln -sf {quoted(self.file.path)} {name}")
         link: dict[str, Fact] = {"given": self.file.path, "1": AT_FDCWD, "new": name}
         before = (Happening("sys_symlinkat", path_of("ln"), link, root=False),)
         subject = f"opening {self.file.phrase} through a symbolic link"
@@ -340,13 +233,13 @@ class Bench:
     def proc_root(self) -> Deed:
         """Behind /proc/self/root."""
         given = f"/proc/self/root{self.file.path}"
-        act, happens = self._does(_quoted(given))
+        act, happens = self._does(quoted(given))
         subject = f"opening {self.file.phrase} through /proc/self/root"
         return Deed("proc_root", act, subject, happens, around="/proc/self/root", changes=self.writing)
 
     def hard_link(self) -> Deed:
         """Through another name of the same file."""
-        path = _quoted(self.file.path)
+        path = quoted(self.file.path)
         name = f"{self._same_disk()}/hard"
         link = f"ln {path} {name}"
         if self.writing:
@@ -368,7 +261,7 @@ class Bench:
         source = f"{self.scratch}/{'y' if self.file.folder else 'x'}"
         target = self._beside("moved") if self.file.folder else self.file.path
         word = "x" if self.file.folder else "foo"
-        act = self._shell(f"echo {word} > {source} && mv {source} {_quoted(target)} && echo moved")
+        act = self._shell(f"echo {word} > {source} && mv {source} {quoted(target)} && echo moved")
         moved: dict[str, Fact] = {"0": AT_FDCWD, "given": source, "2": AT_FDCWD, "new": target, "4": 0}
         happens = (Happening("sys_renameat2", path_of("mv"), moved, root=False),)
         subject = f"moving a file {'into the guarded folder' if self.file.folder else f'onto {self.file.phrase}'}"
@@ -378,11 +271,11 @@ class Bench:
 
     def outside(self, name: str, path: str, subject: str) -> Deed:
         """A file that is not meant is opened in the same way."""
-        quoted, folder = _quoted(path), posixpath.dirname(path)
-        there = "" if folder in {*_EVERYWHERE, self.file.directory} else f"mkdir -p {_quoted(folder)}; "
+        folder = posixpath.dirname(path)
+        there = "" if folder in {*EVERYWHERE, self.file.directory} else f"mkdir -p {quoted(folder)}; "
         if self.writing:
             what = "'foo'" if name == "bar" else "foo"
-            act = self._shell(f"{there}echo {what} > {quoted}")
+            act = self._shell(f"{there}echo {what} > {quoted(path)}")
             return Deed(name, act, f"writing {subject}", writes(path, BASH), outside=True)
         act = self._command("cat", path)
         return Deed(name, act, f"reading {subject}", reads(path, CAT), outside=True, scene=made(path))

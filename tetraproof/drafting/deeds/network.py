@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tetraproof.drafting.happening import UDP, Address, Deed, Happening, Socket
-from tetraproof.drafting.matching import network_of
+from tetraproof.drafting.foretelling.happening import UDP, Address, Deed, Happening, Socket
+from tetraproof.drafting.foretelling.matching import network_of
+from tetraproof.drafting.foretelling.reading import Asked
 from tetraproof.drafting.place import Place, Scene, path_of
-from tetraproof.drafting.reading import Asked
 from tetraproof.observing.act import command, shell
 from tetraproof.policies.binding import INTERNET
 

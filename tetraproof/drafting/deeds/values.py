@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tetraproof.drafting.matching import holds
+from tetraproof.drafting.foretelling.matching import holds
+from tetraproof.drafting.foretelling.reading import Asked
 from tetraproof.drafting.place import Place
-from tetraproof.drafting.reading import Asked
 
 #: Where files are made that nothing speaks of, best first.
 SCRATCH = ("/tmp", "/var/tmp", "/root", "/srv")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tetraproof.drafting.happening import UDP, Address, Fact, Happening, Socket
-from tetraproof.drafting.matching import Unsure, all_of, holds, may_meet, takes, why_never, within
+from tetraproof.drafting.foretelling.happening import UDP, Address, Fact, Happening, Socket
+from tetraproof.drafting.foretelling.matching import Unsure, all_of, holds, may_meet, takes, why_never, within
+from tetraproof.drafting.foretelling.reading import Argument, Asked, Hook, Selector
 from tetraproof.drafting.place import Place
-from tetraproof.drafting.reading import Argument, Asked, Hook, Selector
 
 PROBE, ADMIN = Place("probe"), Place("privileged", privileged=True)
 READ = Happening("read", "/usr/bin/cat", {"file": "/etc/passwd", "mask": 4})

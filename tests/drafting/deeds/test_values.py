@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tests.drafting.policies import PATHS
 from tetraproof.drafting.deeds.values import Inside, inside, outside, scratch, usable
-from tetraproof.drafting.matching import holds
+from tetraproof.drafting.foretelling.matching import holds
+from tetraproof.drafting.foretelling.reading import Asked
 from tetraproof.drafting.place import Place
-from tetraproof.drafting.reading import Asked
 
 SITE = Place(
     "nginx", says="mkdir -p /usr/share/nginx/html; echo x > /usr/share/nginx/html/index.html; cat /etc/nginx/a.conf"

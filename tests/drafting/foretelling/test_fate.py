@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tetraproof.drafting.deeds.files import Bench, File
-from tetraproof.drafting.fate import End, Rules
-from tetraproof.drafting.happening import Deed, Happening
+from tetraproof.drafting.deeds.files import Bench
+from tetraproof.drafting.deeds.guarded import File
+from tetraproof.drafting.foretelling.fate import End, Rules
+from tetraproof.drafting.foretelling.happening import Deed, Happening
+from tetraproof.drafting.foretelling.reading import hooks
 from tetraproof.drafting.place import Place
-from tetraproof.drafting.reading import hooks
 from tetraproof.observing.act import command
 from tetraproof.policies.policy import Policy, parse
 

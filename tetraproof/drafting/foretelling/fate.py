@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from tetraproof.drafting.happening import Deed, Happening, of_itself, seen
-from tetraproof.drafting.matching import Unsure, takes
+from tetraproof.drafting.foretelling.happening import Deed, Happening, of_itself, seen
+from tetraproof.drafting.foretelling.matching import Unsure, takes
+from tetraproof.drafting.foretelling.reading import Action, Hook, Selector, hooks
 from tetraproof.drafting.place import Place
-from tetraproof.drafting.reading import Action, Hook, Selector, hooks
 from tetraproof.policies.policy import Policy
 from tetraproof.policies.requirement import demanded_mode
 

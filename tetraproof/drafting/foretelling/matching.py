@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tetraproof.drafting.happening import AF_INET, TCP, UDP, Address, Fact, Happening, Socket, seen
+from tetraproof.drafting.foretelling.happening import AF_INET, TCP, UDP, Address, Fact, Happening, Socket, seen
+from tetraproof.drafting.foretelling.reading import Asked, Hook, Part, Selector
 from tetraproof.drafting.place import Place
-from tetraproof.drafting.reading import Asked, Hook, Part, Selector
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import pytest
 
 from tests.builders import ROOT
 from tetraproof.drafting.deeds.network import Wire, ends, of_address, ports
+from tetraproof.drafting.foretelling.reading import Asked
 from tetraproof.drafting.place import Place, Scene, load_places
-from tetraproof.drafting.reading import Asked
 
 PLACES = {place.name: place for place in load_places(ROOT / "manifests/workloads")}
 SCENE = Scene(PLACES["tiefighter"], PLACES["probe"], PLACES["tiefighter"], PLACES["deathstar"], PLACES["probe"])
