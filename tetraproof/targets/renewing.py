@@ -8,7 +8,7 @@ from pathlib import Path
 from tetraproof.account import Account
 from tetraproof.answer import Unknown
 from tetraproof.observing.act import Act
-from tetraproof.observing.observation import Observed
+from tetraproof.observing.observation import Done, Observed
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
 from tetraproof.recordings import renewal
@@ -67,15 +67,27 @@ class Renewing:
     def observe(
         self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
     ) -> Observed:
-        """What was recorded, where it is of this policy and these acts; else what becomes of them now."""
-        if scenario in self._replay.scenarios(scenario.partition("@")[0], policy, settings):
-            record = next(one for one in self._recording.index.scenarios if one.name == scenario)
-            if record.unanswered is None and record.heard_to_the_end is not False:
-                observed = self._replay.observe(policy, settings, acts, scenario)
-                if not any(_lacks(done) for done in observed.acts.values()):
-                    self.kept.append(scenario)
-                    return observed
-        return self.live.observe(policy, settings, acts, scenario)
+        """What was recorded, where it is of this policy and these acts on every node; else what becomes of them now."""
+        everywhere = self.live.scenarios(scenario.partition("@")[0], policy, settings)
+        recorded = {name: self._recorded(policy, settings, acts, name) for name in everywhere}
+        observed = recorded.get(scenario)
+        # a policy is applied once, so all nodes are of one run
+        if observed is None or None in recorded.values():
+            return self.live.observe(policy, settings, acts, scenario)
+        self.kept.append(scenario)
+        return observed
+
+    def _recorded(
+        self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
+    ) -> Observed | None:
+        """What was recorded of a scenario, if all of it was, and heard to its end."""
+        if scenario not in self._replay.scenarios(scenario.partition("@")[0], policy, settings):
+            return None
+        record = next(one for one in self._recording.index.scenarios if one.name == scenario)
+        if record.unanswered is not None:
+            return None
+        observed = self._replay.observe(policy, settings, acts, scenario)
+        return None if any(_lacks(done) for done in observed.acts.values()) else observed
 
     def changes(self, change: str, policy: Policy) -> Sequence[str]:
         """Those of the live target, where its installation can be changed."""
@@ -99,5 +111,6 @@ class Renewing:
         renewal.write_renewed(self._recording, self.live.recorder, folder)
 
 
-def _lacks(done: object) -> bool:
-    return isinstance(done, Unknown) and done.verdict is Verdict.UNRECORDED
+def _lacks(done: Done | Unknown) -> bool:
+    """Whether nothing was recorded of an act, or nobody heard it to its end."""
+    return bool(done.timeline.open) if isinstance(done, Done) else done.verdict is Verdict.UNRECORDED
