@@ -181,6 +181,10 @@ class Lab:
         for one in self.agents()[node]["status"]["containerStatuses"]:
             one["restartCount"] += one["name"] == "tetragon"
 
+    def replace_agent(self, node: str) -> None:
+        """The pod of an agent is another one."""
+        self.agents()[node]["metadata"]["uid"] = f"agent-{next(self._numbers)}"
+
     def _rolled(self, changed: Json) -> None:
         """The DaemonSet's controller: new pods for a new template."""
         if changed["kind"] != "DaemonSet":

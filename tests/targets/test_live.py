@@ -451,6 +451,67 @@ def test_an_agent_that_restarts_under_a_policy_is_told(api: ApiServer, tmp_path:
         assert verdicts[0] is not C
 
 
+AFTERWARDS = Acts(
+    first=shell(f"echo 1 > {GUARDED}"),
+    second=shell(f"echo 2 > {GUARDED}"),
+    third=shell(f"echo 3 > {GUARDED}"),
+    fourth=shell(f"echo 4 > {GUARDED}"),
+)
+
+
+def test_what_is_done_while_no_agent_enforces_is_never_held_against_the_policy(api: ApiServer, tmp_path: Path) -> None:
+    """Its pod is another one: that is told once with the act, and what was killed before stays killed."""
+    lab = Lab(api)
+
+    async def unguarded(command: Exec) -> None:
+        """Nobody kills it: the agent is gone."""
+        lab.replace_agent(NODE)
+        lab.plays["echo 4"] = free
+        await free(command)
+
+    async def free(command: Exec) -> None:
+        await command.ends(0)
+
+    lab.plays[f"echo 3 > {GUARDED}"] = unguarded
+    with opened(lab, tmp_path, deadlines=replace(PATIENT, sentinel=0.3)) as (live, _):
+        run = Run(live.observe(guard(), {}, tuple(AFTERWARDS), "guard"), tuple(AFTERWARDS))
+        killed = {act.name: Claim(act.name, lambda run, act=act: _killed(run, act.name)) for act in AFTERWARDS}
+        told = {name: claim.judge(run).judgement for name, claim in killed.items()}
+        assert {name: one.verdict for name, one in told.items()} == {"first": C, "second": C, "third": I, "fourth": I}
+        assert "no agent enforced the policy any more: the agent's pod is another one now" in told["third"].reason
+        (note,) = [line for line in notes(live).splitlines() if "shows nothing against the policy" in line]
+        assert "from act second" in note
+
+
+def _killed(run: Run, name: str) -> None:
+    assert getattr(run, name).killed
+
+
+def test_a_workload_that_was_taken_away_refutes_nothing(api: ApiServer, tmp_path: Path) -> None:
+    """What was asked of it failed, and that is not the policy's doing."""
+    lab = Lab(api)
+    acts = Acts(
+        served=shell("curl http://{site.ip}/", pod="probe"),
+        other=shell("echo foo > /tmp/other"),
+    )
+
+    async def refused(command: Exec) -> None:
+        for key in [key for key in api.objects if key[0] == "v1/Pod" and key[2].startswith("site")]:
+            del api.objects[key]
+        await command.ends(7)
+
+    lab.plays["curl http://"] = refused
+    with opened(lab, tmp_path) as (live, _):
+        run = Run(live.observe(guard(), {}, tuple(acts), "guard"), tuple(acts))
+        served = Claim("served", lambda run: _succeeded(run, "served")).judge(run).judgement
+        assert (served.verdict, served.reason.split(" is gone")[1:]) == (I, [""])
+        assert Claim("other", lambda run: _succeeded(run, "other")).judge(run).judgement.verdict is C
+
+
+def _succeeded(run: Run, name: str) -> None:
+    assert getattr(run, name).succeeded
+
+
 def test_a_node_that_is_lost_leaves_the_other_alone(api: ApiServer, tmp_path: Path) -> None:
     """Its kubelet cannot be reached any more: nothing is known of its acts, and its agent says nothing."""
     lab = Lab(api, (NODE, SECOND))

@@ -338,6 +338,8 @@ class ActRun:
             answer = Unknown(Verdict.INCONCLUSIVE, f"act {self.name} has no outcome: {safe(outcome.unknown)}")
         else:
             answer = decide(outcome)
+        if answer is False and done.performed.disturbed:
+            answer = Unknown(Verdict.INCONCLUSIVE, done.performed.disturbed)
 
         def tell() -> str:
             said = explain(done) if explain else explanation.how_it_ended(done.performed, done.timeline)

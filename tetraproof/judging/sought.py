@@ -43,6 +43,8 @@ class Sought:
         unheard = done.performed.outcome.unknown
         unheard = unheard or (done.timeline.open if self.side == "own" else done.timeline.around)
         answer, found, events = self._answer(expectation, done.timeline, unheard)
+        if answer is False and done.performed.disturbed:
+            answer = Unknown(Verdict.INCONCLUSIVE, done.performed.disturbed)
 
         def tell() -> str:
             seen = "seen, where none should be: " if found.met else ""

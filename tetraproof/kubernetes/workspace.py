@@ -76,6 +76,22 @@ class Workspace:
         """What the suites' logical names are on a node, without the ranges."""
         return self._bound[place]
 
+    def gone(self, place: str) -> dict[str, str]:
+        """The workloads of a node of which a pod was taken away, and how, in a clause. Raises `ClusterError`.
+
+        A container that ended and was started anew is no such thing: that may be the policy's own doing.
+        """
+        there = {(pod["metadata"]["namespace"], pod["metadata"]["name"]): pod for pod in self._pods()}
+        told = {}
+        for workload, pods in self._bound[place].workloads.items():
+            for pod in pods:
+                now = there.get((pod.namespace, pod.name))
+                if now is None:
+                    told[workload] = f"the pod {pod} is gone"
+                elif now["metadata"].get("deletionTimestamp"):
+                    told[workload] = f"the pod {pod} is being deleted"
+        return told
+
     def create(self) -> None:
         """Create all of it, and wait until every pod is ready. Raises `WorkspaceError`, `ClusterError`."""
         for logical, name in self.namespaces.items():

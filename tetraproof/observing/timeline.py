@@ -40,7 +40,8 @@ _NOT_TEXT = re.compile(r'[\s"\\]+')
 class Performed:
     """One act as it was performed: in which pod of which node, and with which outcome.
 
-    `role` is `act`, or `sentinel-start` and `sentinel-end`; `cpu` the one that a sentinel was pinned to.
+    `role` is `act`, or `sentinel-start` and `sentinel-end`; `cpu` the one that a sentinel was pinned to. `disturbed`
+    says why what became of it shows nothing against a policy.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Performed:
     started: str = ""
     container: str = ""
     lacks: str = ""
+    disturbed: str = ""
 
 
 @dataclass(frozen=True)

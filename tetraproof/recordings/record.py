@@ -29,7 +29,8 @@ class ActRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """One act as it was performed. `role` is `act`, `prepare`, `sentinel-start` or `sentinel-end`; times in RFC 3339.
 
     `exit_code` is null where no answer came, and `broken` then says why; `lacks` says what was missing there of one
-    that was not tried.
+    that was not tried. `disturbed` says why it shows nothing against the policy: no agent enforced any more, or the
+    workload that it speaks to was gone.
     """
 
     id: str
@@ -44,6 +45,7 @@ class ActRecord(Struct, frozen=True, forbid_unknown_fields=True):
     stderr: str = ""
     broken: str = ""
     lacks: str = ""
+    disturbed: str = ""
     role: str = "act"
     cpu: Number | None = None
     started: str = ""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from msgspec.structs import replace
+
+from tetraproof.errors import TetraproofError
 from tetraproof.machines.machine import MachineLost
 from tetraproof.observing.act import Act, Outcome
 from tetraproof.policies.binding import PodBinding, fill, unbound
@@ -26,6 +30,14 @@ class Pods(Protocol):
         """Perform an act in a pod. Raises `MachineLost` where no further one can be."""
         ...
 
+    def disturbed(self) -> Mapping[str, str]:
+        """The nodes whose agent is not the one that the policy was applied to, and what became of it, in a clause."""
+        ...
+
+    def gone(self, place: str) -> Mapping[str, str]:
+        """The workloads whose pod there is not the one that it was, and what became of it, in a clause."""
+        ...
+
 
 @dataclass(frozen=True)
 class Acting:
@@ -43,6 +55,7 @@ class Acting:
         Raises that `MachineLost` in the end.
         """
         lost: MachineLost | None = None
+        first = len(scene.acts)
         for number, act in enumerate(acts, 1):
             tell(f"{scene.name}: act {number} of {len(acts)}, {act.name}")
             if lost is None:
@@ -52,8 +65,38 @@ class Acting:
                     lost = error
             if lost is not None:
                 self.one(scene, act, broken=lost.sentence)
+            else:
+                self._watch(scene, first)
         if lost is not None:
             raise lost
+        self._see_workloads(scene, acts, first)
+
+    def _watch(self, scene: Scene, first: int) -> None:
+        """Note the acts that no agent enforced: from the one before that after which its agent was not the same."""
+        how = scene.unguarded
+        if not how and scene.policy is not None and scene.state_known:
+            # what cannot be asked now is asked after the next act, and at the end
+            with suppress(TetraproofError):
+                how = scene.unguarded = self.site.disturbed().get(scene.place, "")
+            if how:
+                since = max(first, len(scene.acts) - 2)
+                scene.acts[since:] = [_disturbed(act, _unguarded(how)) for act in scene.acts[since:]]
+                names = f"{scene.acts[since].id} ({scene.acts[since].started})"
+                scene.notes.append(f"{how}: what was done from act {names} on shows nothing against the policy")
+        elif how:
+            scene.acts[-1] = _disturbed(scene.acts[-1], _unguarded(how))
+
+    def _see_workloads(self, scene: Scene, acts: Sequence[Act], first: int) -> None:
+        """Note the acts that speak to a workload that is gone."""
+        gone: Mapping[str, str] = {}
+        with suppress(TetraproofError):
+            gone = self.site.gone(scene.place)
+        for at, act in enumerate(acts, first):
+            for workload, how in gone.items():
+                # an act in the pod itself had it until its end, or has no outcome
+                if any(f"{{{workload}." in part for part in act.argv):
+                    scene.acts[at] = _disturbed(scene.acts[at], how)
+        scene.notes += [f"{how}: what was asked of it shows nothing against the policy" for how in gone.values()]
 
     def one(self, scene: Scene, act: Act, role: str = "", broken: str = "", cpu: int | None = None) -> None:
         """Perform one act, unless it lacks something or is `broken` already, and add its record to the scene.
@@ -96,6 +139,14 @@ class Acting:
                 ended=_now() if started else "",
             )
         )
+
+
+def _unguarded(how: str) -> str:
+    return f"no agent enforced the policy any more: {how}"
+
+
+def _disturbed(act: ActRecord, how: str) -> ActRecord:
+    return act if act.disturbed else replace(act, disturbed=how)
 
 
 def _now() -> str:

@@ -24,7 +24,8 @@ from tetraproof.verdict import Verdict
 class Scene:
     """A scenario on one place, as far as it has been observed: what the steps share.
 
-    `position` is where its stream began, `listened` the seconds spent listening.
+    `position` is where its stream began, `listened` the seconds spent listening, `unguarded` what became of its agent
+    while acts were performed.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Scene:
     unanswered: Unanswered | None = None
     failed: bool = False
     listened: float = 0.0
+    unguarded: str = ""
 
     @property
     def applied(self) -> str:

@@ -271,6 +271,10 @@ class Kubernetes:
                 told[node] = f"the agent restarted meanwhile: its restart count went from {count} to {after}"
         return told
 
+    def gone(self, place: str) -> dict[str, str]:
+        """The workloads there of which a pod was taken away while acts were performed."""
+        return self.workspace.gone(place)
+
     def _counted(self) -> dict[str, tuple[str, int]]:
         return {pod.node: (pod.uid, pod.restarts) for pod in self.installation.pods()}
 

@@ -290,6 +290,7 @@ def _performed(act: ActRecord, container: str) -> Performed:
         act.started,
         container,
         safe(act.lacks),
+        safe(act.disturbed),
     )
 
 

@@ -176,6 +176,11 @@ class Standalone:
         """An agent that ended is not started again in silence."""
         return {} if self._agent is not None and self._agent.runs else {self.name: "the agent ended"}
 
+    def gone(self, place: str) -> dict[str, str]:
+        """None: containers are the run's own, and who ends one ends its acts."""
+        del place
+        return {}
+
     def export(self, place: str, since: datetime, heard: bytes) -> bytes:
         """What the agent has exported since the scenario began, once it shows `heard`; nothing of one not ours."""
         del place, since
