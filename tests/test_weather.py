@@ -220,6 +220,10 @@ def test_names_that_steer_a_terminal_are_shown_and_not_obeyed(
     (made / f"more{STEERING}").write_bytes(b"")
     assert "\\x1b" in refused(["verify", str(made)], capsys).replace("\\e", "\\x1b")
     refused(["report", str(made)], capsys)
+    (made / "verdicts.json").write_bytes(encode(WHOLE))
+    for words in ([], ["--json"], ["--matrix", str(made / f"matrix{STEERING}.html")]):
+        assert main(["report", str(made), *words]) < 2
+        assert [line for line in capsys.readouterr().out.splitlines() if not line.isprintable()] == []
     refused(["convert", str(made), str(tmp_path / "new")], capsys)
     refused(["events", str(made / "gone")], capsys)
 

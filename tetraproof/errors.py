@@ -70,5 +70,9 @@ class AgentError(TetraproofError):
     """The agent did not start, ended, or does not answer; its own last words are the causes."""
 
 
+class OutputError(TetraproofError):
+    """What a run has to say cannot be written where it was to be."""
+
+
 class UsageError(TetraproofError):
     """An option, name or selection that means nothing here."""

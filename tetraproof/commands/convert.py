@@ -9,6 +9,7 @@ from pathlib import Path
 from tetraproof.errors import UsageError
 from tetraproof.recordings.conversion import Choice, convert
 from tetraproof.recordings.recording import open_recording, write
+from tetraproof.text import safe
 
 ABOUT = "make a recording of raw records (docs/recordings.md)"
 
@@ -37,7 +38,8 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps({"recording": str(given.destination), "scenarios": scenarios, "left_out": left_out}, indent=1))
         return 0
-    print(f"{given.destination}: {len(scenarios)} scenarios, {sum(map(len, files.values())) / 1e6:.2f} MB")
+    size = sum(map(len, files.values())) / 1e6
+    print(safe(f"{given.destination}: {len(scenarios)} scenarios, {size:.2f} MB"))
     for line in left_out:
-        print(f"  left out: {line}")
+        print(safe(f"  left out: {line}"))
     return 0

@@ -15,6 +15,7 @@ from tetraproof.report.page import page
 from tetraproof.report.result import FILE, Result
 from tetraproof.report.result import read as read_result
 from tetraproof.report.summary import summary_text
+from tetraproof.text import safe
 
 ABOUT = "draw the report of a run again; of several runs, their matrix"
 WIDTH = 100
@@ -43,14 +44,14 @@ def run(given: argparse.Namespace) -> int:
         except OSError as error:
             raise UsageError(f"{given.matrix} cannot be written: {error.strerror}.") from error
         print(matrix_text(linked))
-        print(f"matrix: {given.matrix}")
+        print(safe(f"matrix: {given.matrix}"))
         differences = [line for _, result in results if result.pins for line in result.pins.differences]
         for line in differences:
-            print(f"differs from expected.json: {line}")
+            print(safe(f"differs from expected.json: {line}"))
         return 1 if differences else 0
     for path, result in results:
         print("\n".join(summary_text(result, WIDTH)))
-        print(f"report: {path / 'index.html'}")
+        print(safe(f"report: {path / 'index.html'}"))
     return 0
 
 

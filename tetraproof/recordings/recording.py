@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tetraproof import decoding
+from tetraproof import decoding, filing
 from tetraproof.decoding import Source
 from tetraproof.errors import RecordingError
 from tetraproof.observing.gap import Continuity
@@ -191,16 +191,15 @@ def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def write(files: Mapping[str, bytes], destination: Path) -> None:
-    """Write a sealed recording into `destination`, which must not exist or be empty."""
+    """Write a recording, sealed, into `destination`, which must not exist or be empty: whole or not at all.
+
+    Raises `RecordingError` and `OutputError`.
+    """
     admission.check_paths(safe(destination.name), files)
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
-        raise RecordingError(
-            f"{safe(destination)} is there already, and is no empty folder.", remedy="name a new folder"
-        )
-    for path, content in sealed(files).items():
-        target = destination / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        raise RecordingError(f"{destination} is there already, and is no empty folder.", remedy="name a new folder")
+    with filing.staged(sealed(files), destination.resolve()):
+        pass
 
 
 def _check_sums(name: str, files: Mapping[str, bytes]) -> None:

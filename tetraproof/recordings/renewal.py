@@ -6,12 +6,12 @@ Both must be of one cell, told by the same agent settings on the same nodes: a r
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from tetraproof import filing
 from tetraproof.errors import RecordingError
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import EXPECTED, INDEX, Index, Recording, ScenarioRecord, open_recording, sealed
@@ -85,27 +85,8 @@ def write_renewed(old: Recording, recorder: Recorder, destination: Path) -> None
     if files == old.files:
         return
     destination = destination.resolve()
-    made = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
-    try:
-        for path, content in sealed(files).items():
-            (made / path).parent.mkdir(parents=True, exist_ok=True)
-            (made / path).write_bytes(content)
+    with filing.staged(sealed(files), destination) as made:
         if (destination / EXPECTED).is_file():
             shutil.copyfile(destination / EXPECTED, made / EXPECTED)
         made.chmod(destination.stat().st_mode)
         open_recording(made)
-        _take_the_place_of(destination, made)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
-def _take_the_place_of(destination: Path, made: Path) -> None:
-    """Have a folder that was made stand where another stands, which comes back where that does not succeed."""
-    before = made.with_name(f"{made.name}-before")
-    destination.rename(before)
-    try:
-        made.rename(destination)
-    except BaseException:
-        before.rename(destination)
-        raise
-    shutil.rmtree(before)

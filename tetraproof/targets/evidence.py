@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from tetraproof import filing
 from tetraproof.errors import TetraproofError
 from tetraproof.kubernetes.installation import AgentPod
-from tetraproof.recordings.redaction import redacted, redacted_text
+from tetraproof.recordings.redaction import kept, redacted_text
 from tetraproof.targets.pods import Kubernetes
 
 #: Of a log, so many seconds back.
@@ -22,10 +23,10 @@ def gather(site: Kubernetes, folder: Path, seconds: float, *, bugtool: bool) -> 
 
     `bugtool` asks each agent for the archive of `tetra bugtool`, which is not redacted.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    filing.folder(folder)
     problems: list[str] = []
     for name, content in _objects(site, problems):
-        (folder / name).write_text(content, encoding="utf-8")
+        filing.write(folder / name, content)
     for node, pod in site.installation.agents.items():
         there = site.installation
         for name, text in (
@@ -34,7 +35,7 @@ def gather(site: Kubernetes, folder: Path, seconds: float, *, bugtool: bool) -> 
             (f"metrics-{node}.txt", there.metrics(node)),
         ):
             if text:
-                (folder / name).write_text(redacted_text(text), encoding="utf-8")
+                filing.write(folder / name, redacted_text(text))
         if bugtool:
             with suppress(TetraproofError):
                 problems += _bugtool(site, pod, folder / f"bugtool-{node}.tar.gz", seconds)
@@ -56,8 +57,8 @@ def _objects(site: Kubernetes, problems: list[str]) -> Iterator[tuple[str, str]]
             problems.append(error.sentence)
             continue
         # others' pods beside the agents are not ours to keep
-        kept = [one for one in listed if name != "agents.json" or one["metadata"]["name"] in agents]
-        yield name, json.dumps(redacted(kept), indent=1)
+        ours = [one for one in listed if name != "agents.json" or one["metadata"]["name"] in agents]
+        yield name, json.dumps(kept(ours, kind.removeprefix("v1/")), indent=1)
 
 
 def _bugtool(site: Kubernetes, pod: AgentPod, file: Path, seconds: float) -> Iterator[str]:
@@ -66,5 +67,5 @@ def _bugtool(site: Kubernetes, pod: AgentPod, file: Path, seconds: float) -> Ite
     if not made.ok:
         yield f"tetra bugtool failed on {pod.node}: {made.complaint.strip()[-200:]}"
         return
-    file.write_bytes(run(pod.place, ["cat", _ARCHIVE], seconds=seconds).stdout)
+    filing.write(file, run(pod.place, ["cat", _ARCHIVE], seconds=seconds).stdout)
     run(pod.place, ["rm", "-f", _ARCHIVE], seconds=seconds)
