@@ -53,7 +53,8 @@ class Drawing:
     def add(self, promises: Promises, tried: Iterable[tuple[Deed, Fate]]) -> None:
         """Add acts and tests of these; where nobody can say what becomes of one, note why."""
         for deed, fate in tried:
-            if not promises.add(deed, fate) and fate.end is End.UNSURE and fate.why:
+            untold = fate.end is End.UNSURE or (fate.end is End.ELSEWHERE and fate.effect is None)
+            if not promises.add(deed, fate) and untold and fate.why:
                 self.todo(promises.hook, fate.why)
 
     def todo(self, hook: Hook, what: str) -> None:

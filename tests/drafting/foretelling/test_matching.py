@@ -167,6 +167,10 @@ def test_pids_are_taken_as_they_are_meant(pids: dict[str, object], own: bool, ta
         (Selector(0, capabilities=({"operator": "NotIn", "values": ["CAP_SYS_ADMIN"]},)), ADMIN, False),
         (Selector(0, capabilities=({"operator": "In", "values": ["CAP_CHOWN"]},)), PROBE, True),
         (Selector(0, capabilities=({"operator": "In", "values": ["CAP_NET_RAW"]},)), PROBE, None),
+        (
+            Selector(0, capabilities=({"operator": "In", "isNamespaceCapability": True, "values": ["CAP_CHOWN"]},)),
+            *(PROBE, False),
+        ),
         (Selector(0, capabilities=({"type": "Inheritable", "operator": "In", "values": ["CAP_CHOWN"]},)), PROBE, None),
     ],
 )

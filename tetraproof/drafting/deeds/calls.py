@@ -142,9 +142,6 @@ CALLS: Mapping[str, Made] = {
     "sys_chroot": _python("changing the root", 'import os; os.chroot("/")', {"given": "/"}),
     "sys_dup": _python("copying a file descriptor", f"{_LIBC}.dup(1)", {"0": 1}),
     "sys_memfd_create": _python("making a file in memory", 'import os; os.memfd_create("x")', {"given": "x", "1": 1}),
-    "sys_clock_settime": _python(
-        "setting a clock", f"{_LIBC}.clock_settime(99, (ctypes.c_long * 2)())", {"0": 99}
-    ),
 }  # fmt: skip
 
 

@@ -173,7 +173,7 @@ class Rules:
 
 def _loud(effect: Effect) -> str:
     path = effect.happening.facts.get("file") or effect.happening.facts.get("given") or effect.happening.what
-    return f"every program does what {effect.hook.told} takes as it starts ({path}): in such a pod nothing lives"
+    return f"{effect.happening.by} does what {effect.hook.told} takes as it starts ({path}), whatever it is started for"
 
 
 _NOT_FORETOLD: Mapping[str, str] = {

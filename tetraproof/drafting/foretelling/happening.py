@@ -19,15 +19,17 @@ O_RDONLY, O_RDWR, O_WRITE, O_APPEND = 0, 2, 0o1101, 0o2101
 AT_FDCWD = -100
 TCP, UDP, AF_INET = 6, 17, 2
 _CACHE, _LIBC = "/etc/ld.so.cache", "/usr/lib/x86_64-linux-gnu/libc.so.6"
-_FILESYSTEMS = "/proc/filesystems"
+_FILESYSTEMS, _TERMINAL = "/proc/filesystems", "/dev/tty"
+#: What tells a program its home, where its environment does not (seen of bash in a guest).
+_USERS = ("/etc/nsswitch.conf", "/etc/passwd")
 #: What a program opens besides, by its path: some have the library of SELinux, which asks for file systems.
 _OPENS: Mapping[str, tuple[str, ...]] = {
-    "/usr/bin/bash": ("/dev/tty",),
+    "/usr/bin/bash": (_TERMINAL, *_USERS),
     "/usr/bin/cp": (_FILESYSTEMS,),
     "/usr/bin/mv": (_FILESYSTEMS,),
     "/usr/bin/mkdir": (_FILESYSTEMS,),
     "/usr/bin/stat": (_FILESYSTEMS,),
-    "/usr/bin/curl": ("/etc/ssl/openssl.cnf",),
+    "/usr/bin/curl": ("/etc/ssl/openssl.cnf", *_USERS),
     "/usr/bin/sed": (_FILESYSTEMS,),
 }
 
@@ -120,6 +122,8 @@ def of_itself(program: str) -> Iterator[Happening]:
     for path in _OPENS.get(program, ()):
         yield does("open", file=path)
         yield Happening("sys_openat", program, {"0": -100, "given": path, "2": 0})
+        if path != _TERMINAL:
+            yield does("read", file=path, mask=MAY_READ)
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,6 @@ _CALLS = dict(
         _call("dup", "0"),
         _call("dup2", "0", "1"),
         _call("kill", "0", "1"),
-        _call("clock_settime", "0"),
         _call("memfd_create", "given", "1"),
     )
 )

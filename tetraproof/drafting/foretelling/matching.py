@@ -295,6 +295,9 @@ def _namespace(asked: Part) -> Match:
 
 def _capability(asked: Part, place: Place) -> Match:
     values = set(map(str, asked.get("values") or ()))
+    if asked.get("isNamespaceCapability"):
+        # process_filter_capabilities in bpf/process/pfilter.h: nobody in the host's user namespace, as pods are, counts
+        return False
     if (asked.get("type") or "Effective") == "Inheritable":
         return Unsure("which capabilities an act inherits is the runtime's affair")
     if place.privileged or values & _GIVEN:
