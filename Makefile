@@ -38,12 +38,22 @@ RECORD ?=
 INTO ?=
 SLOWNESS ?=
 K ?=
-VENV := .venv
-BIN := $(VENV)/bin
+override VENV := .venv
+override BIN := $(VENV)/bin
+
+# Whatever a variable holds reaches the program as it was typed: make expands nothing in it, and the shell gets it by its
+# environment, never as a part of a command.
+VARIABLES := PYTHON TARGET RECORDING KERNEL BUNDLE AGENT AGENT_ADDRESS AGENT_OPTIONS CONTEXT NODES CHART TETRAGON UPGRADE \
+  UPGRADE_VERSION VALUES HELM KIND KUBECTL NODE_IMAGE IMAGES PODS_RANGE SERVICES_RANGE CLUSTER_WIDE BUGTOOL KEEP SUITES \
+  POLICIES WORKLOADS ACKNOWLEDGED CRD PROTO VERSION MODULES YES RECORD INTO SLOWNESS K
+$(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
+export $(VARIABLES)
 # an option is passed on only where it is given
-given = $(if $($(1)),--$(2) "$($(1))")
-each = $(foreach one,$($(1)),--$(2) "$(one)")
-TEST = $(BIN)/tetraproof test --typed make --target "$(TARGET)" $(call given,SUITES,suites) \
+given = $${$(1):+"--$(2)=$$$(1)"}
+flag = $${$(1):+--$(2)}
+# of several with blanks between them each
+each = $(foreach one,$($(1)),'--$(2)=$(subst ','\'',$(one))')
+TEST = $(BIN)/tetraproof test --typed make "--target=$$TARGET" $(call given,SUITES,suites) \
   $(call given,RECORDING,recording) $(call given,POLICIES,policies) $(call given,WORKLOADS,workloads) \
   $(call given,ACKNOWLEDGED,acknowledged) $(call given,CRD,crd) $(call given,KERNEL,kernel) $(call given,RECORD,record) \
   $(call given,INTO,into) $(call given,BUNDLE,bundle) $(call given,AGENT,agent) $(call given,AGENT_ADDRESS,agent-address) \
@@ -52,8 +62,8 @@ TEST = $(BIN)/tetraproof test --typed make --target "$(TARGET)" $(call given,SUI
   $(call given,UPGRADE,upgrade) $(call given,UPGRADE_VERSION,upgrade-version) $(call each,VALUES,values) \
   $(call given,HELM,helm) $(call given,KIND,kind-bin) $(call given,KUBECTL,kind-kubectl-bin) \
   $(call given,NODE_IMAGE,kind-image) $(call each,IMAGES,image-archive) $(call given,PODS_RANGE,pods-range) \
-  $(call given,SERVICES_RANGE,services-range) $(if $(CLUSTER_WIDE),--cluster-wide) $(if $(BUGTOOL),--bugtool) \
-  $(if $(KEEP),--keep-cluster) $(if $(K),-k "$(K)")
+  $(call given,SERVICES_RANGE,services-range) $(call flag,CLUSTER_WIDE,cluster-wide) $(call flag,BUGTOOL,bugtool) \
+  $(call flag,KEEP,keep-cluster) $${K:+"-k=$$K"}
 
 export PYTHONPATH :=
 
@@ -75,7 +85,7 @@ help: ## this list
 	@echo
 	@echo "  replay:"
 	@echo "  RECORDING=      a folder, or one of:"
-	@ls recordings | sed 's/^/                    /'
+	@ls recordings | LC_ALL=C tr -cd '\12\40-\176' | sed 's/^/                    /'
 	@echo
 	@echo "  standalone (docs/kernels.md):"
 	@echo "  KERNEL=         debian:6.1, debian:6.12, debian:7.2, a folder with a vmlinuz, host; several with commas"
@@ -105,8 +115,8 @@ test: $(VENV)/run ## run the conformance suites and write the report
 	@$(TEST)
 
 guest: $(VENV)/check ## boot a guest (KERNEL=, default debian:6.12) and prove everything around the agent in it
-	@TETRAPROOF_KERNEL="$(or $(KERNEL),debian:6.12)" TETRAPROOF_SLOWNESS="$(or $(SLOWNESS),1)" \
-	  TETRAPROOF_BUNDLE="$(BUNDLE)" TETRAPROOF_AGENT_OPTIONS="$(AGENT_OPTIONS)" $(BIN)/python -m pytest tests/live -v
+	@TETRAPROOF_KERNEL="$${KERNEL:-debian:6.12}" TETRAPROOF_SLOWNESS="$${SLOWNESS:-1}" \
+	  TETRAPROOF_BUNDLE="$$BUNDLE" TETRAPROOF_AGENT_OPTIONS="$$AGENT_OPTIONS" $(BIN)/python -m pytest tests/live -v
 
 check: $(VENV)/check ## the project's own tests, lint, types and import contract
 	$(BIN)/ruff check .
@@ -118,21 +128,21 @@ check: $(VENV)/check ## the project's own tests, lint, types and import contract
 matrix: $(VENV)/run ## replay every shipped recording, and merge the results into one table
 	@rm -rf reports/matrix && mkdir -p reports/matrix
 	@for cell in recordings/*/; do \
-	  name=$$(basename $$cell); echo "replaying $$name"; \
+	  name=$$(basename "$$cell"); echo "replaying $$name"; \
 	  $(BIN)/tetraproof test --typed make --target replay --recording "$$name" --reports reports/matrix --run-id "$$name" -q \
-	    > reports/matrix/$$name.log 2>&1; code=$$?; \
-	  if [ $$code -gt 1 ]; then cat reports/matrix/$$name.log; exit $$code; fi; \
+	    > "reports/matrix/$$name.log" 2>&1; code=$$?; \
+	  if [ $$code -gt 1 ]; then cat "reports/matrix/$$name.log"; exit $$code; fi; \
 	done
 	@$(BIN)/tetraproof report reports/matrix --matrix reports/matrix/index.html
 
 prove: $(VENV)/run ## damage the recordings in every way, and see that the suites notice
-	@$(BIN)/tetraproof prove $(if $(RECORDING),--recording "$(RECORDING)")
+	@$(BIN)/tetraproof prove $(call given,RECORDING,recording)
 
 mutate: $(VENV)/mutate ## change the judging code in every place, and see that its tests notice (MODULES=)
-	@$(BIN)/python tools/mutate.py "$(MODULES)"
+	@$(BIN)/python tools/mutate.py "$$MODULES"
 
 types: $(VENV)/check ## make the types of events anew from Tetragon's protobuf (PROTO= a checkout's api/v1, VERSION=)
-	$(BIN)/python tools/api_types.py "$(PROTO)" "$(VERSION)"
+	$(BIN)/python tools/api_types.py "$$PROTO" "$$VERSION"
 	$(BIN)/ruff format tetraproof/events/api.py
 
 architecture: $(VENV)/check ## draw docs/architecture.svg anew, from the import contract
@@ -145,15 +155,15 @@ bench: $(VENV)/check ## how fast events are parsed and matched (benchmarks/READM
 	$(BIN)/python benchmarks/parse_events.py
 
 clean-cluster: $(VENV)/run ## list what killed runs left on a cluster (CONTEXT=), and remove it (YES=1)
-	@$(BIN)/tetraproof clean-cluster --context "$(CONTEXT)" $(call given,HELM,helm) $(if $(YES),--yes)
+	@$(BIN)/tetraproof clean-cluster "--context=$$CONTEXT" $(call given,HELM,helm) $(call flag,YES,yes)
 
 clean: ## remove what runs and set-up have made
 	rm -rf $(VENV) dist reports/[0-9]* reports/matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/run: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("tetraproof needs Python 3.11 or newer, and $(PYTHON) is %s. To mend it: make test PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@"$$PYTHON" -c 'import os, sys; sys.exit("tetraproof needs Python 3.11 or newer, and %s is %s. To mend it: make test PYTHON=python3.12" % (os.environ["PYTHON"], sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
 	@echo "setting up $(VENV) (once, about a minute)"
-	@$(PYTHON) -m venv $(VENV)
+	@"$$PYTHON" -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
 	@touch $@
 
