@@ -5,7 +5,9 @@ They do what kind 0.33 and docker 28.5 were seen to do, no more; what a test cha
 
 from __future__ import annotations
 
+import copy
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,8 +24,11 @@ from tests.machines.test_tool import script
 
 NAME = "made"
 
-_KIND = """\
+_ASK = """\
 cd {folder} || exit 1
+ask() {{ {python} -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], b"").read()' "{url}/$1"; }}
+"""
+_KIND = """\
 echo "$* [$KIND_EXPERIMENTAL_PROVIDER]" >> asked
 last() {{ for one; do :; done; echo "$one"; }}
 named() {{ echo "$*" | sed -n 's/.*--name[ =]\\([^ ]*\\).*/\\1/p'; }}
@@ -56,12 +61,11 @@ case "$*" in
   "delete cluster "*)
     [ -e deletes ] && sleep "$(cat deletes)"
     [ -e stays ] && {{ echo "ERROR: failed to delete cluster: permission denied" >&2; exit 1; }}
-    rm -f "clusters/$name";;
+    rm -f "clusters/$name" release; ask delete;;
   *) echo "unknown: $*" >&2; exit 1;;
 esac
 """
 _ENGINE = """\
-cd {folder} || exit 1
 case "$*" in
   "info "*) [ -e silent ] && {{ echo "Cannot connect to the daemon" >&2; exit 1; }}; echo 28.5.2;;
   "ps "*)
@@ -70,8 +74,6 @@ case "$*" in
 esac
 """
 _HELM = """\
-cd {folder} || exit 1
-ask() {{ {python} -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], b"").read()' "{url}/$1"; }}
 case "$1" in
   version) echo v4.2.4+g0;;
   template) echo '{{}}';;
@@ -105,8 +107,11 @@ class Kinds:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         url = f"http://127.0.0.1:{self._server.server_port}"
         for name, text in (("kind", _KIND), (engine, _ENGINE), ("helm", _HELM)):
-            script(self.bin, text.format(folder=self.folder, python=sys.executable, url=url), name)
+            script(self.bin, (_ASK + text).format(folder=self.folder, python=sys.executable, url=url), name)
         script(self.bin, "echo Client Version: v1.36.4", "kubectl")
+        # and no engine of this machine's
+        for name in ("sh", "sed", "ls", "cat", "sleep", "rm", "mkdir", "tr"):
+            (self.bin / name).symlink_to(shutil.which(name) or name)
 
     def close(self) -> None:
         self._server.shutdown()
@@ -137,17 +142,20 @@ class Kinds:
 
     def environment(self, **more: str) -> Mapping[str, str]:
         """What a run sees: these tools, and a state of its own."""
-        path = f"{self.bin}{os.pathsep}/usr/bin{os.pathsep}/bin"
         state = str(self.folder / "state")
-        return {**os.environ, "PATH": path, "XDG_STATE_HOME": state, "PYTHONPATH": "", **more}
+        return {**os.environ, "PATH": str(self.bin), "XDG_STATE_HOME": state, "PYTHONPATH": "", **more}
 
 
 def _player(lab: Lab, folder: Path) -> type[BaseHTTPRequestHandler]:
+    before = copy.deepcopy(lab.api.objects)
+
     class Player(BaseHTTPRequestHandler):
-        """Plays what Helm does to the cluster."""
+        """Plays what Helm does to the cluster, and that it goes with its nodes."""
 
         def do_POST(self) -> None:
-            if self.path == "/install":
+            if self.path == "/delete":
+                lab.api.objects = copy.deepcopy(before)
+            elif self.path == "/install":
                 lab.install()
                 annotations = dict(
                     line.split("=", 1) for line in (folder / "release").read_text(encoding="utf-8").split()

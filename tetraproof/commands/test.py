@@ -14,7 +14,7 @@ from tetraproof import shipped
 from tetraproof.commands import redraw
 from tetraproof.configuration import find
 from tetraproof.errors import UsageError
-from tetraproof.options import GROUPS, Options, described
+from tetraproof.options import GROUPS, OTHERS, Options, described
 
 ABOUT = "run suites on a target, and judge them"
 #: What the parser does not know is pytest's own: files, -k, -x.
@@ -28,7 +28,7 @@ _VALUED = """
 --log-file-format --log-file-level --log-file-mode --log-format --log-level --max-warnings --maxfail --override-ini
 --pastebin --pdbcls --pythonwarnings --report-chars --rootdir --show-capture --tb --tx --verbosity
 """
-TAKES_A_VALUE = frozenset(_VALUED.split())
+TAKES_A_VALUE = frozenset([*_VALUED.split(), *(f"--{name}" for name in OTHERS.values() if name != "keep-cluster")])
 #: What differs from kernel to kernel where there are several.
 _BY_KERNEL = ("kernel", "reports", "run_id", "record")
 _ONLY_OURS = {"typed": argparse.SUPPRESS, "prove": argparse.SUPPRESS}

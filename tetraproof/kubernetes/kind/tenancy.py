@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -213,7 +213,8 @@ class Tenancy:
             what=f"the kind cluster {self.name}",
             tell=self.tell,
             folder=self.folder,
-            watch=self._noting(note),
+            # kind makes them within a second, at some time, and may be killed with us right after
+            watch=lambda: self._note_containers(note),
         )
         (self.folder / "kind.log").write_text(done.said, encoding="utf-8")
         if not done.ok:
@@ -222,22 +223,14 @@ class Tenancy:
                 causes=done.complaint,
                 remedy="TARGET=replay judges a recording, and needs no cluster",
             )
+        self._note_containers(note)
         self._await_nodes(self.deadlines.nodes)
         note.add(state=_MADE)
 
-    def _noting(self, note: Note) -> Callable[[], None]:
-        """What notes the containers as they come, every second or so."""
-        asked = 0
-
-        def look() -> None:
-            nonlocal asked
-            asked += 1
-            if asked % 2:
-                there = self.engine.containers(self.name) or frozenset()
-                if there.difference(note.told["containers"]):
-                    note.add(containers=sorted(there))
-
-        return look
+    def _note_containers(self, note: Note) -> None:
+        there = self.engine.containers(self.name) or frozenset()
+        if there.difference(note.told["containers"]):
+            note.add(containers=sorted(there))
 
     def _await_use(self) -> None:
         """See that a cluster that is there can be used."""
