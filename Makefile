@@ -19,6 +19,8 @@ HELM ?=
 KIND ?=
 KUBECTL ?=
 NODE_IMAGE ?=
+CLUSTER_NAME ?=
+KIND_CONFIG ?=
 IMAGES ?=
 PODS_RANGE ?=
 SERVICES_RANGE ?=
@@ -44,7 +46,8 @@ override BIN := $(VENV)/bin
 # Whatever a variable holds reaches the program as it was typed: make expands nothing in it, and the shell gets it by its
 # environment, never as a part of a command.
 VARIABLES := PYTHON TARGET RECORDING KERNEL BUNDLE AGENT AGENT_ADDRESS AGENT_OPTIONS CONTEXT NODES CHART TETRAGON UPGRADE \
-  UPGRADE_VERSION VALUES HELM KIND KUBECTL NODE_IMAGE IMAGES PODS_RANGE SERVICES_RANGE CLUSTER_WIDE BUGTOOL KEEP SUITES \
+  UPGRADE_VERSION VALUES HELM KIND KUBECTL NODE_IMAGE CLUSTER_NAME KIND_CONFIG IMAGES PODS_RANGE SERVICES_RANGE \
+  CLUSTER_WIDE BUGTOOL KEEP SUITES \
   POLICIES WORKLOADS ACKNOWLEDGED CRD PROTO VERSION MODULES YES RECORD INTO SLOWNESS K
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
@@ -61,14 +64,15 @@ TEST = $(BIN)/tetraproof test --typed make "--target=$$TARGET" $(call given,SUIT
   $(call given,NODES,nodes) $(call given,CHART,chart) $(call given,TETRAGON,tetragon-version) \
   $(call given,UPGRADE,upgrade) $(call given,UPGRADE_VERSION,upgrade-version) $(call each,VALUES,values) \
   $(call given,HELM,helm) $(call given,KIND,kind-bin) $(call given,KUBECTL,kind-kubectl-bin) \
-  $(call given,NODE_IMAGE,kind-image) $(call each,IMAGES,image-archive) $(call given,PODS_RANGE,pods-range) \
+  $(call given,NODE_IMAGE,kind-image) $(call given,CLUSTER_NAME,cluster-name) $(call given,KIND_CONFIG,kind-config) \
+  $(call each,IMAGES,image-archive) $(call given,PODS_RANGE,pods-range) \
   $(call given,SERVICES_RANGE,services-range) $(call flag,CLUSTER_WIDE,cluster-wide) $(call flag,BUGTOOL,bugtool) \
   $(call flag,KEEP,keep-cluster) $${K:+"-k=$$K"}
 
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help test check guest matrix prove mutate types architecture wheel bench clean clean-cluster
+.PHONY: help test check guest matrix prove mutate types architecture wheel bench clean clean-cluster live-kind
 
 help: ## this list
 	@echo "tetraproof proves that Tetragon policies do what they say."
@@ -96,7 +100,7 @@ help: ## this list
 	@echo "  kind, cluster (docs/going-live.md):"
 	@echo "  CONTEXT=        cluster: the context of your kubeconfig; the current one is never taken"
 	@echo "  AGENT=          existing: the Tetragon that is there (default on cluster); install: one of our own by Helm"
-	@echo "  TETRAGON=       install: the chart's version (default: 1.4.1); CHART= a folder, an archive or oci://…;"
+	@echo "  TETRAGON=       install: the chart's version (default: 1.7.0); CHART= a folder, an archive or oci://…;"
 	@echo "                  VALUES= files of values; AGENT_OPTIONS= as above"
 	@echo "  UPGRADE=        install: the chart to upgrade to; UPGRADE_VERSION= (default: the newest)"
 	@echo "  NODES=          the nodes to act on, with commas (default: all that take pods and have an agent)"
@@ -104,6 +108,7 @@ help: ## this list
 	@echo "  BUGTOOL=1       a red run also keeps the archive of tetra bugtool of each agent, which is not redacted"
 	@echo "  PODS_RANGE=     where the cluster does not tell its ranges; SERVICES_RANGE= likewise"
 	@echo "  NODE_IMAGE=     kind: the node image; IMAGES= archives to load into the nodes; KEEP=1 keeps the cluster"
+	@echo "  CLUSTER_NAME=   kind: its name (default: pytest-kind); KIND_CONFIG= its configuration (default: two workers)"
 	@echo "  KIND= KUBECTL= HELM=  their paths (default: on PATH)"
 	@echo
 	@echo "  every live target:"
@@ -155,7 +160,11 @@ bench: $(VENV)/check ## how fast events are parsed and matched (benchmarks/READM
 	$(BIN)/python benchmarks/parse_events.py
 
 clean-cluster: $(VENV)/run ## list what killed runs left on a cluster (CONTEXT=), and remove it (YES=1)
-	@$(BIN)/tetraproof clean-cluster "--context=$$CONTEXT" $(call given,HELM,helm) $(call flag,YES,yes)
+	@$(BIN)/tetraproof clean-cluster --typed make "--context=$$CONTEXT" $(call given,HELM,helm) \
+	  $(call given,SLOWNESS,slowness) $(call flag,YES,yes)
+
+live-kind: $(VENV)/check ## try every fault of kind that was seen with a real one, where a container engine answers
+	@TETRAPROOF_SLOWNESS="$${SLOWNESS:-1}" $(BIN)/python -m pytest tests/live/test_kind.py -v
 
 clean: ## remove what runs and set-up have made
 	rm -rf $(VENV) dist reports/[0-9]* reports/matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis

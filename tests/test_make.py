@@ -123,7 +123,11 @@ def test_a_flag_is_there_whatever_it_is_set_to(checkout: Path, name: str, value:
     ("target", "names", "words"),
     [
         ("prove", ["RECORDING"], ["prove", "--recording={}"]),
-        ("clean-cluster", ["CONTEXT", "HELM", "YES"], ["clean-cluster", "--context={}", "--helm={}", "--yes"]),
+        (
+            "clean-cluster",
+            ["CONTEXT", "HELM", "SLOWNESS", "YES"],
+            ["clean-cluster", "--typed", "make", "--context={}", "--helm={}", "--slowness={}", "--yes"],
+        ),
         ("mutate", ["MODULES"], ["tools/mutate.py", "{}"]),
     ],
 )  # fmt: skip

@@ -202,6 +202,17 @@ def test_metrics_come_by_the_servers_proxy(lab: Lab, cluster: Cluster) -> None:
     assert there.metrics(NODE) == ""
 
 
+def test_the_kubelets_sentence_is_not_the_agents(lab: Lab, cluster: Cluster) -> None:
+    """It answers so where the runtime has no log of a container any more: the agent left no words."""
+    there = installations.find(cluster, PATIENT)
+    assert there
+    there.refresh()
+    lab.api.logs = lambda pod, container, query: "unable to retrieve container logs for containerd://0a1b2c"
+    assert there.log(NODE, previous=True) == ""
+    lab.api.logs = lambda pod, container, query: "level=fatal unable to retrieve container logs for x"
+    assert there.log(NODE, previous=True) != ""
+
+
 def test_logs_are_of_the_agent_and_of_its_export(lab: Lab, cluster: Cluster) -> None:
     """Nothing where there is none."""
     there = ready(cluster)

@@ -37,7 +37,7 @@ def run(given: argparse.Namespace) -> int:
     if not given.context:
         raise UsageError(
             "clean-cluster needs to know which cluster: the current context is never taken.",
-            remedy=f"CONTEXT= names one of {', '.join(kubeconfig.contexts(given.kubeconfig)) or 'none'}",
+            remedy=f"CONTEXT= names one of {kubeconfig.contexts(given.kubeconfig)}",
         )
     deadlines = Deadlines().scaled(given.slowness)
     with TemporaryDirectory() as folder:

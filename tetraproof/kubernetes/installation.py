@@ -31,6 +31,8 @@ _CONFIG = "tetragon-config"
 _CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _METRICS_PORT = "2112"
+#: What the kubelet says in the place of a log that is gone.
+_NO_LOG = "unable to retrieve container logs for "
 #: What an agent logs once it has started.
 _LISTENS = "Listening for events"
 Told = TypeVar("Told")
@@ -246,7 +248,9 @@ class Installation:
     def _log(self, node: str, container: str, since: int, *, previous: bool = False) -> str:
         pod = self.agents[node]
         with suppress(ClusterError):
-            return self.cluster.logs(pod.namespace, pod.name, container, since=since, previous=previous)
+            log = self.cluster.logs(pod.namespace, pod.name, container, since=since, previous=previous)
+            # the kubelet answers so, as if it were a log, where the runtime has none any more
+            return "" if log.startswith(_NO_LOG) else log
         return ""
 
     def compact(self, stream: bytes, node: str) -> bytes:

@@ -112,10 +112,14 @@ def copy(context: str, destination: Path, source: str = "") -> None:
     destination.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
 
 
-def contexts(source: str = "") -> list[str]:
-    """The names of all contexts. Raises `UsageError`."""
-    _, merged = _read(source)
-    return sorted(str(entry.value.get("name")) for entry in merged.value.get("contexts") or [])
+def contexts(source: str = "") -> str:
+    """The names of all contexts, in a line; why there are none, where there are none."""
+    try:
+        _, merged = _read(source)
+        names = sorted(str(entry.value.get("name")) for entry in merged.value.get("contexts") or [])
+    except UsageError as error:
+        return f"none ({error.sentence.removesuffix('.')})"
+    return ", ".join(names) or "none"
 
 
 def _read(source: str) -> tuple[str, Any]:
