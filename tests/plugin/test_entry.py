@@ -170,14 +170,14 @@ class Ran:
     files: dict[str, bytes]
 
 
-def start(folder: Path, repository: Repository, *words: str) -> Ran:
-    """A session in a repository that is made anew."""
+def start(folder: Path, repository: Repository, *words: str, program: str = sys.executable) -> Ran:
+    """A session in a repository that is made anew, by this Python."""
     write_tree({**THEIRS, **repository.files}, folder)
     for path in repository.without:
         (folder / path).unlink()
     for path, target in repository.links:
         (folder / path).symlink_to(target)
-    done = session(folder / "repository" / repository.within, *repository.words, *words)
+    done = session(folder / "repository" / repository.within, *repository.words, *words, program=program)
     printed = done.stdout + done.stderr
     kept = {path: body for path, body in read_tree(folder).items() if not path.endswith(".pyc")}
     # what pytest remembers of a session is in the order in which it ended
@@ -185,10 +185,10 @@ def start(folder: Path, repository: Repository, *words: str) -> Ran:
     return Ran(done.returncode, comparable(printed, folder), files)
 
 
-def session(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def session(folder: Path, *words: str, program: str = sys.executable) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *words],
+        [program, "-m", "pytest", *words],
         cwd=folder,
         env={**environment, "COLUMNS": "120"},
         capture_output=True,
