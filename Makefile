@@ -164,7 +164,8 @@ clean-cluster: $(VENV)/run ## list what killed runs left on a cluster (CONTEXT=)
 	  $(call given,SLOWNESS,slowness) $(call flag,YES,yes)
 
 live-kind: $(VENV)/check ## try every fault of kind that was seen with a real one, where a container engine answers
-	@TETRAPROOF_SLOWNESS="$${SLOWNESS:-1}" $(BIN)/python -m pytest tests/live/test_kind.py -v
+	@TETRAPROOF_SLOWNESS="$${SLOWNESS:-1}" TETRAPROOF_KIND_OPTIONS="$$TETRAPROOF_KIND_OPTIONS" \
+	  $(BIN)/python -m pytest tests/live/test_kind.py -v
 
 clean: ## remove what runs and set-up have made
 	rm -rf $(VENV) dist reports/[0-9]* reports/matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis

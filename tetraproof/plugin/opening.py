@@ -101,6 +101,10 @@ def open_target(options: Options, given: Mapping[str, Any], config: pytest.Confi
         return Opened(
             Replay(recording), words, recording, project=_words(given, (one for one in described() if not one.on))
         )
+    if given.get("workloads") and not options.workloads.is_dir():
+        raise UsageError(
+            f"There is no folder {options.workloads} of workloads.", remedy="name one with WORKLOADS=, or leave it out"
+        )
     return _open_live(options, words, config, directory)
 
 
