@@ -8,10 +8,11 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from _pytest.config import get_config
@@ -21,6 +22,7 @@ from tests.plugin.test_run import small
 from tetraproof.commands.test import TAKES_A_VALUE
 from tetraproof.report.result import FILE, Result, read
 
+T = TypeVar("T")
 POLICY = (MANIFESTS / "block-fd-install.yaml").read_text(encoding="utf-8").replace("block-fd-install", "guard")
 SUITE = '''\
 """Opening /tmp/tetragon is killed; opening anything else is left alone."""
@@ -404,13 +406,28 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
+def as_asked(
+    pool: ThreadPoolExecutor, request: pytest.FixtureRequest, do: Callable[[str], T], names: Iterable[str]
+) -> Callable[[str], T]:
+    """What comes of doing it for a name; for those that tests are named after it is begun now, side by side."""
+    params = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    asked = {str(one["name"]) for one in params if "name" in one}
+    begun = {name: pool.submit(do, name) for name in names if name in asked}
+
+    def told(name: str) -> T:
+        if name not in begun:
+            begun[name] = pool.submit(do, name)
+        return begun[name].result()
+
+    return told
+
+
 @pytest.fixture(scope="module")
-def ran(pool: ThreadPoolExecutor, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ran]:
+def ran(
+    pool: ThreadPoolExecutor, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Ran]:
     """What came of a session, by its name."""
-    sessions: dict[str, Future[Ran]] = {
-        name: pool.submit(start, session, tmp_path_factory.mktemp("own")) for name, session in SESSIONS.items()
-    }
-    return lambda name: sessions[name].result()
+    return as_asked(pool, request, lambda name: start(SESSIONS[name], tmp_path_factory.mktemp("own")), SESSIONS)
 
 
 Sessions = Callable[[str], Ran]
@@ -544,15 +561,17 @@ RED = {
 
 @pytest.fixture(scope="module")
 def reproduced(
-    pool: ThreadPoolExecutor, tmp_path_factory: pytest.TempPathFactory
+    pool: ThreadPoolExecutor, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], tuple[Ran, Ran, str]]:
     """A red session by its name, and what its line came to."""
-    sessions: dict[str, Future[tuple[Ran, Ran, str]]] = {}
-    for name, session in RED.items():
+
+    def do(name: str) -> tuple[Ran, Ran, str]:
+        session = RED[name]
         files = {"suites/test_guard.py": WRONG, **session.files}
         one = Session(session.command, files=files, within=session.within)
-        sessions[name] = pool.submit(again, one, tmp_path_factory.mktemp("red"))
-    return lambda name: sessions[name].result()
+        return again(one, tmp_path_factory.mktemp("red"))
+
+    return as_asked(pool, request, do, RED)
 
 
 @pytest.mark.parametrize("name", RED)
@@ -599,11 +618,10 @@ def collected(session: Session, folder: Path) -> tuple[Ran, Ran, str]:
 
 @pytest.fixture(scope="module")
 def recorded(
-    pool: ThreadPoolExecutor, tmp_path_factory: pytest.TempPathFactory
+    pool: ThreadPoolExecutor, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], tuple[Ran, Ran, str]]:
     """A session of what nobody recorded by its name, and what its line comes to."""
-    sessions = {name: pool.submit(collected, one, tmp_path_factory.mktemp("new")) for name, (one, _) in RECORDS.items()}
-    return lambda name: sessions[name].result()
+    return as_asked(pool, request, lambda name: collected(RECORDS[name][0], tmp_path_factory.mktemp("new")), RECORDS)
 
 
 @pytest.mark.parametrize("name", RECORDS)
