@@ -1,6 +1,7 @@
 """A kind, a container engine and a Helm made of scripts, over the mock cluster: what they made is in a folder.
 
-They do what kind 0.33 and docker 28.5 were seen to do, no more; what a test changes of them is a file in that folder.
+They do what kind 0.33 and docker 28.5 were seen to do, no more; what a test changes of them is a file in that folder:
+`LONG` in it is a nap of a minute, a tenth of a second for each character.
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ from tests.clusters import Lab
 from tests.machines.test_tool import script
 
 NAME = "made"
+LONG = "z" * 600
 
 _ASK = """\
 cd {folder} || exit 1
+nap() {{
+  [ ! -e "$1" ] || for one in $(sed 's/./& /g' "$1"); do sleep 0.1; done
+}}
 ask() {{ {python} -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], b"").read()' "{url}/$1"; }}
 """
 _KIND = """\
@@ -45,21 +50,23 @@ case "$*" in
     [ -e "clusters/$name" ] && {{ echo "ERROR: node(s) already exist for a cluster" >&2; exit 1; }}
     echo "Creating cluster \\"$name\\" ..." >&2
     echo " • Ensuring node image (kindest/node:v1.36.2) 🖼  ..." >&2
-    [ -e pulls ] && sleep "$(cat pulls)"
+    nap pulls
     echo " ✓ Ensuring node image (kindest/node:v1.36.2) 🖼" >&2
     echo " • Preparing nodes 📦 📦   ..." >&2
     for node in control-plane worker; do
       echo "$(cat /proc/sys/kernel/random/uuid) $name-$node" >> "clusters/$name"
     done
     echo " ✓ Preparing nodes 📦 📦" >&2
-    [ -e prepares ] && sleep "$(cat prepares)"
+    # what an engine was asked for is made, whoever asked is gone
+    [ ! -e late ] || ( sleep 3; echo "late $name-late" >> "clusters/$name" ) &
+    nap prepares
     [ -e fails ] && {{ cat fails >&2; case "$*" in *--retain*) ;; *) rm "clusters/$name";; esac; exit 1; }}
     sed "s/CONTEXT/kind-$name/" kubeconfig > "$file"
     echo "Have a nice day! 👋" >&2;;
   "load image-archive "*) [ -e unloadable ] && {{ cat unloadable >&2; exit 1; }}; exit 0;;
   "export logs "*) mkdir -p "$3" && echo "kubelet of $name" > "$3/kubelet.log";;
   "delete cluster "*)
-    [ -e deletes ] && sleep "$(cat deletes)"
+    nap deletes
     [ -e stays ] && {{ echo "ERROR: failed to delete cluster: permission denied" >&2; exit 1; }}
     rm -f "clusters/$name" release; ask delete;;
   *) echo "unknown: $*" >&2; exit 1;;
@@ -79,7 +86,7 @@ case "$1" in
   template) echo '{{}}';;
   install)
     echo "$*" | tr ' ' '\\n' | sed -n 's/^daemonSetAnnotations.//p' | tr -d '\\\\' > release
-    [ -e installs ] && sleep "$(cat installs)"
+    nap installs
     ask install;;
   uninstall) rm -f release; ask uninstall;;
   list) [ -e release ] && echo '[{{"name": "tetragon", "revision": "1", "app_version": "1.7.0"}}]' || echo '[]';;

@@ -19,12 +19,12 @@ import time
 from pathlib import Path
 
 from tests.api_server import ApiServer
-from tests.kinds import Kinds, started
+from tests.kinds import LONG, Kinds, started
 from tests.targets.test_on_kind import nothing_is_left, written
 
 HOW = ("Ctrl-C once", "Ctrl-C twice", "SIGTERM", "kill -9")
 #: Seconds that kind and Helm take for their steps, so that a moment in the middle of them is met.
-STEPS = {"pulls": "0.5", "prepares": "1", "installs": "0.7", "deletes": "0.5"}
+STEPS = {"pulls": LONG[:5], "prepares": LONG[:10], "installs": LONG[:7], "deletes": LONG[:5]}
 #: A run that is left alone takes about so many seconds.
 LONGEST = 9.0
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.api_server import ApiServer
 from tests.clusters import POLICY, WORKLOADS, playing
-from tests.kinds import NAME, Kinds, started
+from tests.kinds import LONG, NAME, Kinds, started
 from tests.machines.test_tool import script
 from tests.targets.test_pods import SUITE, WRONG
 from tetraproof.recordings.recording import open_recording
@@ -253,8 +253,8 @@ def test_a_run_that_is_interrupted_while_setting_up_leaves_nothing(
     step: str, signs: tuple[signal.Signals, ...], kinds: Kinds, tmp_path: Path
 ) -> None:
     """Whatever it was doing; that it is removed is said where it is true, and its exit code is no verdict's."""
-    kinds.set(step, "60")
-    kinds.set("deletes", "1")
+    kinds.set(step, LONG)
+    kinds.set("deletes", LONG[:10])
     process = started(kinds, tmp_path)
     if step == "installs":
         until("Helm", (kinds.folder / "release").exists, bool, 60)
@@ -283,8 +283,8 @@ def test_a_run_that_is_interrupted_while_it_acts_leaves_nothing(kinds: Kinds, tm
 @pytest.mark.parametrize("how", ["it stays", "a third interrupt"])
 def test_what_is_left_behind_is_not_called_removed(how: str, kinds: Kinds, tmp_path: Path) -> None:
     """It is named with the one command; and the next run removes it."""
-    kinds.set("prepares", "60")
-    kinds.set(*(("stays",) if how == "it stays" else ("deletes", "20")))
+    kinds.set("prepares", LONG)
+    kinds.set(*(("stays",) if how == "it stays" else ("deletes", LONG[:200])))
     process = started(kinds, tmp_path)
     at_step(kinds, "create cluster")
     time.sleep(0.5)
@@ -308,7 +308,7 @@ def test_what_is_left_behind_is_not_called_removed(how: str, kinds: Kinds, tmp_p
 @pytest.mark.parametrize("step", ["prepares", "installs", "acts"])
 def test_a_killed_runs_is_removed_by_the_next(step: str, kinds: Kinds, tmp_path: Path) -> None:
     """kill -9: in the making, while Helm installs, while it acts; the copy of the kubeconfig goes as well."""
-    kinds.set(step, "60")
+    kinds.set(step, LONG)
     hangs = threading.Event()
     if step == "acts":
         kinds.lab.plays["> /tmp/other"] = playing(hangs.set, kinds.lab.act)

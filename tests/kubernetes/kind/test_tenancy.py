@@ -13,9 +13,10 @@ import pytest
 
 from tests.api_server import ApiServer, interrupt
 from tests.clusters import PATIENT, hurried
-from tests.kinds import NAME, Kinds
+from tests.kinds import LONG, NAME, Kinds
 from tetraproof.account import LOADING_IMAGES, MAKING, Account
 from tetraproof.errors import TetraproofError, UsageError
+from tetraproof.kubernetes.kind.command import lives
 from tetraproof.kubernetes.kind.engine import PROVIDER, find
 from tetraproof.kubernetes.kind.tenancy import Tenancy, Wanted
 from tetraproof.kubernetes.note import Note
@@ -124,10 +125,14 @@ def test_what_kind_cannot_make_is_told_in_its_words_and_deleted(kinds: Kinds, tm
     assert kinds.clusters == set()
 
 
-def test_an_interrupt_while_it_is_made_deletes_it(kinds: Kinds, tmp_path: Path, told: list[str]) -> None:
-    """Though its nodes were there already; it is looked for again, as the engine may still be about to make one."""
-    kinds.set("prepares", "60")
+@pytest.mark.parametrize("late", [False, True], ids=["all there", "one still to come"])
+def test_an_interrupt_while_it_is_made_deletes_it(late: bool, kinds: Kinds, tmp_path: Path, told: list[str]) -> None:
+    """With every node that the engine was asked for by then: seen live, two came after the deletion."""
+    kinds.set("prepares", LONG)
+    if late:
+        kinds.set("late")
     one = tenancy(tmp_path, told)
+    one.deadlines = replace(PATIENT, command=1.0)
 
     def tell(line: str) -> None:
         told.append(line)
@@ -139,7 +144,8 @@ def test_an_interrupt_while_it_is_made_deletes_it(kinds: Kinds, tmp_path: Path, 
         one.open()
     assert one.close() == ""
     assert kinds.clusters == set()
-    assert sum(line.startswith("delete cluster") for line in kinds.asked) == 2
+    # nobody is there any more who could make one
+    assert not any(lives(group) for group in one._cut)
 
 
 @pytest.mark.parametrize("why", ["stays", "refuses"])

@@ -55,10 +55,12 @@ def run(  # noqa: PLR0913 - what, where, until when, and who is told
     tell: Tell = silent,
     folder: Path | None = None,
     watch: Callable[[], None] = lambda: None,
+    outlived: list[int] | None = None,
 ) -> Done:
     """Run it to its end, `watch`ing meanwhile; its steps are told as it takes them.
 
-    `what` names what is awaited, as a noun. Whatever interrupts this ends the command first. Raises `Overdue`.
+    `what` names what is awaited, as a noun. Whatever interrupts this ends the command first, with all that it started;
+    where `outlived` is given, only the command is ended, and its process group is noted there. Raises `Overdue`.
     """
     with TemporaryFile() as printed, TemporaryFile() as said:
         with subprocess.Popen(  # noqa: S603 - no shell
@@ -90,7 +92,11 @@ def run(  # noqa: PLR0913 - what, where, until when, and who is told
                     longest=0.5,
                 )
             except BaseException:
-                _end(child)
+                if outlived is None:
+                    _end(child)
+                else:
+                    outlived.append(child.pid)
+                    _end_alone(child)
                 raise
         return Done(code or 0, _read(printed), _read(said))
 
@@ -119,6 +125,27 @@ class _Steps:
 def _read(file: IO[bytes]) -> str:
     """All that was written to a file, whole lines and what follows them."""
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode("utf-8", "replace")
+
+
+def lives(group: int) -> bool:
+    """Whether anything of a process group is there."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _end_alone(child: subprocess.Popen[bytes]) -> None:
+    """Have a command end itself, and leave what it started to its own end."""
+    child.terminate()
+    try:
+        child.wait(_ENDING)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -25,6 +25,9 @@ def main(arguments: Sequence[str]) -> int:
     from pytest_kind import KindCluster  # noqa: PLC0415 - under the GPL, and needed by nobody else
 
     name, kubeconfig, config, image, kind, kubectl = arguments
+    # pytest-kind ends kind then, and the engine's commands are left to end by themselves: what one of them has asked
+    # the engine for is made all the same, so only its end tells that nothing comes any more
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_the_run, daemon=True).start()
     try:
         KindCluster(name, Path(kubeconfig), image or None, _retaining(Path(kind)), Path(kubectl)).create(config)

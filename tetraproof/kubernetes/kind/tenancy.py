@@ -21,7 +21,7 @@ from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.kubernetes.cluster import Cluster, ClusterError, Object
 from tetraproof.kubernetes.kind import making
-from tetraproof.kubernetes.kind.command import Done, run
+from tetraproof.kubernetes.kind.command import Done, lives, run
 from tetraproof.kubernetes.kind.engine import Engine
 from tetraproof.kubernetes.note import Note
 from tetraproof.machines.tool import Tool
@@ -37,7 +37,7 @@ _MAKING, _MADE, _KEPT = "making", "made", "kept"
 _BALANCER = "external-load-balancer"
 _CONFIG = "name a YAML file of kind: Cluster with KIND_CONFIG="
 _IMAGES = "name what docker save or podman save has written"
-#: How often a deletion is tried: a container that was asked for when its creation was cut may come after the first.
+#: How often a deletion is tried.
 _TIMES = 3
 
 
@@ -97,6 +97,8 @@ class Tenancy:
         self.kubeconfig = self.folder / "kubeconfig"
         self.ours = self.kept = False
         self._note: Note | None = None
+        #: The process groups of a creation that was cut: the engine's commands go on there.
+        self._cut: list[int] = []
 
     @property
     def name(self) -> str:
@@ -215,6 +217,7 @@ class Tenancy:
             folder=self.folder,
             # kind makes them within a second, at some time, and may be killed with us right after
             watch=lambda: self._note_containers(note),
+            outlived=self._cut,
         )
         (self.folder / "kind.log").write_text(done.said, encoding="utf-8")
         if not done.ok:
@@ -314,30 +317,36 @@ class Tenancy:
         return ""
 
     def _delete(self) -> str:
-        """Delete it, until no container of it is left; returns what is left, or nothing."""
-        complaint: Sequence[str] = ()
-        left: frozenset[str] | None = None
-        # where the creation was cut, the engine may still be about to make a container
-        cut = self._note is not None and self._note.told.get("state") == _MAKING
-        for number in range(_TIMES):
+        """Delete it, until no container of it is left or comes any more; returns what is left, or nothing."""
+        tried, complaint = 0, ""
+
+        def attempt() -> frozenset[str] | None:
+            nonlocal tried, complaint
+            # asked first: a container that is made after this is made by nobody
+            still_made = any(lives(group) for group in self._cut)
             # a kubeconfig that nobody has: kind's creation may have been cut while it held the lock of ours
             words = ("delete", "cluster", "--name", self.name, "--kubeconfig", str(self.folder.resolve() / "none"))
             try:
-                done = self._kind(
-                    *words,
-                    what=f"the end of the kind cluster {self.name}",
-                    seconds=self.deadlines.nodes,
-                    tell=self.tell,
-                )
+                done = self._kind(*words, what=what, seconds=self.deadlines.nodes, tell=self.tell)
             except TetraproofError as error:
-                complaint = [error.sentence]
-                continue
+                tried, complaint = tried + 1, error.sentence
+                return None
             left = self.engine.containers(self.name)
-            if done.ok and left == frozenset() and not (cut and number == 0):
-                return ""
-            complaint = done.complaint
+            if not still_made:
+                tried = _TIMES if done.ok and left == frozenset() else tried + 1
+                self._cut.clear()
+            complaint = "; ".join(done.complaint)
+            return left
+
+        what = f"the end of the kind cluster {self.name}"
+        try:
+            left = until(what, attempt, lambda _: tried >= _TIMES, self.deadlines.nodes, tell=self.tell, every=0.5)
+        except Overdue as error:
+            left, complaint = self.engine.containers(self.name), error.sentence
+        if left == frozenset():
+            return ""
         count = "it may be there" if left is None else f"{len(left)} of its containers are there"
-        said = f" ({shorten('; '.join(complaint), 200)})" if complaint else ""
+        said = f" ({shorten(complaint, 200)})" if complaint else ""
         return f"The kind cluster {self.name} could not be deleted, {count}{said}: {self.way_out}"
 
     def export_logs(self, folder: Path) -> str:
