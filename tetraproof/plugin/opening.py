@@ -259,6 +259,8 @@ def _words(given: Mapping[str, Any], options: Iterable[Described]) -> str:
         value = given.get(one.attribute)
         if value and one.attribute not in _ONCE:
             parts = value if isinstance(value, list) else [value]
+            if given.get("typed") == "make":  # a variable that is given twice is the last one alone
+                parts = [" ".join(map(str, parts))]
             words += [f"{one.make}={1 if one.form == 'flag' else shlex.quote(str(part))}" for part in parts]
     return " ".join(words)
 
