@@ -19,7 +19,7 @@ from tetraproof.options import GROUPS, OTHERS, TARGETS, Options, check, describe
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 #: make's variables, and what make passes each on as: `$(call given,KERNEL,kernel)`.
 PASSED_ON = dict(re.findall(r"\$\(call (?:given|each),(\w+),([\w-]+)\)", MAKEFILE))
-FLAGS = dict(re.findall(r"\$\(if \$\((\w+)\),--([\w-]+)\)", MAKEFILE))
+FLAGS = dict(re.findall(r"\$\(call flag,(\w+),([\w-]+)\)", MAKEFILE))
 BY_NAME = {one.name: one for one in described()}
 
 #: What a folder may be called.
