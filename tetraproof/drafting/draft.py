@@ -30,6 +30,7 @@ _OF_NETWORK = {"connect", "send", "close", "connect udp", "send udp"}
 _OF_PROGRAMS = {"exec", "sys_execve"}
 _UNKNOWN = "which act meets it is not known here"
 _WHY_NOT = {
+    "tracepoint:raw_syscalls": "it tells of every system call, and no stream was heard to its end under it",
     "uprobes": "it hooks a file of the node's, as the agent sees it, and no act in a pod runs that",
     "usdts": "it hooks a program of the node's, as the agent sees it, and no act in a pod runs that",
 }
@@ -73,7 +74,9 @@ def _draw(drawing: Drawing) -> None:
     for hook in rules.hooks:
         known = seen(hook.call)
         if hook.unread or known is None:
-            drawing.todo(hook, hook.unread or _WHY_NOT.get(hook.kind, _UNKNOWN))
+            drawing.todo(
+                hook, hook.unread or _WHY_NOT.get(hook.call.split("/")[0]) or _WHY_NOT.get(hook.kind, _UNKNOWN)
+            )
             continue
         for selector in hook.selectors or (_EMPTY_SELECTOR,):
             _draw_selector(drawing, hook, known, selector)

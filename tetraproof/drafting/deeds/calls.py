@@ -107,7 +107,6 @@ CALLS: Mapping[str, Made] = {
     "sys_mkdir": Made(
         "making the folder", lambda path: f"mkdir {path}", lambda path: {"given": path, "1": 0o777}, path_of("mkdir"),
     ),
-    "any": Made("running a program", lambda _: "true", lambda _: {}, TRUE),
     "follow": Made(
         "following a symbolic link",
         lambda _: "cat /tmp/link",
@@ -175,7 +174,7 @@ class Call:
 
     def scene(self) -> tuple[str, ...]:
         """The commands that set the scene for it."""
-        if self.of_python or self.made.prepare or self.name == "any":
+        if self.of_python or self.made.prepare:
             return tuple(filter(None, (self.made.prepare,)))
         there = shlex.quote(self.path)
         if self.name in {"sys_mkdir", "sys_rmdir"}:
@@ -186,7 +185,7 @@ class Call:
     @property
     def act_name(self) -> str:
         """What its act is called."""
-        return {"any": "plain"}.get(self.name, self.name.removeprefix("sys_").replace(" ", "_"))
+        return self.name.removeprefix("sys_").replace(" ", "_")
 
     def meant(self) -> Deed:
         """The call as it is meant."""

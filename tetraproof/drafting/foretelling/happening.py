@@ -227,8 +227,6 @@ def seen(call: str) -> Seen | None:
     if call.startswith("lsm:"):
         name = call.removeprefix("lsm:")
         return _FUNCTIONS.get("security_" + {"bprm_check_security": "bprm_check"}.get(name, name))
-    if call in {"tracepoint:raw_syscalls/sys_enter", "tracepoint:raw_syscalls/sys_exit"}:
-        return Seen(("any",), {})
     if call == "tracepoint:sched/sched_process_exec":
         # of the raw one the third argument is the program, of the other the first field of its own
         return Seen(("exec",), {2: "file", 4: "file"}, vague=True)
