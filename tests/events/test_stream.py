@@ -241,3 +241,28 @@ def test_a_stream_that_still_grows_has_so_many_bytes_of_whole_lines(content: byt
     """What is read from there on begins with a line."""
     (tmp_path / "events").write_bytes(content)
     assert whole_lines(tmp_path / "events") == count
+
+
+LINES = [LINE % 7, LINE % 8, b'{"log":"{\\"process_exec\\":{\\"process\\":{}}}\\n","stream":"stdout","time":"x"}']
+
+
+@given(st.lists(st.sampled_from([b"", b"{", b"noise", *LINES, b"  " + LINES[0] + b" ", b"x" * 70_000]), max_size=12))
+def test_every_event_of_a_line_is_found_at_its_place_again(lines: list[bytes]) -> None:
+    """What is no line by itself has no place."""
+    content, places = b"\n".join(lines), list[int]()
+    told = list(read(io.BytesIO(content), places))
+    assert len(places) == len(told)
+    for one, place in zip(told, places, strict=True):
+        if place >= 0:
+            assert parse(content[place:].split(b"\n", 1)[0]) == one
+        else:
+            assert isinstance(one, Malformed) or one.line not in lines
+
+
+def test_places_behind_a_line_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was passed over is counted."""
+    monkeypatch.setattr("tetraproof.events.stream.LONGEST_LINE", 100_000)
+    content, places = b"y" * 350_000 + b"\n" + LINES[0] + b"\n" + LINES[1], list[int]()
+    told = list(read(io.BytesIO(content), places))
+    assert [type(one) for one in told] == [Malformed, Event, Event]
+    assert places == [-1, 350_001, 350_002 + len(LINES[0])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -176,3 +177,42 @@ def test_what_is_gone_is_told(tmp_path: Path) -> None:
 def test_a_path_inside_of_a_folder(path: str, fault: str) -> None:
     """Each of its parts is a name."""
     assert folder.fault_of_path(path) == fault
+
+
+def long_stream(tmp_path: Path) -> tuple[folder.Files, Path]:
+    """A folder with a stream that is not held."""
+    write_tree({**FILES, "scenarios/guard/events.jsonl": b"x" * (folder.LONG + 1)}, tmp_path)
+    return folder.read(tmp_path), tmp_path / "scenarios/guard/events.jsonl"
+
+
+def test_a_long_stream_stays_where_it_is(tmp_path: Path) -> None:
+    """And is one of the files all the same."""
+    files, path = long_stream(tmp_path)
+    assert list(files) == sorted([*FILES, "scenarios/guard/events.jsonl"])
+    assert len(files) == len(FILES) + 1
+    assert files.stream("scenarios/guard/events.jsonl") is not None
+    assert files["scenarios/guard/events.jsonl"] == path.read_bytes()
+    source, size = folder.opened(files, "scenarios/guard/events.jsonl")
+    with source:
+        assert (source.read(3), size) == (b"xxx", folder.LONG + 1)
+    assert folder.sum_of(files, "scenarios/guard/events.jsonl") == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert list(files.without("recording.json")) == [path for path in files if path != "recording.json"]
+
+
+def test_a_long_stream_that_was_changed_is_not_read(tmp_path: Path) -> None:
+    """What was verified is what is judged."""
+    files, path = long_stream(tmp_path)
+    path.write_bytes(b"y" * (folder.LONG + 2))
+    with pytest.raises(RecordingError, match="was changed while it was judged"):
+        folder.opened(files, "scenarios/guard/events.jsonl")
+
+
+def test_a_stream_too_long_for_memory_is_never_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for its bytes is told."""
+    monkeypatch.setattr(folder, "MOST_OF_A_FILE", folder.LONG)
+    files, _ = long_stream(tmp_path)
+    with pytest.raises(RecordingError, match="is larger than 8 MiB"):
+        files["scenarios/guard/events.jsonl"]
+    monkeypatch.setattr(folder, "MOST_OF_A_STREAM", folder.LONG)
+    with pytest.raises(RecordingError, match="is larger than 8 MiB"):
+        folder.read(tmp_path)

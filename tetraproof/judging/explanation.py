@@ -64,9 +64,10 @@ def _action(event: Event) -> str:
 
 def _timeline(performed: Performed, timeline: Timeline, marked: dict[int, str]) -> Iterator[str]:
     heard = safe(timeline.open or "stream alive to the end")
+    more = f" and {timeline.others.count} of others" if timeline.others.count else ""
     yield (
         f"timeline   node {safe(timeline.node) or '?'} · window {timeline.seconds:.2f} s · "
-        f"{len(timeline.whole)} events · {heard}"
+        f"{len(timeline.whole)} events{more} · {heard}"
     )
     argv = shorten(command_line(performed.argv), _WIDTH)
     yield f"  ▸ act {safe(performed.id)}   {argv}   in {safe(performed.namespace)}/{safe(performed.pod)}"

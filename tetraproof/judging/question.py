@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 from tetraproof.answer import Undecided, Unknown, ask
 from tetraproof.errors import UsageError
@@ -23,7 +24,7 @@ from tetraproof.judging.sought import Sought
 from tetraproof.observing import enforcement
 from tetraproof.observing.act import DENIED, KILLED, Act, Outcome
 from tetraproof.observing.lifecycle import exit_of, faults, stray_of, unread_end
-from tetraproof.observing.observation import Done, Observed, of_policy
+from tetraproof.observing.observation import Done, Observed, of_policy, printed_of
 from tetraproof.policies.binding import fill, unbound
 from tetraproof.tetra.dialect import dialect_of
 from tetraproof.tetra.quoting import quoted_if_needed, unquoted
@@ -73,7 +74,7 @@ class ActRun:
             return ask(self.name, question, done, lambda: done.reason)
         if isinstance(compact, Unknown):
             return ask(self.name, question, compact, lambda: compact.reason)
-        by_line = dict(zip((id(event) for event in self._observed.stream), compact, strict=True))
+        by_line = printed_of(self._observed.stream, compact)
         printed = [_with_pod(by_line[id(event)], event) for event in done.timeline.told if id(event) in by_line]
         values = self._observed.bindings.values()
         for name in [name for line in lines for name in unbound(line, values)]:
@@ -303,7 +304,7 @@ class ActRun:
         observed = self._observed
         written = {secret.encode(), json.dumps(secret)[1:-1].encode()}
         exported = () if isinstance(observed.export, Unknown) else observed.export
-        if any(one in event.line for event in (*observed.stream, *exported) for one in written):
+        if any(one in event.line for event in chain(observed.stream, exported) for one in written):
             return False
         own = self._known.timeline.own
         if not own:

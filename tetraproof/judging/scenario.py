@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import chain
 
 from tetraproof.answer import Undecided, Unknown, ask
 from tetraproof.errors import UsageError
+from tetraproof.events.reread import Reread
 from tetraproof.events.stream import matching
 from tetraproof.judging import hooked
 from tetraproof.judging.continuity import ChangeRun
@@ -162,16 +164,24 @@ class Run:
         """
         if self.observed.policy:
             hooked.check(self.observed.policy, part)
-        matched = []
-        for event in self.observed.stream:
-            mine, found = of_policy(event, self.observed.applied), part.match(event)
-            if mine is None and found is not False:
-                found = Doubt("its policy_name cannot be read")
-            matched.append(found if mine is not False else False)
-        doubt = next((one for one in matched if isinstance(one, Doubt)), None)
+        found = self.observed.stream.found if isinstance(self.observed.stream, Reread) else {}
+        count, doubt = found.setdefault(str(part), None) or self._matching(part)
+        found[str(part)] = count, doubt
         if doubt is not None:
             raise Undecided(Unknown(Verdict.INCONCLUSIVE, f"an event may be {part}: {doubt.text}"))
-        return sum(one is True for one in matched)
+        return count
+
+    def _matching(self, part: Pattern) -> tuple[int, Doubt | None]:
+        """How many events of the policy match, and why another one may."""
+        count, doubt = 0, None
+        for event in self.observed.stream:
+            mine = of_policy(event, self.observed.applied)
+            found = part.match(event) if mine is not False else False
+            if mine is None and found is not False:
+                found = Doubt("its policy_name cannot be read")
+            count += found is True
+            doubt = doubt or (found if isinstance(found, Doubt) else None)
+        return count, doubt
 
     @property
     def moved(self) -> Counters | Unknown | None:
@@ -203,7 +213,7 @@ class Run:
             return ask("", question, lack, lambda: lack.reason)
         condition = matching({pod.namespace for pod in pods}, [f"^{re.escape(pod.name)}$" for pod in pods])
         parity = compare(observed.stream, observed.export, condition)
-        if any(event.could_not_read("process.pod") for event in (*observed.stream, *observed.export)):
+        if any(event.could_not_read("process.pod") for event in chain(observed.stream, observed.export)):
             raise Undecided(Unknown(Verdict.INCONCLUSIVE, "of an event nobody can read in which pod it was"))
         unheard = self._unheard if parity.heard else "the export log does not cover the stream from end to end"
         if not parity.same and observed.export_notice:

@@ -18,6 +18,9 @@ from tetraproof.observing.observation import Done, Observed, of_policy
 from tetraproof.observing.timeline import Timeline
 from tetraproof.verdict import Verdict
 
+#: So many events of others, in a stream too long to be held, are looked at closely in one question.
+MOST_OF_A_CROWD = 10_000
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sought:
@@ -61,12 +64,15 @@ class Sought:
         With what was found, and the events that it was looked for in.
         """
         applied = self.observed.applied
-        side: Sequence[Event] = getattr(timeline, self.side)
+        side: Sequence[Event] = timeline.own if self.side == "own" else self._bystanders(expectation, timeline)
         around = timeline.possible if self.side == "own" else side
         strays = {id(entry.event) for entry in timeline.whole if entry.stray}
         certain = [event for event in side if of_policy(event, applied) and id(event) not in strays]
         possible = [event for event in around if of_policy(event, applied) is not False]
         found = expectation.find(certain, closed=not unheard)
+        if found.met is not True and len(side) > len(timeline.bystanders) + MOST_OF_A_CROWD:
+            crowded = f"more than {MOST_OF_A_CROWD} events of others may be meant"
+            return Unknown(Verdict.INCONCLUSIVE, crowded), found, certain
         if self.side == "own" and timeline.root is None and (stray := stray_of(timeline)):
             # what descends from it is then not known for its own either
             return Unknown(Verdict.INCONCLUSIVE, stray), found, certain
@@ -80,6 +86,20 @@ class Sought:
                 reason = "of an event nobody can tell whether it is of this act and policy"
                 return Unknown(Verdict.INCONCLUSIVE, reason), found, certain
         return found.met, found, certain
+
+    def _bystanders(self, expectation: Expectation, timeline: Timeline) -> tuple[Event, ...]:
+        """What bystanders did; of a crowd that is not held what may be meant, and not more of it than decides."""
+        left = MOST_OF_A_CROWD + 1
+
+        def matters(event: Event) -> bool:
+            nonlocal left
+            if left and of_policy(event, self.observed.applied) is not False:
+                meant = any(one.match(event) is not False for one in expectation.patterns)
+                left -= meant
+                return meant
+            return False
+
+        return timeline.surroundings(str(expectation), matters)
 
     def _doubted(self, doubt: Doubt, text: str, unheard: str) -> bool | Unknown:
         """What the agent's settings make of a doubt."""

@@ -5,11 +5,13 @@ A plain record, the same for every target; `tetraproof.judging.scenario` is how 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 from tetraproof.answer import Unknown
 from tetraproof.events.event import Event
+from tetraproof.events.reread import Reread
 from tetraproof.observing.gap import Continuity
 from tetraproof.observing.inventory import Inventory
 from tetraproof.observing.timeline import Performed, Timeline
@@ -43,10 +45,10 @@ class Observed:
     others: tuple[Done, ...] = ()
     bindings: Bindings = field(default_factory=Bindings)
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
-    stream: tuple[Event, ...] = ()
-    compact: tuple[str, ...] | Unknown = _NOT_KEPT
-    ask_compact: Callable[[], tuple[str, ...] | Unknown] | None = None
-    export: tuple[Event, ...] | Unknown = _NOT_KEPT
+    stream: Sequence[Event] = ()
+    compact: Sequence[str] | Unknown = _NOT_KEPT
+    ask_compact: Callable[[], Sequence[str] | Unknown] | None = None
+    export: Sequence[Event] | Unknown = _NOT_KEPT
     export_notice: str = ""
     posted: Mapping[str, int] | Unknown = _NOT_KEPT
     configuration: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +69,36 @@ class Observed:
     def is_set(self, setting: str) -> bool:
         """Whether a setting of the agent is on; one that it lacks is off."""
         return self.configuration.get(setting, "").lower() not in {"", "false", "0"}
+
+
+class Sparse(Sequence[str]):
+    """As many lines as there are events, of which only those of the events that are held are known."""
+
+    def __init__(self, count: int, lines: Mapping[int, str]) -> None:
+        self._count = count
+        self._lines = lines
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        if isinstance(at, slice):
+            return [self._lines.get(one, "") for one in range(*at.indices(self._count))]
+        if not 0 <= at < self._count:
+            raise IndexError(at)
+        return self._lines.get(at, "")
+
+
+def printed_of(stream: Sequence[Event], printed: Sequence[str]) -> dict[int, str]:
+    """What was printed of each event that is held, by the object's id."""
+    held = stream.held if isinstance(stream, Reread) else dict(enumerate(stream))
+    return {id(event): printed[at] for at, event in held.items()} if len(printed) == len(stream) else {}
 
 
 @dataclass(frozen=True)

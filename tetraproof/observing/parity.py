@@ -27,27 +27,35 @@ class Parity:
 
 def compare(stream: Sequence[Event], export: Sequence[Event], condition: Condition) -> Parity:
     """Compare the events that pass `condition`, between the stream's first event and its last."""
-    told, exported = [_canonical(event) for event in stream], [_canonical(event) for event in export]
-    if not told or told[0] not in exported or told[-1] not in exported:
+    if not stream:
         return Parity(heard=False)
-    begin, end = exported.index(told[0]), len(exported) - exported[::-1].index(told[-1])
-    return Parity(
-        heard=True,
-        only_stream=_more(stream, told, exported, condition),
-        only_export=_more(export[begin:end], exported[begin:end], told, condition),
-    )
+    first, last = _canonical(stream[0]), _canonical(stream[-1])
+    begin = end = None
+    passing: list[tuple[int, Event]] = []
+    for at, event in enumerate(export):
+        text = _canonical(event)
+        if text == first and begin is None:
+            begin = at
+        if text == last:
+            end = at + 1
+        if condition(event):
+            passing.append((at, event))
+    if begin is None or end is None:
+        return Parity(heard=False)
+    told, exported = [event for event in stream if condition(event)], [event for _, event in passing]
+    within = [event for at, event in passing if begin <= at < end]
+    return Parity(heard=True, only_stream=_more(told, exported), only_export=_more(within, told))
 
 
-def _more(
-    events: Sequence[Event], texts: Sequence[str], other: Sequence[str], condition: Condition
-) -> tuple[Event, ...]:
+def _more(events: Sequence[Event], other: Sequence[Event]) -> tuple[Event, ...]:
     """The events that the other side has not, or not as often."""
-    left = Counter(other)
+    left = Counter(map(_canonical, other))
     more = []
-    for event, text in zip(events, texts, strict=True):
+    for event in events:
+        text = _canonical(event)
         if left[text]:
             left[text] -= 1
-        elif condition(event):
+        else:
             more.append(event)
     return tuple(more)
 

@@ -21,16 +21,17 @@ any act's of that node: it is a stray in the window that it falls into.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
+from operator import itemgetter
 
 from tetraproof.events.event import MASK, Event
 from tetraproof.observing.act import Outcome
 
 START, END = "sentinel-start", "sentinel-end"
 #: Notices that the agent left events out of the stream.
-_HELD_BACK = ("throttle", "rate-limit")
+HELD_BACK = ("throttle", "rate-limit")
 #: An argument list of more characters than this may have been cut by the agent.
 _CUT = 200
 _NOT_TEXT = re.compile(r'[\s"\\]+')
@@ -85,11 +86,38 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Others:
+    """What further bystanders did meanwhile, where a stream is too long to hold: how many events, which are read anew.
+
+    Each comes with its rank, its place in the order of all events of the stream. `found` is what was found among them,
+    by the question: reading them takes its time.
+    """
+
+    count: int = 0
+    read: Callable[[], Iterator[tuple[int, Event]]] = lambda: iter(())
+    found: dict[str, tuple[Event, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """The whole of a stream of which only what concerns the acts is held.
+
+    `ranks` are the places of what is held in the order of all, which are `size`; `between` gives those of a range of
+    ranks that are not held.
+    """
+
+    ranks: Sequence[int]
+    size: int
+    between: Callable[[int, int], Others]
+
+
+@dataclass(frozen=True)
 class Timeline:
     """The events around one act, `whole` in stream order. `root` is the host pid of the act's own process.
 
     `open` says why the stream of the act's node was not heard to its end, or nothing; `around` the same of any
-    node, since a bystander may be on another one.
+    node, since a bystander may be on another one. Of a stream that is too long to hold, `others` are bystanders beside
+    those in `whole`, whose `ranks` are their places among all.
     """
 
     act: str
@@ -98,6 +126,8 @@ class Timeline:
     root: int | None = None
     open: str = ""
     around: str = ""
+    others: Others = Others()
+    ranks: tuple[int, ...] = ()
 
     @property
     def own(self) -> tuple[Event, ...]:
@@ -116,8 +146,18 @@ class Timeline:
 
     @property
     def bystanders(self) -> tuple[Event, ...]:
-        """What others did meanwhile, in order."""
+        """What others did meanwhile, in order, as far as that is held."""
         return tuple(entry.event for entry in self.whole if not entry.own)
+
+    def surroundings(self, question: str, matters: Callable[[Event], bool]) -> tuple[Event, ...]:
+        """What others did meanwhile, in order: all of it that is held, and of the rest what matters to a question."""
+        if not self.others.count:
+            return self.bystanders
+        if question not in self.others.found:
+            held = ((rank, one.event) for rank, one in zip(self.ranks, self.whole, strict=True) if not one.own)
+            rest = ((rank, event) for rank, event in self.others.read() if matters(event))
+            self.others.found[question] = tuple(event for _, event in merge(held, rest, key=itemgetter(0)))
+        return self.others.found[question]
 
     @property
     def seconds(self) -> float:
@@ -126,7 +166,7 @@ class Timeline:
 
 
 @dataclass
-class _Started:
+class Root:
     """A process that the runtime started in a pod, with all that its events say of it."""
 
     exec_id: str
@@ -138,10 +178,15 @@ class _Started:
     arguments: set[str] = field(default_factory=set)
 
 
-def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Mapping[str, Node]) -> list[Timeline]:
-    """One timeline for each of `performed`, sentinels included, in the same order."""
-    events = in_order(stream)
-    roots = _roots(performed, _started(events))
+def timelines(
+    performed: Sequence[Performed], stream: Iterable[Event], nodes: Mapping[str, Node], crowd: Crowd | None = None
+) -> list[Timeline]:
+    """One timeline for each of `performed`, sentinels included, in the same order.
+
+    Where the stream is what is held of a longer one, it is in order already, and `crowd` is the rest.
+    """
+    events = in_order(stream) if crowd is None else list(stream)
+    roots = roots_of(performed, events)
     owners = _owners(events, roots)
     positions: list[list[int]] = [[] for _ in performed]
     for position, owner in enumerate(owners):
@@ -167,18 +212,33 @@ def timelines(performed: Sequence[Performed], stream: Iterable[Event], nodes: Ma
         early = range(max((at + 1 for earlier in positions[:index] for at in earlier), default=0), windows[index][0])
         around = [*(at for at in early if owners[at] is None and _may_be_of(act, events[at])), *around]
         strays = frozenset(at for at in around if _may_be_of(act, events[at]))
+        whole = sorted({*own, *around})
         root = roots[index]
         result.append(
             Timeline(
                 act.id,
                 act.node,
-                _entries(events, sorted({*own, *around}), frozenset(own), runtime, strays),
+                _entries(events, whole, frozenset(own), runtime, strays),
                 root.pid if root else None,
                 unheard[act.node],
                 unheard[act.node] or next(filter(None, unheard.values()), ""),
+                _others(crowd, *windows[index], began=bool(positions[index])) if crowd else Others(),
+                tuple(crowd.ranks[at] for at in whole) if crowd else (),
             )
         )
     return result
+
+
+def _others(crowd: Crowd, low: int, high: int, *, began: bool) -> Others:
+    """What is not held of a window of what is held; it begins with an act's first event, or behind another's."""
+    ranks = crowd.ranks
+    begin = ranks[low] if began else ranks[low - 1] + 1 if low else 0
+    return crowd.between(begin, ranks[high] if high < len(ranks) else crowd.size)
+
+
+def roots_of(performed: Sequence[Performed], events: Sequence[Event]) -> list[Root | None]:
+    """The process of each act, in a stream that is in order."""
+    return _roots(performed, _started(events))
 
 
 def _entries(
@@ -207,7 +267,7 @@ def _may_be_of(act: Performed, event: Event) -> bool:
 def _before(
     events: Sequence[Event],
     performed: Sequence[Performed],
-    roots: Sequence[_Started | None],
+    roots: Sequence[Root | None],
     windows: Sequence[tuple[int, int]],
 ) -> dict[int, int]:
     """The act of each event that its process made while it was still the runtime's (it is in no pod then).
@@ -266,14 +326,14 @@ def _by_latest_time(events: list[Event]) -> Iterable[tuple[float, Event]]:
         yield latest, event
 
 
-def _started(events: list[Event]) -> list[_Started]:
+def _started(events: Sequence[Event]) -> list[Root]:
     """The processes that the runtime started in pods, in order of appearance."""
-    known: dict[str, _Started] = {}
+    known: dict[str, Root] = {}
     for position, event in enumerate(events):
         process, parent = event.process, event.parent
         if process.pod is None or not process.exec_id or parent is None or parent.pod is not None:
             continue
-        started = known.setdefault(process.exec_id, _Started(process.exec_id, process.pid, position))
+        started = known.setdefault(process.exec_id, Root(process.exec_id, process.pid, position))
         started.pods.add(event.pod)
         started.nodes.add(event.node)
         started.binaries.add(process.binary.rsplit("/", 1)[-1])
@@ -281,9 +341,9 @@ def _started(events: list[Event]) -> list[_Started]:
     return list(known.values())
 
 
-def _roots(performed: Sequence[Performed], started: list[_Started]) -> list[_Started | None]:
+def _roots(performed: Sequence[Performed], started: list[Root]) -> list[Root | None]:
     """The process of each act. Acts follow each other, and so do their processes, pod by pod."""
-    roots: list[_Started | None] = [None] * len(performed)
+    roots: list[Root | None] = [None] * len(performed)
     for pod in dict.fromkeys((act.namespace, act.pod) for act in performed):
         acts = [at for at, act in enumerate(performed) if (act.namespace, act.pod) == pod]
         there = [process for process in started if "/".join(pod) in process.pods]
@@ -292,9 +352,7 @@ def _roots(performed: Sequence[Performed], started: list[_Started]) -> list[_Sta
     return roots
 
 
-def _aligned(
-    acts: Sequence[int], there: Sequence[_Started], performed: Sequence[Performed]
-) -> Iterable[tuple[int, _Started]]:
+def _aligned(acts: Sequence[int], there: Sequence[Root], performed: Sequence[Performed]) -> Iterable[tuple[int, Root]]:
     """As many acts as possible with a process each, both in their order (a longest common subsequence)."""
     longest = [[0] * (len(there) + 1) for _ in range(len(acts) + 1)]
     for row in reversed(range(len(acts))):
@@ -314,14 +372,14 @@ def _aligned(
             row += 1
 
 
-def _is_root(act: Performed, started: _Started) -> bool:
+def _is_root(act: Performed, started: Root) -> bool:
     if not any(same_arguments(act.argv, arguments) for arguments in started.arguments):
         return False
     # arguments tell programs apart well enough; without any, the program's name must
     return len(act.argv) > 1 or act.argv[0].rsplit("/", 1)[-1] in started.binaries
 
 
-def _owners(events: list[Event], roots: Sequence[_Started | None]) -> list[int | None]:
+def _owners(events: list[Event], roots: Sequence[Root | None]) -> list[int | None]:
     """For each event the index of the act that its process descends from."""
     owner_of: dict[str, int | None] = {root.exec_id: index for index, root in enumerate(roots) if root}
     parent_of: dict[str, str] = {}
@@ -361,13 +419,11 @@ def _window(index: int, first: Sequence[int | None], own: Sequence[int], limit: 
     return (max(earlier) + 1 if earlier else 0), stop
 
 
-def _why_open(
-    node: Node, performed: Sequence[Performed], roots: Sequence[_Started | None], events: Sequence[Event]
-) -> str:
+def _why_open(node: Node, performed: Sequence[Performed], roots: Sequence[Root | None], events: Sequence[Event]) -> str:
     """Why the stream of a node was not heard from the first act to the last, in a clause; nothing where it was."""
     if node.lost:
         return node.lost
-    held_back = next((event.kind for event in events if event.kind in _HELD_BACK and event.node == node.name), "")
+    held_back = next((event.kind for event in events if event.kind in HELD_BACK and event.node == node.name), "")
     if held_back:
         return f"the agent of node {node.name} held events back: it sent a {held_back} notice"
     if any(not event.node for event in events):
@@ -375,7 +431,7 @@ def _why_open(
     return _why_unheard(node, performed, roots)
 
 
-def _why_unheard(node: Node, performed: Sequence[Performed], roots: Sequence[_Started | None]) -> str:
+def _why_unheard(node: Node, performed: Sequence[Performed], roots: Sequence[Root | None]) -> str:
     """Why its sentinels do not prove that a node was heard."""
     # a sentinel that was heard from elsewhere proves nothing of this node
     heard = [

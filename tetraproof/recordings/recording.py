@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tetraproof import decoding, filing
 from tetraproof.decoding import Source
@@ -80,6 +80,10 @@ class Recording:
         """The content of one file of a scenario."""
         return self.files.get(f"scenarios/{scenario}/{file}")
 
+    def opened(self, scenario: str, file: str) -> tuple[BinaryIO, int]:
+        """One file of a scenario to be read from its beginning, and its size; an empty one where there is none."""
+        return folder.opened(self.files, f"scenarios/{scenario}/{file}")
+
     def acts(self, scenario: str) -> tuple[ActRecord, ...]:
         """The acts of a scenario in order, sentinels included; none of a change. Raises `RecordingError`."""
         path = f"scenarios/{scenario}/acts.json"
@@ -110,13 +114,13 @@ def open_recording(path: Path) -> Recording:
     if not path.is_dir():
         raise RecordingError(f"There is no recording {safe(path)}.", remedy=f"name a directory that holds a {INDEX}")
     files = folder.read(path)
-    written = files.pop(EXPECTED, None)
+    written = files.get(EXPECTED)
     kept = None
     if written is not None:
         pins = Source(path / EXPECTED, "mend it; docs/recordings.md tells its form")
         kept = decoding.as_json(written, dict[str, Any], pins)
         decoding.refuse_doubles(written, pins)
-    return from_files(safe(path.name), files, kept)
+    return from_files(safe(path.name), files.without(EXPECTED), kept)
 
 
 def from_files(name: str, files: Mapping[str, bytes], expected: Mapping[str, Any] | None = None) -> Recording:
@@ -211,8 +215,8 @@ def _check_sums(name: str, files: Mapping[str, bytes]) -> None:
         raise RecordingError(f"{name}: {path} is missing.", remedy=_COPY)
     for path in sorted(present - listed.keys()):
         raise RecordingError(f"{name}: {path} is not listed in {SUMS}.", remedy="remove the file that does not belong")
-    for path, content in files.items():
-        if path != SUMS and hashlib.sha256(content).hexdigest() != listed[path]:
+    for path in files:
+        if path != SUMS and folder.sum_of(files, path) != listed[path]:
             raise RecordingError(
                 f"{name}: {path} has another checksum than {SUMS} says.",
                 remedy="copy the recording again; a recording is never edited",

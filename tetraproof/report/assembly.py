@@ -14,7 +14,7 @@ from tetraproof.judging.scenario import Run
 from tetraproof.observing import gap
 from tetraproof.observing.act import Act
 from tetraproof.observing.gap import Continuity, Pulse
-from tetraproof.observing.observation import Done
+from tetraproof.observing.observation import Done, printed_of
 from tetraproof.observing.timeline import Timeline
 from tetraproof.policies.capability import Capabilities
 from tetraproof.policies.requirement import requirements
@@ -185,13 +185,14 @@ def _timeline(timeline: Timeline, shown: Callable[[Event], str]) -> TimelineResu
             )
             for entry in timeline.whole
         ),
+        timeline.others.count,
     )
 
 
 def _compact_lines(run: Run) -> Callable[[Event], str]:
     """What tetra itself printed, where that is known; else our own rendering, of the version that is there."""
     printed, tetra = run.observed.compact, run.observed.tetra
-    lines = {} if isinstance(printed, Unknown) else dict(zip(map(id, run.observed.stream), printed, strict=True))
+    lines = {} if isinstance(printed, Unknown) else printed_of(run.observed.stream, printed)
     return lambda event: lines.get(id(event)) or compact(event, tetra)
 
 

@@ -43,12 +43,16 @@ class EventResult(Struct, frozen=True):
 
 
 class TimelineResult(Struct, frozen=True):
-    """Everything around one act. `open` says why the stream's end was not heard; empty where it was."""
+    """Everything around one act. `open` says why the stream's end was not heard; empty where it was.
+
+    `left_out` counts further events of bystanders, of a stream too long to be held.
+    """
 
     node: str
     seconds: float
     open: str
     events: tuple[EventResult, ...]
+    left_out: int = 0
 
 
 class ActResult(Struct, frozen=True):

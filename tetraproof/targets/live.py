@@ -119,7 +119,7 @@ class Live:
         def judged() -> Observed:
             return Replay(self.recorder.only(scenario)).observe(policy, settings, acts, scenario)
 
-        def ask_compact() -> tuple[str, ...] | Unknown:
+        def ask_compact() -> Sequence[str] | Unknown:
             with self.account.spending("evidence"):
                 self._keeping.print_compact(scenario, place)
             return judged().compact

@@ -8,17 +8,17 @@ ones in their order. What differs is told in a sentence.
 from __future__ import annotations
 
 import difflib
-import io
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
 from tetraproof.answer import Unknown
 from tetraproof.events import loss
-from tetraproof.events.event import Event, Malformed
-from tetraproof.events.stream import in_pods, read
+from tetraproof.events.event import Event
 from tetraproof.observing import inventory
 from tetraproof.observing.act import Act, Outcome
+from tetraproof.observing.hearing import Hearing
 from tetraproof.observing.observation import Done, Observed
 from tetraproof.observing.timeline import Node, Performed, timelines
 from tetraproof.policies import policy as policies
@@ -102,18 +102,21 @@ class Replay:
             raise Unanswerable(record.unanswered.reason, Verdict[record.unanswered.verdict.upper()])
         recorded = self._policies.get(scenario)
         bindings = self._bindings(record, policy, recorded)
-        stream, notes, unread = self._events(scenario, "events.jsonl", bindings)
-        export, export_notes, _ = self._events(scenario, "export.jsonl", bindings)
         metrics = self._metrics(scenario)
         records = self.recording.acts(scenario)
-        bindings = _with_seen(bindings, stream, records)
         containers = {(pod.namespace, pod.name): container for container, pod in bindings.by_container().items()}
         performed = [_performed(act, containers.get((act.namespace, act.pod), "")) for act in records]
+        seen = _Seen(records)
+        hearing = self._hearing(scenario, bindings)
+        heard = hearing.events("events.jsonl", performed, seen.take)
+        exported = hearing.events("export.jsonl")
+        stream, export, unread = heard.stream, exported.stream, heard.unread
+        bindings = seen.of(bindings)
         settings = {**self.recording.index.settings, **record.settings}
         still = loss.stood_still(*metrics) if stream else ""
         lost = loss.lost(*metrics) or loss.unread(*metrics) or still
         lost = unread or lost or _hidden(settings) or _unheard(record)
-        told = timelines(performed, stream, self._nodes(record, records, settings, lost))
+        told = timelines(performed, heard.held, self._nodes(record, records, settings, lost), heard.crowd)
         done = [Done(act, timeline) for act, timeline in zip(performed, told, strict=True)]
         there = [one for one in done if one.performed.role in {"act", "prepare"}]
         found, unused, reordered, bindings = _find(acts, there, bindings)
@@ -128,14 +131,14 @@ class Replay:
             others=tuple(unused),
             bindings=bindings,
             capabilities={node.name: self._capabilities(record, node.name) for node in self._spoken_of(record)},
-            stream=tuple(stream),
-            compact=self._compact(scenario, stream),
-            export=tuple(export) or Unknown(Verdict.UNRECORDED, "the recorded export log is empty"),
-            export_notice="; ".join(export_notes),
+            stream=stream,
+            compact=hearing.printed(stream),
+            export=export or Unknown(Verdict.UNRECORDED, "the recorded export log is empty"),
+            export_notice="; ".join(exported.notes),
             posted=_posted(metrics, recorded),
             configuration=settings,
             tetra=self.cell.cli or self.cell.tetragon,
-            notes=(*record.notes, *notes, *_notes_on(record, metrics), *reordered),
+            notes=(*record.notes, *heard.notes, *_notes_on(record, metrics), *reordered),
         )
 
     def changes(self, change: str, policy: Policy) -> Sequence[str]:
@@ -207,24 +210,10 @@ class Replay:
         before, after = (self.recording.text(path) or "" for path in paths)
         return before, after
 
-    def _events(self, scenario: str, file: str, bindings: Bindings) -> tuple[list[Event], list[str], str]:
-        """The events of a stream, notes on its other lines, and why one of those may have been an event."""
-        events, notes, unread = [], [], ""
-        for line in read(io.BytesIO(self.recording.in_scenario(scenario, file) or b"")):
-            if isinstance(line, Malformed):
-                notes.append(f"{file} holds a line that is no event: {line.reason}")
-                unread = unread if line.notice else f"a line of the stream could not be read: {line.reason}"
-            else:
-                events.append(line)
+    def _hearing(self, scenario: str, bindings: Bindings) -> Hearing:
         containers = {one: (pod.namespace, pod.name) for one, pod in bindings.by_container().items()}
-        return list(in_pods(events, containers)) if containers else events, notes, unread
-
-    def _compact(self, scenario: str, stream: Sequence[Event]) -> tuple[str, ...] | Unknown:
-        text = self.recording.text(f"scenarios/{scenario}/events.compact.txt")
-        lines = tuple((text or "").removesuffix("\n").split("\n")) if text else ()
-        if len(lines) != len(stream):
-            return Unknown(Verdict.UNRECORDED, "no compact output of these very events was recorded")
-        return lines
+        pods = [str(pod) for pods in bindings.workloads.values() for pod in pods]
+        return Hearing(partial(self.recording.opened, scenario), containers, pods)
 
     def _states(self, scenario: str, recorded: Policy | None, *, after: bool = False) -> tuple[PolicyState, ...]:
         if recorded is None:
@@ -294,23 +283,31 @@ def _performed(act: ActRecord, container: str) -> Performed:
     )
 
 
-def _with_seen(bindings: Bindings, stream: Sequence[Event], acts: Sequence[ActRecord]) -> Bindings:
-    """The bindings, and for workloads that nobody listed the pods that were acted in or seen in events."""
-    pods: dict[str, dict[str, PodBinding]] = {}
-    for act in acts:
-        pods.setdefault(act.pod, {})[f"{act.namespace}/{act.pod}"] = PodBinding(act.namespace, act.pod, node=act.node)
-    for event in stream:
+class _Seen:
+    """The pods that were acted in or seen in events, for workloads that nobody listed."""
+
+    def __init__(self, acts: Sequence[ActRecord]) -> None:
+        self._pods: dict[str, dict[str, PodBinding]] = {}
+        for act in acts:
+            pod = PodBinding(act.namespace, act.pod, node=act.node)
+            self._pods.setdefault(act.pod, {})[str(pod)] = pod
+
+    def take(self, event: Event) -> None:
+        """One event, which may show another pod, or its address."""
         pod = event.process.pod
         if pod is None:
-            continue
+            return
         workload = pod.workload or pod.name
         if workload != pod.name:
-            pods.pop(pod.name, None)
-        known = pods.setdefault(workload, {}).get(str(pod))
+            self._pods.pop(pod.name, None)
+        known = self._pods.setdefault(workload, {}).get(str(pod))
         address = known.ip if known and known.ip else _own_address(event)
-        pods[workload][str(pod)] = PodBinding(pod.namespace, pod.name, address, event.node)
-    seen = {name: tuple(found.values()) for name, found in pods.items()}
-    return replace(bindings, workloads={**seen, **bindings.workloads})
+        self._pods[workload][str(pod)] = PodBinding(pod.namespace, pod.name, address, event.node)
+
+    def of(self, bindings: Bindings) -> Bindings:
+        """The bindings, and for workloads that nobody listed what was seen."""
+        seen = {name: tuple(found.values()) for name, found in self._pods.items()}
+        return replace(bindings, workloads={**seen, **bindings.workloads})
 
 
 def _own_address(event: Event) -> str:
