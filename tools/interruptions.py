@@ -58,6 +58,8 @@ def came(kinds: Kinds, folder: Path, how: str, chance: random.Random) -> str:
             os.killpg(process.pid, sign)
             time.sleep(chance.uniform(0, 1))
     output, _ = process.communicate(timeout=120)
+    if "tetraproof: " not in output and nothing_is_left(kinds, folder):
+        return "nothing was left, as nothing had begun: Python was still loading"
     if "Traceback" in output or process.returncode not in {0, 2, -signal.SIGKILL, -signal.SIGINT, -signal.SIGTERM}:
         return f"wrong: exit code {process.returncode}: {output[-300:]}"
     if nothing_is_left(kinds, folder):
