@@ -302,7 +302,7 @@ GREEN = {
         within="a",
     ),
     "given from a sub-folder": Session("tetraproof test --reports here --policies ../policies", within="a"),
-    "a name that is a file's": Session("tetraproof test -k guard", files={"guard": ""}),
+    "a name that is a file's": Session("tetraproof test -k test", files={"test": ""}),
     "run, of a suite's own": Session("pytest suites", files={"suites/test_plain.py": PLAIN}),
     "its own pins": Session("pytest suites", files={"recordings/mine/expected.json": EXPECTED}),
 }
@@ -466,6 +466,11 @@ def test_other_tests_are_what_they_are_beside_suites(ran: Sessions, name: str) -
     assert Counter(end for test, end in tests.items() if "ordinary" not in test)["skipped"] == (
         2 if name == "backwards" else 1
     )
+
+
+def test_the_value_of_an_option_is_no_file(ran: Sessions) -> None:
+    """-k with the name of one selects among the suites, as without such a file."""
+    assert not [test for test in ran("a name that is a file's").tests if "ordinary" in test]
 
 
 def test_shuffled_tests_stay_shuffled(ran: Sessions) -> None:
