@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from tetraproof.events.event import Event, Malformed, parse
 from tetraproof.events.stream import matching, read
-from tetraproof.tetra.compact import NO_LINE, below, compact, has_line
+from tetraproof.tetra.compact import NO_LINE, below, compact, has_line, printer
 from tetraproof.tetra.quoting import unquoted
 from tetraproof.text import safe
 
@@ -359,3 +359,16 @@ def test_no_shape_of_an_event_raises(field: str, detail: dict[str, Any]) -> None
     line = compact(event)
     assert not set(line) & HARMFUL
     assert line.startswith("❔ ") == (NO_LINE in line) == (not has_line(event))
+
+
+def test_a_printer_tells_each_event_as_it_is_told_alone() -> None:
+    """With what stands below it."""
+    content = b"".join(path.read_bytes() for path in sorted(SCENARIOS.glob("*/scenarios/*/events.jsonl"))[:12])
+    lines = [*content.splitlines(), *(line for line, _ in stream()), b'{"process_exec":{"process":{"pid":"x"}}}']
+    every = [told for told in map(parse, lines) if isinstance(told, Event)]
+    assert any(below(one) for one in every)
+    for version in ("", "1.4.1", "1.7.0"):
+        told = printer(version)
+        assert [told(one) for one in every] == [
+            "\n".join((compact(one, version), *below(one, version))) for one in every
+        ]

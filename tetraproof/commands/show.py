@@ -10,7 +10,6 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +19,7 @@ from tetraproof.events.remark import Remarks
 from tetraproof.events.selection import Selection, listed
 from tetraproof.events.stream import read
 from tetraproof.judging.explanation import what_happened
-from tetraproof.tetra.compact import below, compact
+from tetraproof.tetra.compact import printer
 from tetraproof.tetra.dialect import made_by, told_as
 from tetraproof.text import safe
 
@@ -68,17 +67,18 @@ def run(given: argparse.Namespace) -> int:
     condition = selection.condition()
     version = given.tetragon or ("" if given.file == "-" else made_by(Path(given.file)))
     remarks = Remarks("" if given.output != "compact" or (version and not given.tetragon) else told_as(version))
-    show = {"table": _row, "json": _json}.get(given.output, partial(_compact, version=version))
+    show = _row if given.output == "table" else _json if given.output == "json" else printer(version)
     if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal's encoding lacks is shown as an escape
         sys.stdout.reconfigure(errors="backslashreplace")
     with _source(given.file) as source, _quiet_ends(given.file, remarks) as ending:
         if given.output == "table":
             print(_HEADER)
+        everything, write = selection == Selection(), sys.stdout.write
         for told in read(source):
             if isinstance(told, Malformed):
                 remarks.add(told)
-            elif condition(told):
-                print(show(told))
+            elif everything or condition(told):
+                write(f"{show(told)}\n")
             elif told.unread and (path := selection.could_not_read(told)):
                 remarks.could_not_filter(path)
         sys.stdout.flush()
@@ -110,10 +110,6 @@ def _quiet_ends(file: str, remarks: Remarks) -> Iterator[_Ending]:
         with suppress(BrokenPipeError):
             for line in remarks.lines():
                 print(f"tetraproof: {line}", file=sys.stderr)
-
-
-def _compact(event: Event, version: str) -> str:
-    return "\n".join((compact(event, version), *below(event, version)))
 
 
 def _selection(given: argparse.Namespace) -> Selection:

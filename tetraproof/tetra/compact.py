@@ -68,6 +68,24 @@ def compact(event: Event, version: str = "") -> str:
     return f"{line}{_unread(event, dialect)}" if event.unread else line
 
 
+def printer(version: str = "") -> Callable[[Event], str]:
+    """Tells an event as `compact` does, with the lines `below` it, and line breaks between them.
+
+    What is the same for a whole stream is looked up once.
+    """
+    dialect = dialect_of(version)
+
+    def printed(event: Event) -> str:
+        line = _line(event, dialect)
+        if line is None:
+            line = _without_line(event)
+        if event.unread:
+            line = f"{line}{_unread(event, dialect)}"
+        return "\n".join((line, *below(event, version))) if type(event.detail) in _WITH_MORE else line
+
+    return printed
+
+
 def has_line(event: Event, version: str = "") -> bool:
     """Whether the tetra of `version` prints a line of `event` at all."""
     return _line(event, dialect_of(version)) is not None
@@ -78,7 +96,8 @@ def below(event: Event, version: str = "") -> tuple[str, ...]:
     quote = dialect_of(version).quote
     detail = event.detail
     if isinstance(detail, api.ProcessKprobe):
-        return tuple(map(safe, _stack_traces(detail, quote)))
+        traced = detail.kernel_stack_trace or detail.user_stack_trace
+        return tuple(map(safe, _stack_traces(detail, quote))) if traced else ()
     if isinstance(detail, api.ProcessLsm) and detail.ima_hash and (path := _measured(detail)):
         return (safe(f"   {quote(path)} {detail.ima_hash}"),)
     return ()
@@ -101,15 +120,19 @@ def _line(event: Event, dialect: Dialect) -> str | None:
     pod = process.pod
     place = quote(event.node) if pod is None else f"{pod.namespace}/{pod.name}"
     text = f"{place} {quote(process.binary)}" if what is None else f"{place} {quote(process.binary)} {what}"
-    line = f"{label} {safe(text)}"
+    line = f"{label} {text if text.isascii() and text.isprintable() else safe(text)}"
     if process.cap is None or not _is_signed(process.cap, event.unread):
         return line
     told_bytes = len(f"{label} {text}".encode("utf-8", "replace"))
     return f"{line} {_SIGN:>{max(0, _SIGN_ENDS_AT - told_bytes)}}"
 
 
+#: The kinds of event below whose line there may be more.
+_WITH_MORE = (api.ProcessKprobe, api.ProcessLsm)
+
+
 def _is_signed(cap: api.Capabilities, unread: tuple[str, ...]) -> bool:
-    numbers = sum(path.startswith(_CAPABILITY) for path in unread)
+    numbers = sum(path.startswith(_CAPABILITY) for path in unread) if unread else 0
     if len(cap.effective) + numbers <= _SIGNED_ABOVE:
         return False
     return sum(name in _KNOWN for name in cap.effective) + numbers > _SIGNED_ABOVE
