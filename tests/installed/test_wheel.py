@@ -268,7 +268,6 @@ def test_what_is_shipped_is_judged_and_written_where_one_stands(
     assert installed.files == installed.before
 
 
-@pytest.mark.xfail(strict=True, reason="tetraproof/commands/clean.py imports kubernetes, which is of an extra")
 @pytest.mark.parametrize("line", ["tetraproof --help", "tetraproof clean-cluster --context x"])
 def test_no_command_needs_an_extra_to_be_listed(installed: Installed, tmp_path: Path, line: str) -> None:
     """One that needs an extra to work says so in a sentence."""

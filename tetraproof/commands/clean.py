@@ -9,11 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tetraproof import extra
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import UsageError
-from tetraproof.kubernetes import kubeconfig, leftovers
-from tetraproof.kubernetes.cluster import Cluster
-from tetraproof.kubernetes.helm import Helm, HelmError
 from tetraproof.machines import tool
 from tetraproof.options import spelled
 
@@ -31,7 +29,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """List it; with `--yes` remove it."""
+    """List it; with `--yes` remove it. Raises `UsageError`."""
+    extra.need("cluster", "clean-cluster")
+    from tetraproof.kubernetes import kubeconfig, leftovers  # noqa: PLC0415 - of an extra
+    from tetraproof.kubernetes.cluster import Cluster  # noqa: PLC0415 - likewise
+    from tetraproof.kubernetes.helm import Helm, HelmError  # noqa: PLC0415 - likewise
+
     if not given.slowness > 0:
         raise UsageError(f"SLOWNESS={given.slowness:g} is no number of times.", remedy="write one above 0, such as 3")
     if not given.context:
