@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.builders import ROOT
 from tests.drafting.policies import policies
-from tetraproof.drafting.draft import MOST_LINES, draft
+from tetraproof.drafting.derivation import MOST_LINES, draft
+from tetraproof.drafting.outline import Suite
 from tetraproof.drafting.place import load_places
-from tetraproof.drafting.suite import Suite
-from tetraproof.drafting.writing import written
+from tetraproof.drafting.rendering import written
 from tetraproof.judging import hooked
 from tetraproof.judging.expectation import Expectation
 from tetraproof.judging.scenario import Run

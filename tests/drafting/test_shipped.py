@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.builders import ROOT
-from tetraproof.drafting.draft import draft
+from tetraproof.drafting.derivation import draft
 from tetraproof.drafting.place import load_places
-from tetraproof.drafting.writing import written
+from tetraproof.drafting.rendering import written
 from tetraproof.policies.policy import load
 
 POLICIES = sorted((ROOT / "manifests/policies").glob("*.yaml"))

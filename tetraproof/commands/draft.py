@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tetraproof import shipped
 from tetraproof.configuration import find
-from tetraproof.drafting.draft import draft
+from tetraproof.drafting.derivation import draft
+from tetraproof.drafting.outline import Suite
 from tetraproof.drafting.place import load_places
-from tetraproof.drafting.suite import Suite
-from tetraproof.drafting.writing import written
+from tetraproof.drafting.rendering import written
 from tetraproof.errors import UsageError
 from tetraproof.options import Options
 from tetraproof.policies.crd import DEFAULT

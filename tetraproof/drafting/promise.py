@@ -11,9 +11,9 @@ from tetraproof.drafting.foretelling.fate import Effect, End, Fate, Rules
 from tetraproof.drafting.foretelling.happening import Deed, seen
 from tetraproof.drafting.foretelling.matching import may_meet
 from tetraproof.drafting.foretelling.reading import Hook
-from tetraproof.drafting.suite import Claim, Expected, Outcome, Suite, Test, Told
+from tetraproof.drafting.outline import Claim, Expected, Outcome, Suite, Test, Told
+from tetraproof.drafting.rendering import quoted
 from tetraproof.drafting.telling import action_of, event_of, is_loud, known_of, tells_the_file
-from tetraproof.drafting.writing import quoted
 from tetraproof.observing.act import Act, look
 
 _SIGNALS = {

@@ -7,7 +7,7 @@ import re
 from tetraproof.drafting.foretelling.fate import Effect
 from tetraproof.drafting.foretelling.happening import Seen, Socket, seen
 from tetraproof.drafting.foretelling.reading import Hook
-from tetraproof.drafting.suite import Bound, Expected
+from tetraproof.drafting.outline import Bound, Expected
 
 #: What an event says of an action, by the action's name, and what an expectation of that is called.
 _SAID = {"Sigkill": "SIGKILL", "Signal": "SIGNAL", "Override": "OVERRIDE", "Post": "POST"}

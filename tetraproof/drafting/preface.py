@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tetraproof.drafting.foretelling.fate import End, Fate, Rules
 from tetraproof.drafting.foretelling.happening import Deed, seen
 from tetraproof.drafting.foretelling.reading import Hook, Selector
-from tetraproof.drafting.suite import Asked, Expected, Suite, Test, Told
+from tetraproof.drafting.outline import Asked, Expected, Suite, Test, Told
 
 _WORDS = {End.KILLED: "is killed", End.DENIED: "is refused", End.TOLD: "is reported", End.SIGNALLED: "is ended"}
 #: How it is said what a hook sees, by what that is; of a hook that sees several by which of them are meant.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tetraproof.drafting.deeds import network
 from tetraproof.drafting.deeds.network import Wire
-from tetraproof.drafting.drawing import Drawing
 from tetraproof.drafting.foretelling.fate import End
 from tetraproof.drafting.foretelling.happening import Seen
 from tetraproof.drafting.foretelling.reading import Hook, Selector
+from tetraproof.drafting.sketch import Drawing
 
 
 def draw(drawing: Drawing, hook: Hook, known: Seen, selector: Selector) -> None:

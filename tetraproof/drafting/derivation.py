@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tetraproof.drafting import of_files, of_network, of_programs
-from tetraproof.drafting.claim import counters, mode, notes
+from tetraproof.drafting import on_files, on_network, on_programs
 from tetraproof.drafting.deeds import calls
-from tetraproof.drafting.drawing import Drawing
 from tetraproof.drafting.foretelling.fate import Rules
 from tetraproof.drafting.foretelling.happening import Seen, seen
 from tetraproof.drafting.foretelling.reading import Hook, Selector, hooks
+from tetraproof.drafting.outline import Suite
 from tetraproof.drafting.place import Place, choose
-from tetraproof.drafting.suite import Suite
-from tetraproof.drafting.writing import written
+from tetraproof.drafting.preface import counters, mode, notes
+from tetraproof.drafting.rendering import written
+from tetraproof.drafting.sketch import Drawing
 from tetraproof.policies.policy import Policy
 
 #: The most lines that a suite may have.
@@ -87,14 +87,14 @@ def _draw(drawing: Drawing) -> None:
 def _draw_selector(drawing: Drawing, hook: Hook, known: Seen, selector: Selector) -> None:
     what = set(known.what)
     if what & _OF_FILES:
-        of_files.draw(drawing, hook, known, selector)
+        on_files.draw(drawing, hook, known, selector)
     elif what & _OF_NETWORK:
-        of_network.draw(drawing, hook, known, selector)
+        on_network.draw(drawing, hook, known, selector)
     elif "listen" in what:
-        of_network.draw_listening(drawing, hook, selector)
+        on_network.draw_listening(drawing, hook, selector)
     elif what & _OF_PROGRAMS:
-        of_programs.draw(drawing, hook, known, selector)
+        on_programs.draw(drawing, hook, known, selector)
     elif what & set(calls.CALLS):
-        of_programs.draw_call(drawing, hook, known, selector)
+        on_programs.draw_call(drawing, hook, known, selector)
     else:
         drawing.todo(hook, _UNKNOWN)

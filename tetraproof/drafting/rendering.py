@@ -11,7 +11,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tetraproof.drafting.suite import Asked, Bound, Claim, Expected, Outcome, Suite, Test, Told, free
+from tetraproof.drafting.outline import Asked, Bound, Claim, Expected, Outcome, Suite, Test, Told, free
 from tetraproof.observing.act import Act
 
 WIDTH = 120

@@ -8,12 +8,12 @@ from tetraproof.drafting.deeds import files, values
 from tetraproof.drafting.deeds.calls import by_uring
 from tetraproof.drafting.deeds.files import Bench
 from tetraproof.drafting.deeds.guarded import CONTENT, File
-from tetraproof.drafting.drawing import Drawing, asked_for, index_of
 from tetraproof.drafting.foretelling.fate import End, Fate
 from tetraproof.drafting.foretelling.happening import Deed, Seen
 from tetraproof.drafting.foretelling.reading import Asked, Hook, Selector
-from tetraproof.drafting.of_programs import past_the_entry
+from tetraproof.drafting.on_programs import past_the_entry
 from tetraproof.drafting.promise import Looking, Promises
+from tetraproof.drafting.sketch import Drawing, asked_for, index_of
 
 #: So many further values of a selector are tried.
 _MORE_VALUES = 3

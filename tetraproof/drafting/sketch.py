@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tetraproof.drafting.claim import claim_of
 from tetraproof.drafting.foretelling.fate import End, Fate, Rules
 from tetraproof.drafting.foretelling.happening import Deed, Seen
 from tetraproof.drafting.foretelling.matching import why_never
 from tetraproof.drafting.foretelling.reading import Asked, Hook, Selector
+from tetraproof.drafting.outline import Suite
 from tetraproof.drafting.place import Scene
+from tetraproof.drafting.preface import claim_of
 from tetraproof.drafting.promise import Looking, Promises
-from tetraproof.drafting.suite import Suite
 
 #: Deeds, each with its fate.
 Tried = list[tuple[Deed, Fate]]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tetraproof.drafting.deeds import calls, values
 from tetraproof.drafting.deeds.calls import Call
 from tetraproof.drafting.deeds.programs import TRUE, Program
-from tetraproof.drafting.drawing import Drawing, asked_for, index_of
 from tetraproof.drafting.foretelling.happening import Deed, Seen
 from tetraproof.drafting.foretelling.reading import Hook, Selector
 from tetraproof.drafting.promise import Looking, Promises
+from tetraproof.drafting.sketch import Drawing, asked_for, index_of
 
 
 def draw(drawing: Drawing, hook: Hook, known: Seen, selector: Selector) -> None:
