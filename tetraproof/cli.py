@@ -12,6 +12,8 @@ import tetraproof
 from tetraproof.errors import TetraproofError
 from tetraproof.options import spelled
 
+#: The exit code of a program that SIGINT ended, as a shell tells it.
+INTERRUPTED = 130
 #: What is typed, and the module of it.
 COMMANDS = {
     "test": "test",
@@ -44,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:
         return 0
+    except KeyboardInterrupt:
+        print("tetraproof: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return code
 
 

@@ -17,7 +17,8 @@ from tetraproof.errors import OutputError
 
 #: Of folders that hold what a run observed.
 PRIVATE = 0o700
-_REMEDY = "make room there, or name another folder (REPORTS=, RECORD=)"
+#: What to do where something cannot be written.
+ROOM = "make room there, or name another folder (REPORTS=, RECORD=)"
 
 
 def folder(path: Path) -> Path:
@@ -102,4 +103,4 @@ def _put(made: Path, path: Path) -> None:
 
 def _cannot(path: Path, error: Exception) -> OutputError:
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return OutputError(f"{path} cannot be written: {why}.", remedy=_REMEDY)
+    return OutputError(f"{path} cannot be written: {why}.", remedy=ROOM)

@@ -24,6 +24,7 @@ LIGHT = {
     "tetraproof.configuration",
     "tetraproof.decoding",
     "tetraproof.errors",
+    "tetraproof.interrupting",
     "tetraproof.marks",
     "tetraproof.options",
     "tetraproof.plugin",

@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tetraproof import shipped
+from tetraproof import interrupting, shipped
 from tetraproof.commands import redraw
 from tetraproof.configuration import find
 from tetraproof.errors import UsageError
@@ -55,7 +55,8 @@ def run(given: argparse.Namespace) -> int:
         return _on_each(kernels, given, words)
     words += [word for attribute in _BY_KERNEL for word in _option(given, attribute)]
     sys.stdout.flush()
-    # pytest takes our place, so an interrupt of the terminal's reaches it alone
+    # pytest takes our place, so an interrupt of the terminal's reaches it alone, and once it has started
+    interrupting.hold()
     return os.execv(sys.executable, [sys.executable, "-m", "pytest", *words])  # noqa: S606
 
 

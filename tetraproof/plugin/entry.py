@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tetraproof import interrupting
 from tetraproof.configuration import find
 from tetraproof.errors import TetraproofError
 from tetraproof.marks import LINES
@@ -44,6 +45,14 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     given = given_to(config)
     typed = str(given.get("typed") or Options.typed)
     try:
+        if interrupting.are_held():
+            # what no other session needs
+            from tetraproof.plugin.session import OWN_PROCESS  # noqa: PLC0415
+            from tetraproof.plugin.terminal import end_on_terminate  # noqa: PLC0415
+
+            end_on_terminate()
+            config.stash[OWN_PROCESS] = True
+            interrupting.let_go()
         options = _asked_for(config, given)
         if options is None:
             return None

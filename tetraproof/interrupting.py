@@ -1,0 +1,31 @@
+"""Interrupts that come while Python and pytest are still starting: held until somebody is there who heeds them.
+
+An interrupt in the middle of an import ends in a library's traceback. What is held comes at once when it is let go.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+#: What ends a run; a terminal that is closed sends the last.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_HELD = "TETRAPROOF_HELD"
+
+
+def hold() -> None:
+    """Hold interrupts from here on, over an exec of this very process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    os.environ[_HELD] = str(os.getpid())
+
+
+def are_held() -> bool:
+    """Whether this process was begun with interrupts held."""
+    return os.environ.get(_HELD) == str(os.getpid())
+
+
+def let_go() -> None:
+    """Let them come, if they were held. Raises `KeyboardInterrupt` where one has come, by whoever heeds it."""
+    if are_held():
+        del os.environ[_HELD]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
