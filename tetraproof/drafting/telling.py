@@ -12,8 +12,6 @@ from tetraproof.drafting.outline import Bound, Expected
 #: What an event says of an action, by the action's name, and what an expectation of that is called.
 _SAID = {"Sigkill": "SIGKILL", "Signal": "SIGNAL", "Override": "OVERRIDE", "Post": "POST"}
 _ROLES = {"SIGKILL": "KILLED", "OVERRIDE": "REFUSED", "SIGNAL": "SIGNALLED", "POST": "SEEN"}
-#: Actions beside which an event is told, and does not say POST.
-_OTHER = ("GetUrl", "DnsLookup", "FollowFD", "UnfollowFD", "CopyFD", "TrackSock", "UntrackSock")
 #: Types of arguments of which an event tells a path or text.
 _TEXTS = {"file", "path", "string", "filename", "linux_binprm", "auto", "data_loc", "char_buf"}
 _PLACEHOLDER = re.compile(r"\{(?P<name>[a-z][a-z0-9-]*\.[a-z]+)\}")
@@ -44,16 +42,17 @@ def event_of(effect: Effect, *, monitored: bool) -> Expected:
     said = action_of(effect, monitored=monitored)
     if said:
         stated["action"] = said
-    return Expected(hook.event, hook.named, tuple(stated.items()), _ROLES.get(said, "SEEN"))
+    done = _SAID.get(effect.action.name, "") if effect.action is not None and not monitored else ""
+    return Expected(hook.event, hook.named, tuple(stated.items()), _ROLES.get(done, "SEEN"))
 
 
 def action_of(effect: Effect, *, monitored: bool) -> str:
     """What the event says that was done; nothing where that is not known, as of a policy that only monitors."""
     if monitored:
         return ""
-    if effect.action is not None:
-        return _SAID.get(effect.action.name, "")
-    return "" if effect.selector is not None and effect.selector.does(*_OTHER) else "POST"
+    actions = effect.selector.actions if effect.selector is not None else ()
+    # of several actions an event names the last (seen)
+    return _SAID.get(actions[-1].name, "") if actions else "POST"
 
 
 def tells_the_file(hook: Hook) -> bool:
