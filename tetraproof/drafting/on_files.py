@@ -54,6 +54,7 @@ def draw(drawing: Drawing, hook: Hook, known: Seen, selector: Selector) -> None:
         if known.entry:
             past_the_entry(drawing, promises, "sys_openat", by_uring("sys_openat", file.path, "opening", bench.place))
         _other_pod(drawing, promises, bench)
+    drawing.add(promises, drawing.tried(hook, files.last_of(bench, selector)))
     _served(drawing, promises, bench, meant[0][1])
     _more(drawing, hook, inside[1 : _MORE_VALUES + 1], bench)
     _untried(drawing, hook, asked, inside[: _MORE_VALUES + 1])

@@ -345,9 +345,18 @@ def _of_programs(bench: Bench, selector: Selector) -> Iterator[Deed]:
             yield from filter(None, (bench.by_program(program),))
     if selector.programs:
         yield bench.copied()
-    exempt = {str(one) for part in selector.binaries if part.get("operator") == "NotIn" for one in part["values"] or ()}
-    if CAT in exempt and bench.place.has("sed"):
-        yield bench.impostor()
+    exempt = _exempt(selector)
     for name in ("bash", "python3"):
         if path_of(name) in exempt:
             yield bench.interpreted(name)
+
+
+def last_of(bench: Bench, selector: Selector) -> Iterator[Deed]:
+    """The deeds that edit the file where nobody stops them: tried when nobody looks at it any more."""
+    if CAT in _exempt(selector) and bench.place.has("sed"):
+        yield bench.impostor()
+
+
+def _exempt(selector: Selector) -> set[str]:
+    """The programs that a selector leaves alone by their names."""
+    return {str(one) for part in selector.binaries if part.get("operator") == "NotIn" for one in part["values"] or ()}
