@@ -7,6 +7,8 @@ import os
 import resource
 import signal
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,14 +27,16 @@ def left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.fixture
-def full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk on which no file grows beyond a hundred bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    monkeypatch.setattr(signal, "SIGXFSZ", signal.signal(signal.SIGXFSZ, signal.SIG_IGN) and signal.SIGXFSZ)
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file grows beyond a hundred bytes; not around a whole test, since pytest writes its dots to a file as well."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_file_is_its_owners_alone(tmp_path: Path) -> None:
@@ -55,24 +59,22 @@ def test_a_folder_is_its_owners_alone(tmp_path: Path) -> None:
     assert mode(filing.folder(tmp_path)) == 0o755
 
 
-@pytest.mark.usefixtures("full")
 def test_on_a_full_disk_the_old_file_stays(tmp_path: Path) -> None:
     """It is told in a sentence, and nothing half written is left."""
     path = tmp_path / "verdicts.json"
     filing.write(path, "old")
-    with pytest.raises(
-        OutputError, match=r"verdicts\.json cannot be written: File too large\.\n  to mend it: make room"
-    ):
+    told = r"verdicts\.json cannot be written: File too large\.\n  to mend it: make room"
+    with full_disk(), pytest.raises(OutputError, match=told):
         filing.write(path, "x" * 101)
     assert (path.read_bytes(), left(tmp_path)) == (b"old", ["verdicts.json"])
 
 
-@pytest.mark.usefixtures("full")
 def test_on_a_full_disk_the_old_folder_stays(tmp_path: Path) -> None:
     """The whole of it."""
     with filing.staged(FILES, tmp_path / "kept"):
         pass
     with (
+        full_disk(),
         pytest.raises(OutputError, match="kept cannot be written: File too large"),
         filing.staged({**FILES, "e": b"x" * 101}, tmp_path / "kept"),
     ):
