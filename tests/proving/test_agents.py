@@ -241,6 +241,9 @@ def test_an_agent_that_behaves_conforms(cell: str) -> None:
 def test_an_agent_that(agent: str, cell: str) -> None:
     """…is found out, by the verdict that fits what it does."""
     presets, expected = AGENTS[agent]
+    if COUNTED in expected and cell != CELLS[0]:
+        # 1.4.1 counts by binary, in metrics: one that is gone and one that never was are alike
+        expected = {**expected, COUNTED: I}
     found = verdicts(misbehaving(cell, *presets))
     assert {name: found[name] for name in expected} == expected
 

@@ -29,7 +29,7 @@ from tetraproof.events.api import ProcessExit as Exit
 from tetraproof.events.api import ProcessKprobe as Kprobe
 from tetraproof.events.api import ProcessThrottle as Throttle
 from tetraproof.events.api import RateLimitInfo as RateLimit
-from tetraproof.events.protojson import name_of, read
+from tetraproof.events.protojson import is_text, name_of, read
 
 __all__ = [
     "KINDS",
@@ -171,6 +171,8 @@ def parse(line: bytes) -> Event | Malformed:
     """One line of a getevents or export stream as an event; never raises on hostile input."""
     line = line.strip()
     try:
+        if not line.isascii():
+            line.decode()  # the quick decoder passes over a name that it does not know, be it none
         envelope = _decode(line)
     except (ValueError, RecursionError):  # msgspec's errors are of the first kind, as is a time of the year 10000
         return _parse_patiently(line)
@@ -203,7 +205,8 @@ def _member(envelope: api.GetEventsResponse) -> tuple[str, Any] | None:
 
 def _parse_patiently(line: bytes) -> Event | Malformed:
     try:
-        value = _anything(line)
+        # bytes that are no text are marked, so that nobody takes what is left of a value for it
+        value = _anything(line, "surrogateescape")
     except (ValueError, RecursionError) as error:
         return Malformed(line, _why_malformed(line, error))
     if not isinstance(value, dict):
@@ -216,7 +219,11 @@ def _parse_patiently(line: bytes) -> Event | Malformed:
         return Malformed(line, "a JSON object that names no event")
     envelope, unread = read({name: told[name] for name in told if name in _ENVELOPE}, api.GetEventsResponse)
     assert isinstance(envelope, api.GetEventsResponse)
+    if not all(map(is_text, value)):  # any that is not there may be the one whose name cannot be read
+        unread = (*unread, *sorted(_ENVELOPE - told.keys()))
     detail: Any = told[field]
+    if field not in api.KINDS and not line.isascii():
+        detail = next(content for key, content in _anything(line).items() if name_of(key) == field)
     if field in api.KINDS:
         detail, more = read(detail, api.KINDS[field])
         unread = (*unread, *more)
@@ -224,15 +231,15 @@ def _parse_patiently(line: bytes) -> Event | Malformed:
 
 
 def _is_unknown_kind(name: str, content: object) -> bool:
-    return name.startswith("process_") and isinstance(content, dict)
+    return name.startswith("process_") and is_text(name) and isinstance(content, dict)
 
 
-def _anything(line: bytes) -> Any:
-    """Any JSON. Raises `ValueError` and `RecursionError`."""
+def _anything(line: bytes, marks: str = "replace") -> Any:
+    """Any JSON; `marks` is what becomes of bytes that are no text. Raises `ValueError` and `RecursionError`."""
     try:
         return _decode_anything(line)
     except ValueError:  # an integer or a text that only the other reader takes
-        return json.loads(line.decode(errors="replace"), parse_int=_number, parse_constant=_no_number)
+        return json.loads(line.decode(errors=marks), parse_int=_number, parse_constant=_no_number)
 
 
 def _why_malformed(line: bytes, error: Exception) -> str:

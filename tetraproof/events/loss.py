@@ -130,8 +130,8 @@ def posted(before: str, after: str, policy: str) -> dict[str, int]:
         labels = dict(sample[1])
         if sample[0] == _POSTED and labels.get("policy") == policy:
             binary, was = labels.get("binary", ""), earlier.get(sample, 0.0)
-            if not (math.isfinite(value) and math.isfinite(was)):
-                raise _unreadable(f"{_shown(sample)} is no count")
+            if not 0 <= was <= value < math.inf:  # neither is NaN
+                raise _unreadable(f"{_shown(sample)} is no count, or fell")
             counts[binary] = counts.get(binary, 0) + int(value - was)
     return {binary: count for binary, count in counts.items() if count > 0}
 

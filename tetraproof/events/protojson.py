@@ -68,6 +68,8 @@ def _message(value: object, message: type[Struct], path: str, unread: list[str])
     for written, content in value.items():
         known = fields.get(written)
         if known is None or content is None:
+            if not is_text(written):  # whichever field that was
+                unread.append(path)
             continue
         attribute, name, kind = known
         try:
@@ -108,8 +110,9 @@ def _several(content: Any, kind: Type, path: str, unread: list[str]) -> tuple[An
 def _mapping(content: Any, path: str, unread: list[str]) -> dict[str, str]:
     if not isinstance(content, Mapping):
         raise _UnreadableError
-    unread += [f"{path}.{key}" for key, value in content.items() if not isinstance(value, str)]
-    return {key: value for key, value in content.items() if isinstance(value, str)}
+    plain = {key: value for key, value in content.items() if isinstance(value, str) and is_text(key + value)}
+    unread += [f"{path}.{key}" for key in content if key not in plain]
+    return plain
 
 
 def _scalar(content: Any, kind: Type) -> Any:
@@ -121,10 +124,19 @@ def _scalar(content: Any, kind: Type) -> Any:
         return _bytes(content)
     expected = {msgspec.inspect.StrType: str, msgspec.inspect.BoolType: bool}.get(type(kind))
     if expected is not None:
-        if not isinstance(content, expected):
+        if not isinstance(content, expected) or (isinstance(content, str) and not is_text(content)):
             raise _UnreadableError
         return content
     return _time(content) if isinstance(kind, msgspec.inspect.DateTimeType) else _float(content)
+
+
+def is_text(content: str) -> bool:
+    """Whether nothing in it stands for bytes that were none, or for half of a character."""
+    try:
+        content.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _time(content: Any) -> datetime:
@@ -145,7 +157,7 @@ def _float(content: Any) -> float:
 
 
 def _enum(content: Any, names: Mapping[int, str]) -> str:
-    if isinstance(content, str):
+    if isinstance(content, str) and is_text(content):
         return content
     if isinstance(content, int) and not isinstance(content, bool) and content in names:
         return names[content]

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from tetraproof.errors import UsageError
 from tetraproof.events.event import KINDS, Event
 from tetraproof.judging.pattern import Doubt, Found, Pattern, nearest_to
-from tetraproof.judging.vocabulary import value_of, words
+from tetraproof.judging.vocabulary import unread_of, value_of, words
 
 
 class Expectation(Protocol):
@@ -106,19 +106,33 @@ class InOrder:
 
     def find(self, events: Sequence[Event], *, closed: bool) -> Found:
         """The earliest event for each step; every event is used once."""
-        values = dict.fromkeys(value_of(event, self.same) for event in events) if self.same else {}
+        unread = {id(event): path for event in events if self.same and (path := unread_of(event, self.same))}
+        told = [event for event in events if id(event) not in unread] if self.same else []
+        values = dict.fromkeys(value_of(event, self.same) for event in told)
         agreed = [value for value in values if value is not None] or [None]
 
         def find(fits: Fits) -> Found:
-            tried = [self._find(events, value, fits, closed=closed) for value in agreed]
+            # what cannot be read agrees where doubts are given their way
+            odd = frozenset(unread) if fits is Pattern.matches else frozenset()
+            tried = [self._find(events, value, fits, odd, closed=closed) for value in agreed]
             return max(tried, key=lambda found: (found.met is True, len(found.events)))
 
-        return _beyond_doubt(find, self.steps, events)
+        doubts = [
+            Doubt(f"{unread[id(event)]} of an event cannot be read, and may be the same {self.same}")
+            for event in events
+            if id(event) in unread and any(step.match(event) is not False for step in self.steps)
+        ]
+        return _beyond_doubt(find, self.steps, events, doubts)
 
-    def _find(self, events: Sequence[Event], agreed: object, matches: Fits, *, closed: bool) -> Found:
+    def _find(
+        self, events: Sequence[Event], agreed: object, matches: Fits, odd: frozenset[int], *, closed: bool
+    ) -> Found:
         def fits(step: Pattern, event: Event) -> bool:
+            if not matches(step, event) or id(event) in odd:
+                return False
             # what has no such field (an exec has no port) need not agree on it
-            return matches(step, event) and (agreed is None or value_of(event, self.same) in (agreed, None))
+            unread = bool(self.same) and bool(unread_of(event, self.same))
+            return agreed is None or unread or value_of(event, self.same) in (agreed, None)
 
         used: list[int] = []
         for step in self.steps:
@@ -201,12 +215,14 @@ class Exactly:
 Fits = Callable[[Pattern, Event], bool]
 
 
-def _beyond_doubt(find: Callable[[Fits], Found], parts: Sequence[Pattern], events: Sequence[Event]) -> Found:
+def _beyond_doubt(
+    find: Callable[[Fits], Found], parts: Sequence[Pattern], events: Sequence[Event], more: Sequence[Doubt] = ()
+) -> Found:
     """What is found with what matches for certain; undecided where it is met only with events that may match."""
     certain = find(Pattern.matches)
     if certain.met is True:
         return certain
-    doubts = [one for part in parts for event in events if isinstance(one := part.match(event), Doubt)]
+    doubts = [one for part in parts for event in events if isinstance(one := part.match(event), Doubt)] + list(more)
     if doubts and find(lambda part, event: part.match(event) is not False).met is True:
         return replace(certain, met=None, doubt=doubts[0], text=f"{certain.text}; one may: {doubts[0].text}")
     return certain

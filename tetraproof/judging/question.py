@@ -87,8 +87,9 @@ class ActRun:
             return any(re.fullmatch(pattern, one) for one in ((line, unquoted(line)) if quotes else (line,)))
 
         answer: bool | Unknown = len(printed) == len(patterns) and all(map(fits, patterns, printed))
-        if not answer and done.timeline.open:
-            answer = Unknown(Verdict.INCONCLUSIVE, done.timeline.open)
+        stray = stray_of(done.timeline) or next((path for one in done.timeline.own for path in one.unread), "")
+        if not answer and (done.timeline.open or stray):
+            answer = Unknown(Verdict.INCONCLUSIVE, done.timeline.open or f"not all can be read: {stray}")
         told = "\n".join(f"    {safe(line)}" for line in printed)
         return ask(self.name, question, answer, lambda: f"{self._title}: tetra printed otherwise:\n{told}")
 

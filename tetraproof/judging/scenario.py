@@ -155,7 +155,13 @@ class Run:
             return "", self.observed.posted, False
         # metrics count a policy's events, whatever was done about them
         total, most = sum(self.observed.posted.values()), max(wanted.values())
-        return f"{total} events by its metrics", total == most, total > most
+        said = f"{total} events by its metrics"
+        if total == most:
+            return said, True, False
+        # each binary has a counter of its own there, from its first event on
+        gone = "and whether a counter of another binary is gone, or never was there, cannot be told"
+        why = f"the agent counted {said}, expected were {most}, {gone}"
+        return said, Unknown(Verdict.INCONCLUSIVE, why), total > most
 
     def reported(self, part: Pattern) -> int:
         """How many events of the whole scenario match, for comparing with `counts`.
@@ -218,6 +224,13 @@ class Run:
         unheard = self._unheard if parity.heard else "the export log does not cover the stream from end to end"
         if not parity.same and observed.export_notice:
             unheard = unheard or f"the export log may lack events: {observed.export_notice}"
+        differ = (*parity.only_stream, *parity.only_export)
+        if unread := next((path for event in differ for path in event.unread), ""):
+            why = f"{unread} of an event cannot be read, which may be the same"
+            raise Undecided(Unknown(Verdict.INCONCLUSIVE, why))
+        if parity.unknown:
+            why = "an event differs in a field that is not known here, and may be the same"
+            raise Undecided(Unknown(Verdict.INCONCLUSIVE, why))
         if hidden := exporting.hides(observed.configuration, observed.export, parity):
             raise Undecided(Unknown(Verdict.UNSUPPORTED, hidden))
         answer = Unknown(Verdict.INCONCLUSIVE, unheard) if unheard else parity.same

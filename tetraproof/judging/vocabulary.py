@@ -97,6 +97,12 @@ def value_of(event: Event, name: str) -> Any:
     return found.read(event).values[0] if found else None
 
 
+def unread_of(event: Event, name: str) -> str:
+    """What of a word's value could not be read in an event; nothing where all was, or its kind has no such word."""
+    found = words(event.kind).get(name) if event.kind in KINDS and event.unread else None
+    return event.could_not_read(*found.paths) if found else ""
+
+
 # what the kind itself says
 
 #: The short names of fields that every suite names.

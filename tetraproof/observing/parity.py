@@ -24,6 +24,15 @@ class Parity:
         """Whether both tell the same events, as JSON values, as often."""
         return not self.only_stream and not self.only_export
 
+    @property
+    def unknown(self) -> bool:
+        """Whether events of both sides say the same in all that is known here, so that only something else differs."""
+        told = {(event.time, event.node): event for event in self.only_stream}
+        return any(
+            (mine := told.get((event.time, event.node))) is not None and mine.detail == event.detail
+            for event in self.only_export
+        )
+
 
 def compare(stream: Sequence[Event], export: Sequence[Event], condition: Condition) -> Parity:
     """Compare the events that pass `condition`, between the stream's first event and its last."""

@@ -187,7 +187,8 @@ def timelines(
     """
     events = in_order(stream) if crowd is None else list(stream)
     roots = roots_of(performed, events)
-    owners = _owners(events, roots)
+    owners = _owners(events, {root.exec_id: index for index, root in enumerate(roots) if root})
+    nobodys = _of_unreadable_roots(events, owners)
     positions: list[list[int]] = [[] for _ in performed]
     for position, owner in enumerate(owners):
         if owner is not None:
@@ -210,8 +211,12 @@ def timelines(
         around = [at for at in range(*windows[index]) if owners[at] is None and at not in before]
         # what may be its own may also come before what is known to be
         early = range(max((at + 1 for earlier in positions[:index] for at in earlier), default=0), windows[index][0])
-        around = [*(at for at in early if owners[at] is None and _may_be_of(act, events[at])), *around]
-        strays = frozenset(at for at in around if _may_be_of(act, events[at]))
+        pod = f"{act.namespace}/{act.pod}"
+        mine = [at for at in (*early, *around) if owners[at] is None and at not in before]
+        strays = frozenset(
+            at for at in mine if _may_be_of(act, events[at]) or (at in nobodys and events[at].pod in {pod, ""})
+        )
+        around = [*(at for at in early if at in strays), *around]
         whole = sorted({*own, *around})
         root = roots[index]
         result.append(
@@ -379,14 +384,35 @@ def _is_root(act: Performed, started: Root) -> bool:
     return len(act.argv) > 1 or act.argv[0].rsplit("/", 1)[-1] in started.binaries
 
 
-def _owners(events: list[Event], roots: Sequence[Root | None]) -> list[int | None]:
-    """For each event the index of the act that its process descends from."""
-    owner_of: dict[str, int | None] = {root.exec_id: index for index, root in enumerate(roots) if root}
+def _of_unreadable_roots(events: Sequence[Event], owners: Sequence[int | None]) -> frozenset[int]:
+    """Events of no act's, of processes that descend from one of which it cannot be read what it is, or whose child."""
+    unreadable = {
+        event.process.exec_id: 0
+        for event, owner in zip(events, owners, strict=True)
+        if owner is None
+        and event.unread
+        and event.process.pod is not None
+        and (_may_be_a_root(event) or event.could_not_read("process.parent_exec_id"))
+    }
+    if not unreadable:
+        return frozenset()
+    return frozenset(at for at, of in enumerate(_owners(events, unreadable)) if of is not None and owners[at] is None)
+
+
+def _may_be_a_root(event: Event) -> bool:
+    """Whether the runtime started it, with nobody can read what."""
+    started = event.parent is not None and event.parent.pod is None
+    return started and bool(event.could_not_read("process.arguments", "process.binary"))
+
+
+def _owners(events: Sequence[Event], roots: Mapping[str, int]) -> list[int | None]:
+    """For each event the index of the root, by its exec id, that its process descends from."""
+    owner_of: dict[str, int | None] = dict(roots)
     parent_of: dict[str, str] = {}
     for event in events:
         # a subshell may tell nothing of itself, and yet be known as its child's parent
         for process in (event.process, event.parent):
-            if process:
+            if process and process.parent_exec_id:
                 parent_of.setdefault(process.exec_id, process.parent_exec_id)
 
     def owner(exec_id: str) -> int | None:

@@ -14,6 +14,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from tetraproof.answer import Unknown
+from tetraproof.errors import RecordingError
 from tetraproof.events import loss
 from tetraproof.events.event import Event
 from tetraproof.observing import inventory
@@ -253,7 +254,10 @@ def _posted(metrics: tuple[str, str], recorded: Policy | None) -> Mapping[str, i
         return Unknown(Verdict.UNRECORDED, "no metrics were recorded")
     if unread := loss.unread(before, after):
         return Unknown(Verdict.INCONCLUSIVE, unread)
-    return loss.posted(before, after, recorded.name)
+    try:
+        return loss.posted(before, after, recorded.name)
+    except RecordingError as error:
+        return Unknown(Verdict.INCONCLUSIVE, f"the agent's {error.sentence.removesuffix('.')}")
 
 
 def _notes_on(record: ScenarioRecord, metrics: tuple[str, str]) -> Iterator[str]:
