@@ -193,7 +193,7 @@ def test_removing_what_was_never_made_is_no_problem(api: ApiServer, cluster: Clu
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("{", "cannot be read"),
+        ("{", "is no YAML"),
         ("kind: Pod", "without kind or metadata.name"),
         ("- a list", "without kind or metadata.name"),
         ("metadata: {name: x}", "without kind or metadata.name"),

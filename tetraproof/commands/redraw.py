@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tetraproof.errors import UsageError
+from tetraproof import filing
 from tetraproof.report.matrix import matrix, matrix_text
 from tetraproof.report.page import page
 from tetraproof.report.result import FILE, Result
@@ -35,14 +35,11 @@ def run(given: argparse.Namespace) -> int:
         print(json.dumps([_short(path, result) for path, result in results], indent=1))
         return 0
     for path, result in results:
-        (path / "index.html").write_text(page(result), encoding="utf-8")
+        filing.write(path / "index.html", page(result))
     if given.matrix:
         base = given.matrix.resolve().parent
         linked = [(Path(os.path.relpath(path / "index.html", base)).as_posix(), result) for path, result in results]
-        try:
-            given.matrix.write_text(matrix(linked), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{given.matrix} cannot be written: {error.strerror}.") from error
+        filing.write(given.matrix, matrix(linked))
         print(matrix_text(linked))
         print(safe(f"matrix: {given.matrix}"))
         differences = [line for _, result in results if result.pins for line in result.pins.differences]
@@ -56,7 +53,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _runs(given: Sequence[Path]) -> list[Path]:
-    """The folders of runs; a folder that holds runs stands for all of them."""
+    """The folders of runs; a folder that holds runs stands for all of them, and a run's verdicts.json for the run."""
+    given = [path.parent if path.name == FILE and path.is_file() else path for path in given]
     found = [run.parent for path in given if not (path / FILE).is_file() for run in sorted(path.glob(f"*/{FILE}"))]
     return [path for path in given if (path / FILE).is_file()] + found or list(given)
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tetraproof.deadline import Deadlines
-from tetraproof.errors import TetraproofError, UsageError
+from tetraproof.errors import PolicyError, TetraproofError, UsageError
 from tetraproof.kubernetes.cluster import Cluster, ClusterError, Object
 from tetraproof.policies.binding import INTERNET, Bindings, PodBinding
+from tetraproof.policies.manifest import values
 from tetraproof.progress import Tell
 from tetraproof.text import shorten
 from tetraproof.waiting import Overdue, until
@@ -216,9 +215,9 @@ def _read(folder: Path) -> Iterator[Manifest]:
         raise UsageError(f"There is no folder {folder} of workloads.", remedy="name a folder of Kubernetes YAML")
     for path in sorted(one for one in folder.iterdir() if one.suffix in {".yaml", ".yml"}):
         try:
-            documents = [one for one in yaml.safe_load_all(path.read_text(encoding="utf-8")) if one is not None]
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise UsageError(f"{path} cannot be read: {error}.", remedy="mend it there") from error
+            documents = [one for one in values(path, "workload") if one is not None]
+        except PolicyError as error:
+            raise UsageError(error.sentence, remedy=error.remedy) from error
         for document in documents:
             named = isinstance(document, dict) and isinstance(document.get("metadata"), dict)
             if not named or not document["metadata"].get("name") or not document.get("kind"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import shlex
 import shutil
@@ -14,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
-from tetraproof import extra, shipped
+from tetraproof import decoding, extra, shipped
 from tetraproof.account import Account
 from tetraproof.deadline import Deadlines
-from tetraproof.errors import UsageError
+from tetraproof.decoding import Source
+from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.kubernetes.kind.engine import Engine
 from tetraproof.kubernetes.kind.engine import find as find_engine
 from tetraproof.options import OTHERS, Described, Options, described, spelled
@@ -281,11 +282,24 @@ def recording_path(options: Options) -> Path:
     raise UsageError(f"There is no recording {given}.", remedy=f"there are {known}")
 
 
+class _Begun(Struct):
+    """What is read of a scenario."""
+
+    started: str = ""
+
+
+class _Recorded(Struct):
+    """What is read of a recording's index."""
+
+    scenarios: list[_Begun]
+
+
 def latest(folder: Path) -> Path | None:
     """The recording in a folder of recordings whose scenarios began last; none where there is none."""
     found = []
     for index in folder.glob(f"*/{INDEX}"):
-        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # a bad one is told when it is named
-            scenarios = json.loads(index.read_bytes())["scenarios"]
-            found.append((max((str(one.get("started") or "") for one in scenarios), default=""), index.parent))
+        with suppress(TetraproofError):  # a bad one is told when it is named
+            source = Source(index, "")
+            told: _Recorded = decoding.as_json(decoding.read_file(index, source), _Recorded, source)
+            found.append((max((one.started for one in told.scenarios), default=""), index.parent))
     return max(found)[1] if found else None

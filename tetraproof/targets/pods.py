@@ -30,7 +30,7 @@ from tetraproof.policies.confinement import Scope, by_version, not_applied, to_p
 from tetraproof.policies.policy import Policy
 from tetraproof.recordings.environment import Environment
 from tetraproof.recordings.recording import FORMAT, Index, Provenance
-from tetraproof.recordings.redaction import redacted, redacted_text, redacted_yaml
+from tetraproof.recordings.redaction import kept, redacted_text, redacted_yaml
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.applying import about
 from tetraproof.verdict import Verdict
@@ -380,9 +380,9 @@ class Kubernetes:
         versions = there.ask("version", "--server")
         first = self.places[0]
         objects: dict[str, Any] = {
-            "node.json": {"kind": "List", "items": nodes},
-            "configmap.json": there.configmap(),
-            "daemonset.json": there.daemonset(),
+            "node.json": {"kind": "List", "items": kept(nodes, "Node")},
+            "configmap.json": kept(there.configmap(), "ConfigMap"),
+            "daemonset.json": kept(there.daemonset(), "DaemonSet"),
             "ranges.json": {name.removeprefix("ranges."): value for name, value in self.ranges.items()},
             "installation.json": msgspec.to_builtins(there.inventory(self._chart_version())),
             "kubectl-version.json": {"serverVersion": {"gitVersion": f"v{cluster.version}"}},
@@ -396,4 +396,4 @@ class Kubernetes:
         if self._plan.helm:
             objects["helm-list.json"] = self._plan.helm.releases()
             texts["helm-values.yaml"] = redacted_yaml(self._plan.helm.computed())
-        return {**{name: json.dumps(redacted(value), indent=1) for name, value in objects.items()}, **texts}
+        return {**{name: json.dumps(value, indent=1) for name, value in objects.items()}, **texts}
