@@ -19,6 +19,12 @@ def hold() -> None:
     os.environ[_HELD] = str(os.getpid())
 
 
+def leave_to_the_parent() -> None:
+    """In a worker that was forked: end when the parent says so, and leave the terminal's interrupt to it."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+
+
 def are_held() -> bool:
     """Whether this process was begun with interrupts held."""
     return os.environ.get(_HELD) == str(os.getpid())
