@@ -22,6 +22,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from tetraproof import decoding
+from tetraproof.decoding import Source
 from tetraproof.errors import PolicyError
 from tetraproof.policies import manifest
 from tetraproof.policies.crd import DEFAULT, check, schema, with_defaults, without_nulls
@@ -272,10 +274,12 @@ def _bound(metadata: Mapping[str, Any], spec: Mapping[str, Any], source: str) ->
     written = annotations.get(BIND)
     if written is None:
         return {}
+    if not isinstance(written, str):
+        raise PolicyError(f"{field} is no JSON but a {type(written).__name__}.", remedy=form, way=way)
     try:
-        bound = json.loads(written)
-    except (TypeError, ValueError) as error:
-        raise PolicyError(f"{field} is no JSON: {error}.", remedy=form, way=way) from error
+        bound = decoding.as_json(written, Any, Source(field, form, PolicyError))
+    except PolicyError as error:
+        raise PolicyError(error.sentence, remedy=form, way=way) from error
     if not isinstance(bound, dict) or not all(isinstance(name, str) for name in bound.values()):
         raise PolicyError(f"{field} is no mapping of text.", remedy=form, way=way)
     for value in bound:

@@ -57,6 +57,12 @@ def check_text(value: Any, source: str, remedy: str) -> None:
         raise RecordingError(f"{source}: {fault}.", remedy=remedy)
 
 
+def check_time(field: str, time: str, source: str, remedy: str) -> None:
+    """Refuse a time that is none of RFC 3339, with its zone; none at all is fine. Raises `RecordingError`."""
+    for fault, _ in _of_time(field, time):
+        raise RecordingError(f"{source}: {fault}.", remedy=remedy)
+
+
 def check_continuity(told: Continuity, change: str, nodes: Iterable[str], source: str) -> None:
     """Refuse a change that is not the scenario's, or is told of other nodes. Raises `RecordingError`."""
     _raise(source, _of_continuity(told, change, set(nodes)))

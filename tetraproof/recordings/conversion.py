@@ -27,7 +27,7 @@ from tetraproof.policies.capability import OPTIONS
 from tetraproof.policies.policy import parse as parse_policy
 from tetraproof.recordings import gap_record
 from tetraproof.recordings.environment import Environment, workloads_in
-from tetraproof.recordings.objects import REMEDY, Settings, read_json, read_names, read_text, source_of
+from tetraproof.recordings.objects import REMEDY, Settings, check_times, read_json, read_names, read_text, source_of
 from tetraproof.recordings.record import Number
 from tetraproof.recordings.recorder import as_json
 from tetraproof.recordings.recording import (
@@ -170,6 +170,7 @@ def convert(raw: Path, choice: Choice = Choice()) -> dict[str, bytes]:
 
 def _scenario(folder: Path, environment: Environment, choice: Choice) -> tuple[ScenarioRecord, dict[str, bytes]]:
     about = read_json(folder / "scenario.json", _About) or _About()
+    check_times({"started": about.started}, folder / "scenario.json")
     workloads = workloads_in(folder / "pods.json")
     acts = tuple(_acts(folder, workloads, environment))
     content = {name: (folder / raw).read_bytes() for raw, name in _COPIED.items() if (folder / raw).is_file()}
@@ -237,6 +238,8 @@ def _acts(
     nodes = {(pod.namespace, pod.name): pod.node for pods in workloads.values() for pod in pods}
     for number, probe in enumerate(read_json(folder / "probes.json", list[_Probe]) or ()):
         name = probe.id or f"act-{number}"
+        at = f"act {number}"
+        check_times({f"{at}: started": probe.started, f"{at}: ended": probe.ended}, folder / "probes.json")
         told = {key: value for key in _KEPT if (value := getattr(probe, key)) is not None}
         yield ActRecord(
             id=name,

@@ -18,6 +18,7 @@ from tetraproof import extra
 from tetraproof.errors import RawRecordError
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.policies.capability import OPTIONS
+from tetraproof.recordings.folder import fault_of_name
 from tetraproof.recordings.objects import (
     REMEDY,
     DaemonSet,
@@ -34,6 +35,7 @@ from tetraproof.recordings.objects import (
 )
 from tetraproof.recordings.record import MOST_CPUS
 from tetraproof.recordings.recording import Cell, NodeRecord, rings_to_hear
+from tetraproof.text import shorten
 
 #: The chart's defaults of the settings that change what events say or which there are.
 DEFAULTS = {
@@ -159,6 +161,8 @@ class Environment:
         from kubernetes.utils.quantity import parse_quantity  # noqa: PLC0415 - of an extra
 
         for item in nodes:
+            if fault := fault_of_name(item.metadata.name):
+                raise source_of(path).refuse(f": metadata.name is {shorten(repr(item.metadata.name), 60)}: {fault}")
             facts, quantity = item.status.nodeInfo, item.status.capacity.cpu
             try:
                 cpus = math.ceil(parse_quantity(quantity))  # type: ignore[no-untyped-call]
@@ -193,6 +197,9 @@ class Environment:
 
     def _cli(self) -> str:
         found = re.search(r"CLI version: v?(\S+)", self._text("tetra-version.txt"))
+        if found and not found[1].isprintable():
+            path = self._path / "tetra-version.txt"
+            raise source_of(path).refuse(": its version holds characters that cannot be printed")
         return found[1] if found else ""
 
     def _text(self, name: str) -> str:

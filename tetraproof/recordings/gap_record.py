@@ -18,6 +18,7 @@ from tetraproof.errors import RawRecordError
 from tetraproof.observing import gap
 from tetraproof.observing.gap import Beat, Continuity, Happening, Pulse
 from tetraproof.recordings.objects import REMEDY, read_json, read_text
+from tetraproof.text import shorten
 
 PREFIX = "gap-"
 #: The greatest exit code that there is.
@@ -136,7 +137,8 @@ def _seconds(time: str, where: str) -> float:
         moment = datetime.fromisoformat(time)
         seconds = moment.timestamp()
     except (ValueError, OverflowError) as error:
-        raise RawRecordError(f"{where}: {time[:60]!r} is no time: {error}.", remedy=REMEDY) from error
+        why = shorten(error, 120)
+        raise RawRecordError(f"{where}: {time[:60]!r} is no time: {why}.", remedy=REMEDY) from error
     if moment.tzinfo is None or not 0 <= seconds <= gap.LAST_MOMENT:
         why = "it has no time zone" if moment.tzinfo is None else "it is before 1970"
         raise RawRecordError(f"{where}: {time[:60]!r} is no time: {why}.", remedy=REMEDY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -193,9 +195,22 @@ def read_objects(path: Path, kind: type[T]) -> list[T]:
     return found
 
 
+def check_times(times: Mapping[str, str | None], path: Path) -> None:
+    """Refuse times of a raw record, by their fields, that are none. Raises `RawRecordError`."""
+    with _as_raw():
+        for field_of, time in times.items():
+            admission.check_time(field_of, time or "", str(path), REMEDY)
+
+
 def _refuse_steering(told: object, path: Path) -> None:
-    try:
+    with _as_raw():
         admission.check_text(msgspec.to_builtins(told), str(path), REMEDY)
+
+
+@contextmanager
+def _as_raw() -> Iterator[None]:
+    try:
+        yield
     except RecordingError as error:
         raise RawRecordError(error.sentence, remedy=REMEDY) from error
 
