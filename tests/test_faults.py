@@ -164,3 +164,9 @@ def test_an_export_that_cannot_be_read_in_part_is_no_other() -> None:
         acts = (Act((BASH, "-c", "one"), name="one"),)
         run = Run(Replay(recording({"guard": files})).observe(None, {}, acts, "guard"), acts)
         assert Claim("it", the_same).judge(run).word == word, new
+
+
+def test_what_an_event_says_can_be_written_down_again() -> None:
+    """Half a character, in a value or a name, is a mark there."""
+    odd = garbled(execs(SHELL), b'"cwd": "/"', b'"cwd": "\\ud800", "\\udc00": ["\\ud83d"]')
+    assert json.loads(json.dumps(odd.json(), ensure_ascii=False).encode()) == odd.json()

@@ -239,7 +239,19 @@ def _anything(line: bytes, marks: str = "replace") -> Any:
     try:
         return _decode_anything(line)
     except ValueError:  # an integer or a text that only the other reader takes
-        return json.loads(line.decode(errors=marks), parse_int=_number, parse_constant=_no_number)
+        told = json.loads(line.decode(errors=marks), parse_int=_number, parse_constant=_no_number)
+        return told if marks == "surrogateescape" else _whole_characters(told)
+
+
+def _whole_characters(value: Any) -> Any:
+    """The value with a mark in the place of each half of a character, which nobody could write down again."""
+    if isinstance(value, str):
+        return value if is_text(value) else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole_characters(part) for part in value]
+    if isinstance(value, dict):
+        return {_whole_characters(name): _whole_characters(part) for name, part in value.items()}
+    return value
 
 
 def _why_malformed(line: bytes, error: Exception) -> str:

@@ -50,7 +50,9 @@ def _sees(inspected: Inspected, functions: frozenset[str]) -> bool:
 
 def _of_tcp_alone(hook: Hooking) -> bool:
     """Whether each of its selectors that matter asks for TCP."""
-    asked = [{value for one, _ in hook.asked(at, {"Protocol"}) for value in (one.get("values") or ())} for at in hook.guarding]
+    asked = [
+        {value for one, _ in hook.asked(at, {"Protocol"}) for value in one.get("values") or ()} for at in hook.guarding
+    ]
     return all(values and values <= _TCP for values in asked)
 
 
