@@ -170,3 +170,5 @@ def test_what_an_event_says_can_be_written_down_again() -> None:
     """Half a character, in a value or a name, is a mark there."""
     odd = garbled(execs(SHELL), b'"cwd": "/"', b'"cwd": "\\ud800", "\\udc00": ["\\ud83d"]')
     assert json.loads(json.dumps(odd.json(), ensure_ascii=False).encode()) == odd.json()
+    deep = b'"cwd": "\\ud800", "x": ' + b"[" * 900 + b"]" * 900
+    assert garbled(execs(SHELL), b'"cwd": "/"', deep).json()["process_exec"]["process"]["cwd"] == "\ufffd"

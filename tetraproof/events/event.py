@@ -245,13 +245,23 @@ def _anything(line: bytes, marks: str = "replace") -> Any:
 
 def _whole_characters(value: Any) -> Any:
     """The value with a mark in the place of each half of a character, which nobody could write down again."""
-    if isinstance(value, str):
-        return value if is_text(value) else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_whole_characters(part) for part in value]
-    if isinstance(value, dict):
-        return {_whole_characters(name): _whole_characters(part) for name, part in value.items()}
-    return value
+    top = [value]
+    waiting: list[Any] = [top]
+    while waiting:  # it may be nested deeper than calls may be
+        part = waiting.pop()
+        if isinstance(part, dict):
+            for name in [name for name in part if not is_text(name)]:
+                part[_marked(name)] = part.pop(name)
+        for at, inner in part.items() if isinstance(part, dict) else enumerate(part):
+            if isinstance(inner, str):
+                part[at] = _marked(inner)
+            elif isinstance(inner, dict | list):
+                waiting.append(inner)
+    return top[0]
+
+
+def _marked(text: str) -> str:
+    return text if is_text(text) else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _why_malformed(line: bytes, error: Exception) -> str:
