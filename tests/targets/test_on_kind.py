@@ -183,7 +183,7 @@ def test_workloads_are_read_before_anything_is_made(kinds: Kinds, tmp_path: Path
     (tmp_path / "workloads/bad.yaml").write_text("a: [", encoding="utf-8")
     code, output = run(kinds, tmp_path)
     assert code == 2
-    assert "bad.yaml cannot be read" in output
+    assert "bad.yaml is no YAML at line 1, column 5" in output
     assert kinds.clusters == set()
     assert not [line for line in kinds.asked if line.startswith("create")]
 
