@@ -265,6 +265,29 @@ def test_two_nodes(tmp_path: Path) -> None:
     assert len(Replay(made).observe(None, {}, (), "guard").states) == 2
 
 
+@pytest.mark.parametrize("form", ["json", "table"])
+def test_only_what_is_said_of_the_scenarios_own_policy_is_kept(tmp_path: Path, form: str) -> None:
+    """Whatever else was in force there is somebody else's, by its name and its namespace."""
+    told = [
+        {"name": "theirs", "namespace": "bystander", "state": "TP_STATE_ENABLED"},
+        {"name": "guard", "state": "TP_STATE_ENABLED"},
+        {"name": "guard", "namespace": "bystander", "state": "TP_STATE_ENABLED"},
+    ]
+    rows = ("1  theirs enabled bystander", "2  guard  enabled (global)", "3  guard  enabled bystander")
+    table = "\n".join(("ID NAME   STATE   NAMESPACE", *rows))
+    change: Raw = {
+        "guard/policy-state.json": {"policies": told},
+        "guard/policy-state-after.json": {"policies": told},
+        "guard/policy-state-after.txt": table,
+    }
+    without = ("guard/policy-state-after.json",) if form == "table" else ()
+    made = converted(tmp_path, change, *without)
+    for after in (False, True):
+        ((one,),) = made.states("guard", after=after).values()
+        assert (one["name"], one.get("namespace") or "") == ("guard", "")
+    assert len(Replay(made).observe(None, {}, (), "guard").states_after) == 1
+
+
 @pytest.mark.parametrize(("setting", "rings"), [("false", 1), ("true", 4), (None, 4)])
 def test_how_many_rings_an_agent_reads(tmp_path: Path, setting: str | None, rings: int) -> None:
     """One, if its settings say so; otherwise one for each CPU, as older agents and perf buffers have it."""

@@ -205,6 +205,27 @@ def test_of_an_export_log_only_what_is_ours_is_kept(api: ApiServer, tmp_path: Pa
         assert b"a secret" not in (live.recorder.only("guard").in_scenario("guard", "events.jsonl") or b"")
 
 
+def test_of_what_the_agents_say_only_the_runs_own_policy_is_kept(api: ApiServer, tmp_path: Path) -> None:
+    """What somebody else has in force on a shared cluster, and where, is not ours to tell: only that it was there."""
+    lab = Lab(api)
+    theirs = {"apiVersion": "cilium.io/v1alpha1", "spec": {"kprobes": []}}
+    api.put({**theirs, "kind": "TracingPolicy", "metadata": {"name": "somebody-elses"}})
+    of_one = {"name": "guard", "namespace": "bystander"}
+    api.put({**theirs, "kind": "TracingPolicyNamespaced", "metadata": of_one})
+    with opened(lab, tmp_path) as (live, _):
+        told = judged(live)
+        assert told == {"guard": WELL}
+        assert replayed(live, tmp_path / "recording") == told
+        assert "beside it the agent had 2 other policies" in notes(live)
+        kept = open_recording(tmp_path / "recording")
+        for after in (False, True):
+            ((state,),) = kept.states("guard", after=after).values()
+            assert (state["name"], state.get("namespace"), state["state"]) == ("guard", None, "TP_STATE_ENABLED")
+        for path, content in kept.files.items():
+            assert b"somebody-elses" not in content, path
+            assert b"bystander" not in content, path
+
+
 def test_an_act_through_a_terminal_and_one_in_a_pipe(api: ApiServer, tmp_path: Path) -> None:
     """What is typed reaches the shell; it is killed in its turn."""
     acts = Acts(piped=typed("echo hi", f"echo foo > {GUARDED}"), terminal=typed("echo hi", tty=True))

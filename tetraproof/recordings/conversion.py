@@ -95,7 +95,8 @@ class Choice:
     """What of the raw records becomes the recording: all, unless something is chosen.
 
     `only` and `without` choose scenarios by name, `export` those whose export log is kept. `trim` leaves out the
-    events of processes outside the namespaces acted in. Whatever is left out is told in the recording.
+    events of processes outside the namespaces acted in. Whatever is left out is told in the recording. `names` are what
+    folders of the machine that recorded are called, besides those of this one.
     """
 
     only: tuple[str, ...] = ()
@@ -217,15 +218,20 @@ def _change(folder: Path, environment: Environment, choice: Choice) -> tuple[Sce
 def _told_of_policy(folder: Path, environment: Environment) -> dict[str, bytes]:
     """The agent's word on the policy before and after the acts, and the metrics that speak of it."""
     content: dict[str, bytes] = {}
-    name = ""
+    name, namespace = "", ""
     policy = read_text(folder / "policy.yaml")
     if policy is not None:
-        name = parse_policy(policy, str(folder / "policy.yaml"), recorded=True).name
+        namespace, name = parse_policy(policy, str(folder / "policy.yaml"), recorded=True).key
         content["state.json"] = b"{}\n"
     for raw, kept in (("policy-state", "state"), ("policy-state-after", "state-after")):
         states = _states(folder, raw, environment.nodes)
         if states is not None:
-            content[f"{kept}.json"] = as_json(states)
+            # whatever else was in force there is somebody else's
+            own = {
+                node: [one for one in told if (str(one.get("namespace", "")), one.get("name")) == (namespace, name)]
+                for node, told in states.items()
+            }
+            content[f"{kept}.json"] = as_json(own)
     for metrics in folder.glob("metrics-*.txt"):
         lines = (read_text(metrics) or "").splitlines()
         content[metrics.name] = ("\n".join(line for line in lines if keep(line, name)) + "\n").encode()

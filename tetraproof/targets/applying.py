@@ -97,9 +97,10 @@ class Applying:
             states[node] = [_failed(policy, f"while the policy was loading, {how}")]
         for scene in scenes:
             scene.settled_after = (datetime.now(UTC) - begun).total_seconds()
-        self._keep("state.json", states, scenes)
+            scene.notes += _of_others(policy, states)
+        self._keep("state.json", policy, states, scenes)
 
-    def ask_again(self, scenes: Sequence[Scene]) -> None:
+    def ask_again(self, policy: Policy, scenes: Sequence[Scene]) -> None:
         """What the agents say after the last act, and which of them are not the same any more."""
         try:
             states = until(
@@ -110,7 +111,7 @@ class Applying:
             for scene in scenes:
                 if not states.keys() >= set(self.site.nodes(scene.place)):
                     scene.notes.append(error.sentence)
-        self._keep("state-after.json", states, scenes)
+        self._keep("state-after.json", policy, states, scenes)
         gone = self.site.disturbed()
         for scene in scenes:
             scene.notes += [f"on {node}: {how}" for node, how in gone.items() if node in self.site.nodes(scene.place)]
@@ -161,7 +162,8 @@ class Applying:
             node: told if about(policy, told) else [*told, _failed(policy, refused)] for node, told in states.items()
         }
 
-    def _keep(self, file: str, states: States, scenes: Sequence[Scene]) -> None:
+    def _keep(self, file: str, policy: Policy, states: States, scenes: Sequence[Scene]) -> None:
+        """Keep what the agents say of the run's policy: what else is in force there is not ours to tell."""
         for scene in scenes:
             own = {node: states[node] for node in self.site.nodes(scene.place) if node in states}
             scene.files[file] = as_json(own)
@@ -209,3 +211,10 @@ def _confinement(policy: Policy, fitted: Policy) -> str:
     return "podSelector " + ", ".join(
         f"{name}: {value}" for name, value in (selector or {}).get("matchLabels", {}).items()
     )
+def _of_others(policy: Policy, states: States) -> list[str]:
+    """That other policies were there: how many, and nothing more of them."""
+    count = max((len(told) - len(about(policy, told)) for told in states.values()), default=0)
+    others = "1 other policy" if count == 1 else f"{count} other policies"
+    return [f"beside it the agent had {others}, which the recording does not name"] if count else []
+
+

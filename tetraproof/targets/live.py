@@ -159,7 +159,7 @@ class Live:
                 each(self._sentinels.end)
             with spending("evidence"):
                 if policy is not None:
-                    self._applying.ask_again(scenes)
+                    self._applying.ask_again(policy, scenes)
                 each(self._keeping.end)
 
     @contextmanager
