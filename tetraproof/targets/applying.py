@@ -165,7 +165,7 @@ class Applying:
     def _keep(self, file: str, policy: Policy, states: States, scenes: Sequence[Scene]) -> None:
         """Keep what the agents say of the run's policy: what else is in force there is not ours to tell."""
         for scene in scenes:
-            own = {node: states[node] for node in self.site.nodes(scene.place) if node in states}
+            own = {node: about(policy, states[node]) for node in self.site.nodes(scene.place) if node in states}
             scene.files[file] = as_json(own)
 
 
