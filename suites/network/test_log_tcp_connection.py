@@ -44,7 +44,8 @@ def test_a_request_is_reported_once(run: Run) -> None:
 
 def test_the_answer_is_reported_too(run: Run) -> None:
     """The policy is the cluster's: what the other side sends back and closes is reported with it."""
-    answer = {"daddr": run.bound("tiefighter.ip"), "saddr": run.bound("deathstar.ip"), "pod": run.pod("deathstar")}
+    address, port = run.landing.as_seen_by("deathstar")
+    answer = {"daddr": address, "dport": port, "saddr": run.bound("deathstar.ip"), "pod": run.pod("deathstar")}
     sent = Kprobe("tcp_sendmsg", action="POST", bytes=IsPositiveInt, sport=80, **answer)
     assert AllOf(sent, Kprobe("tcp_close", action="POST", **answer)) in run.landing.surroundings
 

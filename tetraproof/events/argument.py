@@ -76,6 +76,11 @@ def _of_packets(name: str, of_address: str = "") -> Callable[[Argument], Iterato
     return read
 
 
+def sockets(arguments: Sequence[Argument]) -> Iterator[api.KprobeSock]:
+    """The sockets among them, each with both its ends."""
+    yield from (one.sock_arg for one in arguments if one.sock_arg is not None)
+
+
 def _states(argument: Argument) -> Iterator[Any]:
     if argument.sock_arg is not None:
         yield argument.sock_arg.state

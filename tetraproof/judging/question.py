@@ -25,6 +25,7 @@ from tetraproof.observing import enforcement
 from tetraproof.observing.act import DENIED, KILLED, Act, Outcome
 from tetraproof.observing.lifecycle import exit_of, faults, stray_of, unread_end
 from tetraproof.observing.observation import Done, Observed, of_policy, printed_of
+from tetraproof.observing.peer import Peer, peer_of
 from tetraproof.policies.binding import fill, unbound
 from tetraproof.tetra.dialect import dialect_of
 from tetraproof.tetra.quoting import quoted_if_needed, unquoted
@@ -63,6 +64,15 @@ class ActRun:
     def surroundings(self) -> Sought:
         """What bystanders did meanwhile, to look for an expectation in."""
         return self._sought("bystanders")
+
+    def as_seen_by(self, workload: str) -> Peer:
+        """Its address and port on its one connection to `workload`, as that one's own events name them.
+
+        Where the cluster rewrites addresses between pods, that is not the pod's own. Undecided where it cannot be told.
+        """
+        if isinstance(self._done, Unknown):
+            raise Undecided(self._done)
+        return peer_of(self._done, self._observed, self.act.pod, workload)
 
     def shown(self, *lines: str) -> bool:
         """What `tetra getevents -o compact` prints of the act's own events: these lines, `…` standing for anything."""

@@ -31,8 +31,8 @@ class Observed:
     `applied` is the name that the policy had there, which its events carry. `compact` is what `tetra getevents
     -o compact` made of the stream, `export` the export log's events, `export_notice` what may have hidden some;
     nothing where the target has none; `ask_compact` has it made, where that is done only when a test wants it.
-    `continuity` is what was seen while the installation was changed, `inventory`
-    what is installed. `notes` are sentences for the report, `tetra` is the version of the tetra there.
+    `continuity` is what was seen while the installation was changed, `inventory` what is installed, `hosts` each
+    node's own addresses. `notes` are sentences for the report, `tetra` is the version of the tetra there.
     """
 
     scenario: str
@@ -54,6 +54,7 @@ class Observed:
     configuration: Mapping[str, str] = field(default_factory=dict)
     continuity: Continuity | None = None
     inventory: Inventory = field(default_factory=Inventory)
+    hosts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     tetra: str = ""
 

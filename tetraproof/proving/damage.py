@@ -34,7 +34,8 @@ class Damage:
     `event` is the one that is changed, `field` the path of what is changed in it. After one that is `deaf`, nothing
     that was said to be absent may still conform: nobody can know. One that `veils` hides something, and proves
     nothing: what rests on it may not be judged, and nothing may be called a violation for it. `exported` marks a
-    change to the export log, which only the questions about that log can notice.
+    change to the export log, which only the questions about that log can notice; `answer` one to what others tell of
+    the act's connection.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Damage:
     deaf: bool = False
     veils: bool = False
     exported: bool = False
+    answer: bool = False
 
     def to(self, files: Files) -> dict[str, bytes]:
         """The files with the change in them; `files` itself stays."""

@@ -26,6 +26,7 @@ from tetraproof.policies.policy import Policy
 from tetraproof.proving import harmless
 from tetraproof.proving import of_additions as damage_of_additions
 from tetraproof.proving import of_agents as damage_of_agents
+from tetraproof.proving import of_answers as damage_of_answers
 from tetraproof.proving import of_changes as damage_of_changes
 from tetraproof.proving import of_events as damage_of_events
 from tetraproof.proving import of_settings as damage_of_settings
@@ -92,7 +93,7 @@ def prove(recording: Recording, trials: Iterable[Trial]) -> Iterator[Outcome]:
 
 def damages(scene: Scene) -> Iterator[Damage]:
     """Every damage that can be done to what was recorded of a scenario, and the harmless changes."""
-    kinds: tuple[ModuleType, ...] = (damage_of_events, damage_of_additions, damage_of_worlds)
+    kinds: tuple[ModuleType, ...] = (damage_of_events, damage_of_answers, damage_of_additions, damage_of_worlds)
     kinds += (damage_of_agents, damage_of_settings, harmless)
     if scene.observed.continuity is not None:
         return damage_of_changes.damages(scene.observed)

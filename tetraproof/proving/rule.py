@@ -174,6 +174,11 @@ def _export_unasked(damage: Damage, before: Before) -> bool:
     return damage.exported and not any(one.startswith(EXPORTED) for one in asked)
 
 
+def _answers_unasked(damage: Damage, before: Before) -> bool:
+    about_others = any(one.about == "bystanders" for one in before.asked(damage.act))
+    return damage.answer and not about_others
+
+
 RULES = (
     Rule(
         "not in force", "the policy is not in force, so its acts are shown and not judged", _not_in_force, left_out=True
@@ -185,6 +190,7 @@ RULES = (
         left_out=True,
     ),
     Rule("the export unasked", "no promise of the suite asks about the export log", _export_unasked, left_out=True),
+    Rule("answers unasked", "no promise asks what others did meanwhile", _answers_unasked, left_out=True),
     Rule("counters unasked", "no promise of the suite asks what the agents counted", _counters_unasked, left_out=True),
     Rule(
         "asked by a limit only",

@@ -25,6 +25,8 @@ from tetraproof.observing.timeline import Node, Performed, timelines
 from tetraproof.policies import policy as policies
 from tetraproof.policies.binding import Bindings, PodBinding, fill, match
 from tetraproof.policies.capability import Capabilities, PolicyState, kernel_options, probed
+from tetraproof.policies.hosts import FILE as NODES
+from tetraproof.policies.hosts import hosts
 from tetraproof.policies.policy import Likeness, Policy
 from tetraproof.recordings import change as changes
 from tetraproof.recordings.recording import ActRecord, Cell, NodeRecord, Recording, ScenarioRecord, rings_to_hear
@@ -138,6 +140,7 @@ class Replay:
             export_notice="; ".join(exported.notes),
             posted=_posted(metrics, recorded),
             configuration=settings,
+            hosts=hosts(self.recording.text(NODES) or ""),
             tetra=self.cell.cli or self.cell.tetragon,
             notes=(*record.notes, *heard.notes, *_notes_on(record, metrics), *reordered),
         )
