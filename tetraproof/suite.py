@@ -28,12 +28,14 @@ from tetraproof.judging.expectation import (
 from tetraproof.judging.finding import Finding, Known
 from tetraproof.judging.pattern import Pattern
 from tetraproof.judging.scenario import Run
+from tetraproof.language.case import Case
 from tetraproof.observing.act import Act, Acts, command, look, prepare, shell, typed
 
 __all__ = [
     "Act",
     "Acts",
     "AllOf",
+    "Case",
     "Exactly",
     "Exec",
     "Exit",
@@ -50,6 +52,7 @@ __all__ = [
     "Tracepoint",
     "Uprobe",
     "Usdt",
+    "cases",
     "change",
     "command",
     "finding",
@@ -69,6 +72,11 @@ Test = Callable[..., Any]
 def policy(*names: str) -> pytest.MarkDecorator:
     """What the suite judges: policies by the name of their file, each in a run of its own."""
     return pytest.mark.tetraproof_policy(*names)
+
+
+def cases(*table: Case) -> pytest.MarkDecorator:
+    """What the suite judges: cases of features of the policy language, each with a policy and acts of its own."""
+    return pytest.mark.tetraproof_cases(*table)
 
 
 def settings(name: str, **agent: str) -> pytest.MarkDecorator:
