@@ -22,6 +22,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--without", nargs="+", default=[], metavar="SCENARIO", help="all but these")
     parser.add_argument("--export", nargs="*", metavar="SCENARIO", help="keep the export log of these only")
     parser.add_argument("--trim", action="store_true", help="leave out events of namespaces not acted in")
+    parser.add_argument(
+        "--neutral", action="append", default=[], metavar="FOLDER=NAME", help="what a folder is called in the recording"
+    )
     parser.add_argument("--json", action="store_true", help="print what was made as JSON")
 
 
@@ -30,7 +33,8 @@ def run(given: argparse.Namespace) -> int:
     if not given.raw.is_dir():
         raise UsageError(f"There is no folder {given.raw}.", remedy="name the folder of one cell's raw records")
     export = None if given.export is None else tuple(given.export)
-    files = convert(given.raw, Choice(tuple(given.only), tuple(given.without), export, given.trim))
+    names = dict(_named(one) for one in given.neutral)
+    files = convert(given.raw, Choice(tuple(given.only), tuple(given.without), export, given.trim, names))
     write(files, given.destination)
     recording = open_recording(given.destination)
     left_out = recording.index.provenance.left_out
@@ -43,3 +47,14 @@ def run(given: argparse.Namespace) -> int:
     for line in left_out:
         print(safe(f"  left out: {line}"))
     return 0
+
+
+def _named(text: str) -> tuple[str, str]:
+    """A folder, and what it is called. Raises `UsageError`."""
+    folder, _, name = text.partition("=")
+    if not (folder.startswith("/") and folder.strip("/") and name.startswith("/")):
+        raise UsageError(
+            f"--neutral {text!r} is no folder and its name.",
+            remedy="write --neutral /home/alice/project=/home/user/project",
+        )
+    return folder.rstrip("/"), name

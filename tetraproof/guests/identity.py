@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from tetraproof.guests.plan import Plan
 from tetraproof.machines.machine import Machine
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.capability import OPTIONS
+from tetraproof.recordings.record import digest_of
 from tetraproof.recordings.recording import FORMAT, Cell, Index, NodeRecord, Provenance, rings_to_hear
 
 KIND = "standalone"
@@ -76,7 +76,7 @@ def _cell(plan: Plan, machine: Machine, agent: Agent, settings: Mapping[str, str
         kernel=machine.kernel,
         target=KIND,
         label=label or "defaults",
-        digest=hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12],
+        digest=digest_of(settings),
         differs=asked,
         cli=client,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +27,7 @@ from tetraproof.policies.capability import OPTIONS
 from tetraproof.policies.policy import parse as parse_policy
 from tetraproof.recordings import gap_record
 from tetraproof.recordings.environment import Environment, workloads_in
+from tetraproof.recordings.neutral import of_this_machine
 from tetraproof.recordings.objects import REMEDY, Settings, check_times, read_json, read_names, read_text, source_of
 from tetraproof.recordings.record import Number
 from tetraproof.recordings.recorder import as_json
@@ -103,6 +104,7 @@ class Choice:
     without: tuple[str, ...] = ()
     export: tuple[str, ...] | None = None
     trim: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -138,11 +140,12 @@ def convert(raw: Path, choice: Choice = Choice()) -> dict[str, bytes]:
         for path in sorted(raw.iterdir())
         if path.is_dir() and path.name != "environment" and path.name not in known
     ]
-    files = dict(environment.files())
+    names = of_this_machine({}, choice.names)
+    files = names.environment(dict(environment.files()))
     scenarios = []
     for folder in chosen:
         convert_one = _change if gap_record.is_one(folder) else _scenario
-        record, content = convert_one(folder, environment, choice)
+        record, content = names.scenario(*convert_one(folder, environment, choice))
         scenarios.append(record)
         files |= {f"scenarios/{folder.name}/{name}": data for name, data in content.items()}
     index = Index(
@@ -159,7 +162,7 @@ def convert(raw: Path, choice: Choice = Choice()) -> dict[str, bytes]:
         environment.settings,
         tuple(scenarios),
     )
-    files[INDEX] = as_json(index)
+    files[INDEX] = as_json(names.index(index))
     try:
         from_files(raw.name, sealed(files))
     except RecordingError as error:

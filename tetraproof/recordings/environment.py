@@ -5,8 +5,6 @@ Read from the folder `environment/` of the raw records, as far as it is there.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -33,7 +31,7 @@ from tetraproof.recordings.objects import (
     read_text,
     source_of,
 )
-from tetraproof.recordings.record import MOST_CPUS
+from tetraproof.recordings.record import MOST_CPUS, digest_of
 from tetraproof.recordings.recording import Cell, NodeRecord, rings_to_hear
 from tetraproof.text import shorten
 
@@ -112,7 +110,6 @@ class Environment:
             if DEFAULTS.get(name, value if name in self._configured else None) != value
         }
         label = ",".join(name if value == "true" else f"{name}={value}" for name, value in sorted(differs.items()))
-        digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:12]
         told = read_names(self._path / "kubectl-version.json", Versions)
         version = told.serverVersion.gitVersion if told else ""
         kernels = sorted({node.kernel for node in self.nodes})
@@ -122,7 +119,7 @@ class Environment:
             kernel=" and ".join(kernels),
             target="kubernetes" if version else "standalone",
             label=label or "defaults",
-            digest=digest,
+            digest=digest_of(self.settings),
             differs=differs,
             cli=self._cli(),
         )

@@ -6,6 +6,8 @@ where a record is read. What records say of each other is checked in `tetraproof
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -133,6 +135,11 @@ class Index(Struct, frozen=True, forbid_unknown_fields=True):
     bindings: Bindings
     settings: dict[str, str]
     scenarios: tuple[ScenarioRecord, ...]
+
+
+def digest_of(settings: Mapping[str, str]) -> str:
+    """What tells one configuration from another: the first 12 hex digits of the SHA-256 of all settings."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def rings_to_hear(node: NodeRecord, settings: Mapping[str, str]) -> int:

@@ -9,19 +9,25 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from tetraproof.recordings.neutral import Neutral
 from tetraproof.recordings.recording import INDEX, Index, Recording, ScenarioRecord, write
 
 
 class Recorder:
-    """The recording of a live run so far. `files` of the environment are the same for all of it."""
+    """The recording of a live run so far. `files` of the environment are the same for all of it.
 
-    def __init__(self, name: str, index: Index, files: Mapping[str, bytes]) -> None:
+    What is added goes by the names that `neutral` has for the folders of the machine that records.
+    """
+
+    def __init__(self, name: str, index: Index, files: Mapping[str, bytes], neutral: Neutral | None = None) -> None:
         self._name = name
-        self._index = index
-        self._files = dict(files)
+        self._neutral = neutral or Neutral()
+        self._index = self._neutral.index(index)
+        self._files = self._neutral.environment(files)
 
     def add(self, scenario: ScenarioRecord, files: Mapping[str, bytes]) -> None:
         """Add a scenario with its files, named as in a recording; one of the same name is replaced."""
+        scenario, files = self._neutral.scenario(scenario, files)
         others = tuple(one for one in self._index.scenarios if one.name != scenario.name)
         self._index = replace(self._index, scenarios=(*others, scenario))
         self._files |= {f"scenarios/{scenario.name}/{name}": content for name, content in files.items()}

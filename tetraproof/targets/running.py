@@ -10,6 +10,7 @@ from tetraproof.kubernetes import ranges
 from tetraproof.kubernetes.preparation import Plan
 from tetraproof.observing.observation import Observed
 from tetraproof.policies.policy import Policy
+from tetraproof.recordings import neutral
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import ScenarioRecord
 from tetraproof.targets import Unanswerable
@@ -64,7 +65,7 @@ def open_cluster(plan: Plan) -> tuple[OnCluster, Kubernetes]:
         with account.spending(SETTING_UP):
             site.open()
             index, files = site.index()
-        recorder = Recorder(plan.run_id, index, files)
+        recorder = Recorder(plan.run_id, index, files, neutral.of_this_machine({neutral.RUN: plan.folder}))
     except BaseException as error:
         with plan.patient():
             for one in site.close():

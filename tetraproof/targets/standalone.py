@@ -36,6 +36,7 @@ from tetraproof.policies.confinement import (
     without_kubernetes,
 )
 from tetraproof.policies.policy import Policy
+from tetraproof.recordings import neutral
 from tetraproof.recordings.recorder import Recorder
 from tetraproof.recordings.recording import Index
 from tetraproof.targets import Unanswerable
@@ -348,7 +349,13 @@ def open_standalone(plan: Plan) -> tuple[Live, Standalone]:
         with account.spending(SETTING_UP):
             site.open()
             index = site.index()
-            recorder = Recorder(plan.run_id, index, environment(plan, site.agent))
+            folders = {
+                neutral.RUN: plan.folder,
+                neutral.BUNDLE: plan.bundle.path if plan.bundle else None,
+                neutral.KERNEL: plan.kernel.image.parent if plan.kernel else None,
+            }
+            names = neutral.of_this_machine(folders)
+            recorder = Recorder(plan.run_id, index, environment(plan, site.agent), names)
     except BaseException:
         site.close()
         raise
