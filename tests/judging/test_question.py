@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.builders import BASH, CAT, NODE, child, execs, exits, hooked, performed, run_of, started
+from tests.builders import policy as policy_of
 from tetraproof.answer import Judgement, Unknown, judge
 from tetraproof.errors import UsageError
 from tetraproof.events.event import Event, parse
@@ -292,6 +293,61 @@ def test_killed_is_by_sigkill(signal: str, expected: Verdict) -> None:
 def test_denied_lived_to_say_so(exit_code: int, events: list[Event], *, heard: bool, expected: Verdict) -> None:
     """Its complaint and no signal."""
     assert verdict(seen(events, exit_code, heard=heard, stderr=EPERM), lambda run: run.it.denied) is expected
+
+
+def answering(number: int, run: Run) -> Run:
+    """The run, under a policy that answers with this number."""
+    override = f"action: Override\n              argError: {number}"
+    told = policy_of(fd_install="security_file_open", **{"action: Sigkill": override})
+    return Run(replace(run.observed, policy=told), run.declared)
+
+
+@pytest.mark.parametrize(
+    ("number", "complaint", "question", "expected"),
+    [
+        (-13, EACCES, lambda run: run.it.denied, C),
+        (-13, EPERM, lambda run: run.it.denied, V),
+        (-13, EACCES, lambda run: run.it.stopped, C),
+        (-13, EPERM, lambda run: run.it.stopped, I),
+        (-1, EPERM, lambda run: run.it.denied, C),
+        (-1, EACCES, lambda run: run.it.denied, V),
+        (-1, EACCES, lambda run: run.it.stopped, I),
+        # who refused it so is not told: the policy answers otherwise
+        (-1, EACCES, lambda run: run.it.denied_with("EACCES"), I),
+        (-13, EACCES, lambda run: run.it.denied_with("EACCES"), C),
+        (-13, EPERM, lambda run: run.it.denied_with("EACCES"), V),
+        # a success that is faked denies nothing
+        (0, EPERM, lambda run: run.it.denied, V),
+        (0, EPERM, lambda run: run.it.stopped, I),
+        (0, EPERM, lambda run: run.it.denied_with("EPERM"), I),
+    ],
+)
+def test_denied_is_what_the_policy_answers_with(
+    number: int, complaint: str, question: Question, expected: Verdict
+) -> None:
+    """An act that fails with another error was not refused by the policy."""
+    run = answering(number, seen(FAILED, 1, stderr=complaint))
+    assert verdict(run, question) is expected
+
+
+def test_what_a_policy_answers_with_is_told() -> None:
+    """By the error's name; and that it refuses nothing, where it does not."""
+
+    def reason(number: int, complaint: str, question: Question) -> str:
+        return judged(answering(number, seen(FAILED, 1, stderr=complaint)), question).reason.splitlines()[0]
+
+    assert reason(-13, EPERM, lambda run: run.it.denied).startswith("guard: act it was not denied with EACCES: exit 1")
+    assert "(the policy refuses nothing: its argError is none below 0" in reason(0, EPERM, lambda run: run.it.denied)
+    refused = reason(-1, EACCES, lambda run: run.it.denied_with("EACCES"))
+    assert refused == "act it was refused with EACCES, and the policy answers with EPERM"
+
+
+@pytest.mark.parametrize(("number", "expected"), [(-13, C), (-1, I), (0, I)])
+def test_what_the_runtime_was_refused_with_the_policys_own_error_was_denied(number: int, expected: Verdict) -> None:
+    """Any other reason why it could not be started is none of the policy's, and nothing is known of the act."""
+    run = answering(number, seen([], 126, stderr="exec /usr/bin/passwd: permission denied\n"))
+    assert verdict(run, lambda run: run.it.denied) is expected
+    assert verdict(run, lambda run: Exec("/usr/bin/passwd") not in run.it.timeline) is expected
 
 
 def test_what_the_runtime_could_not_start_for_want_of_permission_was_denied() -> None:

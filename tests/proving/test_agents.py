@@ -20,7 +20,7 @@ from tetraproof.judging.claim import Claim, Judged
 from tetraproof.judging.scenario import Run
 from tetraproof.marks import FINDING, LIMIT
 from tetraproof.observing.observation import Done, Observed
-from tetraproof.plugin.collecting import declared_acts, test_applying_is_loading, test_every_act_is_told
+from tetraproof.plugin.collecting import test_applying_is_loading, test_every_act_is_told
 from tetraproof.policies.policy import load
 from tetraproof.proving.damage import Damage, Scene
 from tetraproof.proving.proof import damages
@@ -67,7 +67,7 @@ def observed(recording: Recording) -> Observed:
 
 
 def acts() -> tuple[Any, ...]:
-    return tuple(declared_acts(suite()))
+    return tuple(suite().acts)
 
 
 def judged(recording: Recording) -> dict[str, Judged]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from dataclasses import dataclass
 
@@ -15,6 +13,7 @@ from tetraproof.drafting.outline import Claim, Expected, Outcome, Suite, Test, T
 from tetraproof.drafting.rendering import quoted
 from tetraproof.drafting.telling import action_of, event_of, is_loud, known_of, tells_the_file
 from tetraproof.observing.act import Act, look
+from tetraproof.policies.inspection.overriding import words_of
 
 _SIGNALS = {
     1: "SIGHUP",
@@ -116,7 +115,7 @@ class Promises:
         effect = _of(fate)
         act = self.suite.add_act(deed.name, deed.act)
         by = effect.happening.by
-        words = os.strerror(getattr(errno, fate.error))
+        words = words_of(fate.error)
         denied = "denied" if fate.error == "EPERM" else f"denied_with({quoted(fate.error)})"
         claims: list[Claim] = [Outcome(act, denied)]
         if deed.survivor:

@@ -6,10 +6,7 @@ performed, broke, or was not heard to its end has no answer yet.
 
 from __future__ import annotations
 
-import difflib
-import errno
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,11 +19,12 @@ from tetraproof.judging import explanation
 from tetraproof.judging.expectation import Exit
 from tetraproof.judging.sought import Sought
 from tetraproof.observing import enforcement
-from tetraproof.observing.act import DENIED, KILLED, Act, Outcome
+from tetraproof.observing.act import KILLED, Act, Outcome
 from tetraproof.observing.lifecycle import exit_of, faults, stray_of, unread_end
 from tetraproof.observing.observation import Done, Observed, of_policy, printed_of
 from tetraproof.observing.peer import Peer, peer_of
 from tetraproof.policies.binding import fill, unbound
+from tetraproof.policies.inspection.overriding import EPERM, answered, denials, words_of
 from tetraproof.tetra.dialect import dialect_of
 from tetraproof.tetra.quoting import quoted_if_needed, unquoted
 from tetraproof.text import safe
@@ -187,34 +185,48 @@ class ActRun:
 
     @property
     def denied(self) -> bool:
-        """It was refused with EPERM before anything got out, and lived to say so."""
-        return self.denied_with("EPERM")
+        """It was refused before anything got out, and lived to say so, with an error that the policy answers with.
+
+        That is its `argError`; EPERM where it has none. One that is not below 0 fakes a success, and denies nothing.
+        """
+        return self._denied(denials(self._observed.policy))
 
     def denied_with(self, error: str) -> bool:
-        """It was refused with this error (`EACCES`) before anything got out, and lived to say so."""
-        number = getattr(errno, error, None)
-        if number is None:
-            near = difflib.get_close_matches(error, errno.errorcode.values(), 1)
-            raise UsageError(f"There is no error {error!r}.", remedy=f"write {near[0] if near else 'EPERM'}")
-        words = os.strerror(number).lower()
+        """It was refused with this error (`EACCES`) before anything got out, and lived to say so.
+
+        Where the policy answers with other errors only, nobody can tell who refused it so.
+        """
+        words_of(error)
+        own = answered(self._observed.policy)
+        foreign = own is not None and error not in own
+        return self._denied((error,), f"the policy answers with {' or '.join(own or ()) or 'none'}" if foreign else "")
+
+    def _denied(self, errors: tuple[str, ...], doubt: str = "") -> bool:
+        words = [words_of(error).lower() for error in errors]
+        named = "" if set(errors) <= set(EPERM) else f" with {' or '.join(errors)}"
 
         def decide(outcome: Outcome) -> bool | Unknown:
             failed = outcome.exit_code not in {0, KILLED, None}
-            if not failed or words not in outcome.complaint.lower() or _plain(outcome):
+            if not failed or not any(one in outcome.complaint.lower() for one in words) or _plain(outcome):
                 return False
-            return True if outcome.refused else self._by_itself()
+            answer = True if outcome.refused else self._by_itself()
+            if answer is True and doubt:
+                return Unknown(Verdict.INCONCLUSIVE, f"act {self.name} was refused{named}, and {doubt}")
+            return answer
 
-        named = "" if error == "EPERM" else f" with {error}"
-        return self._ask(f"was denied{named}", self._in_time("denied", named), decide)
+        otherwise = self._in_time("denied", named)
+        if not errors:
+            otherwise += " (the policy refuses nothing: its argError is none below 0, or it only monitors)"
+        return self._ask(f"was denied{named}", otherwise, decide)
 
     @property
     def stopped(self) -> bool:
-        """It did not reach its end, and nothing got out: it or a process of it was killed, or refused with EPERM."""
+        """It did not reach its end, and nothing got out: it or a process of it was killed, or refused (`denied`)."""
 
         def decide(outcome: Outcome) -> bool | Unknown:
             if outcome.exit_code == 0 or _plain(outcome):
                 return False
-            if DENIED in (outcome.complaint + outcome.output).lower():
+            if any(words in (outcome.complaint + outcome.output).lower() for words in outcome.refusals):
                 return True
             if Exit(signal="SIGKILL").find(self._known.timeline.own, closed=True).met:
                 return True

@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import chain
 
+import msgspec
+
 from tetraproof.answer import Undecided, Unknown, ask
 from tetraproof.errors import UsageError
 from tetraproof.events.reread import Reread
@@ -27,6 +29,7 @@ from tetraproof.observing.inventory import InstallationRun
 from tetraproof.observing.observation import Done, Observed, of_policy
 from tetraproof.observing.parity import compare
 from tetraproof.policies.capability import Counters, Loading, holding, loading
+from tetraproof.policies.inspection.overriding import denials, words_of
 from tetraproof.verdict import Verdict
 
 
@@ -51,11 +54,18 @@ class Run:
 
     @cached_property
     def _prepared(self) -> Observed:
-        """What was observed, where an act that follows a failed preparation is undecided."""
+        """What was observed, where an act that follows a failed preparation is undecided.
+
+        What refused an act is read in the words of the errors with which the policy answers.
+        """
         acts: dict[str, Done | Unknown] = {}
         failed: Unknown | None = None
+        words = tuple(words_of(error).lower() for error in denials(self.observed.policy))
         for act in self.declared:
             done = self.observed.acts[act.name]
+            if isinstance(done, Done):
+                outcome = msgspec.structs.replace(done.performed.outcome, refusals=words)
+                done = replace(done, performed=replace(done.performed, outcome=outcome))
             acts[act.name] = failed if failed and isinstance(done, Done) and not act.prepare else done
             why = _why_unprepared(done) if act.prepare else ""
             if why and failed is None:

@@ -102,12 +102,14 @@ class Outcome(Struct, frozen=True):
     """What became of an act, as the one who asked saw it.
 
     `exit_code` is nothing where the answer never came; `broken` then says why.
+    `refusals` are the words with which a policy may have refused it, in lower case.
     """
 
     exit_code: int | None
     stdout: str = ""
     stderr: str = ""
     broken: str = ""
+    refusals: tuple[str, ...] = (DENIED,)
 
     @property
     def output(self) -> str:
@@ -130,7 +132,7 @@ class Outcome(Struct, frozen=True):
         if self.exit_code is None:
             return self.broken
         if self.refused:
-            denied = DENIED in self.complaint.lower()
+            denied = any(words in self.complaint.lower() for words in self.refusals)
             return "" if denied else f"the program could not be started: {self.complaint.strip()}"
         failed = _NOT_ASKED.search(self.complaint) if self.exit_code else None
         return f"kubectl says “{failed[0]}”" if failed else ""

@@ -66,9 +66,11 @@ def _altered(scene: Scene, act: str, event: Event) -> Iterator[Damage]:
 def _alterations(event: Event) -> Iterator[tuple[str, Alter]]:
     process = event.process
     yield "binary altered", in_process(lambda told: told.update(binary=process.binary + "x"))
-    if process.pod:
+    if process.pod and _tells_its_pod(event):
         renamed = process.pod.name + "-x"
         yield "pod altered", in_process(lambda told: told["pod"].update(name=renamed))
+    elif process.docker:  # an agent without Kubernetes tells the container, and no pod
+        yield "container altered", in_process(lambda told: told.update(docker="e" * 31))
     if event.kind == "exit":
         yield "exit code altered", in_body(_other_exit)
     if event.kind == "kprobe":
@@ -87,7 +89,7 @@ def _contradicted(scene: Scene, act: str, event: Event) -> Iterator[Damage]:
     ways: list[tuple[str, Alter]] = [("event from another node", lambda whole: whole.update(node_name="elsewhere"))]
     if process.uid is not None:
         ways.append(("event of another user", in_process(lambda told: told.update(uid=4711))))
-    if process.pod:
+    if process.pod and _tells_its_pod(event):
         namespace = process.pod.namespace + "-x"
         ways.append(("event of another namespace", in_process(lambda told: told["pod"].update(namespace=namespace))))
         if process.pod.container:
@@ -125,7 +127,7 @@ def _unreadable(event: Event) -> Iterator[tuple[str, Alter]]:
     yield "process.exec_id", in_process(lambda told: told.update(exec_id=ODD))
     yield "process.pid", in_process(lambda told: told.update(pid="many"))
     yield "process.binary", in_process(lambda told: told.update(binary=ODD))
-    if event.process.pod:
+    if _tells_its_pod(event):
         yield "process.pod", in_process(lambda told: told.update(pod="a pod"))
     if event.kind == "exit":
         yield "signal", in_body(lambda body: body.update(signal=9.5))
@@ -233,6 +235,11 @@ def _other_path(body: Json) -> None:
 def _argument(body: Json, form: str) -> Json:
     found: Json = next(argument[form] for argument in body["args"] if form in argument)
     return found
+
+
+def _tells_its_pod(event: Event) -> bool:
+    """Whether the agent itself names the pod; where it knows none, a reader takes it from the container."""
+    return bool(body_of(event.json())["process"].get("pod"))
 
 
 def _other_container(told: Json) -> None:

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from tetraproof.events.event import Event
-from tetraproof.observing.act import DENIED
 from tetraproof.observing.observation import Done
+from tetraproof.policies.inspection.overriding import denials, words_of
 from tetraproof.proving.damage import KILLED, Damage, Json, Scene, in_body, together
 
 #: What gets out although nothing should, and what is served for a page.
 SECRET = "root:x:0:0:root:/root:/bin/bash\n"  # noqa: S105 - a line of a public file
 ERROR_PAGE = "<html><head><title>502 Bad Gateway</title></head></html>\n"
-_ANOTHER_ERROR = "No such file or directory"
+_OTHER_ERRORS = ("ENOENT", "EACCES", "EPERM", "EIO")
 #: A program that shows what is there, without changing it.
 _LOOKING = frozenset({"cat", "stat", "ls", "head", "test"})
 
@@ -60,7 +60,7 @@ def _of_ends(scene: Scene, act: str, done: Done) -> Iterator[Damage]:
         for event in saved:
             what = f"exit event of {event.process.binary}"
             yield Damage("a child of what is allowed is killed", act, what, scene.event(event, _by_sigkill))
-    if _stopped(done):
+    if _stopped(scene, done):
         went_through = together(scene.outcome(done, exit_code=0, stderr=""), scene.event(end, in_body(_with_status(0))))
         yield Damage("what is stopped goes through", act, f"exit {outcome.exit_code}", went_through)
         other = together(scene.outcome(done, exit_code=1, stderr=""), scene.event(end, in_body(_with_status(1))))
@@ -69,12 +69,13 @@ def _of_ends(scene: Scene, act: str, done: Done) -> Iterator[Damage]:
 
 def _of_output(scene: Scene, act: str, done: Done) -> Iterator[Damage]:
     outcome = done.performed.outcome
-    if _stopped(done):
+    if _stopped(scene, done):
         got_out = scene.outcome(done, stdout=outcome.output + SECRET)
         yield Damage("something gets out of what is stopped", act, f"exit {outcome.exit_code}", got_out)
-    if DENIED in outcome.complaint.lower():
-        said = _without_word(outcome.stderr, _ANOTHER_ERROR)
-        yield Damage("refused with another error", act, _ANOTHER_ERROR, scene.outcome(done, stderr=said))
+    if refusal := _refusal(scene, done):
+        another = next(error for error in _OTHER_ERRORS if error not in denials(scene.observed.policy))
+        said = _without(outcome.stderr, refusal, words_of(another))
+        yield Damage("refused with another error", act, words_of(another), scene.outcome(done, stderr=said))
     if outcome.exit_code == 0 and outcome.output.strip():
         looking = done.performed.argv[0].rpartition("/")[2] in _LOOKING
         kind = "what is there afterwards is another" if looking else "what is shown is an error page"
@@ -88,11 +89,18 @@ def _of_preparation(scene: Scene, act: str, done: Done) -> Iterator[Damage]:
         yield Damage("a preparation failed", "", act, failed)
 
 
-def _stopped(done: Done) -> bool:
+def _stopped(scene: Scene, done: Done) -> bool:
     """Whether the act's own process was killed, or refused."""
     outcome, end = done.performed.outcome, _end_of(done)
     killed = outcome.exit_code == KILLED and end is not None and end.detail.signal == "SIGKILL"
-    return killed or (outcome.exit_code not in {0, None} and DENIED in outcome.complaint.lower())
+    return killed or (outcome.exit_code not in {0, None} and bool(_refusal(scene, done)))
+
+
+def _refusal(scene: Scene, done: Done) -> str:
+    """The words of the policy's own error in which an act complains, in lower case; nothing where it does not."""
+    complaint = done.performed.outcome.complaint.lower()
+    words = (words_of(error).lower() for error in denials(scene.observed.policy))
+    return next((one for one in words if one in complaint), "")
 
 
 def _end_of(done: Done) -> Event | None:
@@ -120,6 +128,6 @@ def _with_status(status: int) -> Any:
     return change
 
 
-def _without_word(complaint: str, instead: str) -> str:
-    at = complaint.lower().index(DENIED)
-    return complaint[:at] + instead + complaint[at + len(DENIED) :]
+def _without(complaint: str, words: str, instead: str) -> str:
+    at = complaint.lower().index(words)
+    return complaint[:at] + instead + complaint[at + len(words) :]

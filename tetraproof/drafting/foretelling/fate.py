@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -11,6 +10,7 @@ from tetraproof.drafting.foretelling.happening import Deed, Happening, of_itself
 from tetraproof.drafting.foretelling.matching import Unsure, takes
 from tetraproof.drafting.foretelling.reading import Action, Hook, Selector, hooks
 from tetraproof.drafting.place import Place
+from tetraproof.policies.inspection.overriding import error_of
 from tetraproof.policies.policy import Policy
 from tetraproof.policies.requirement import demanded_mode
 
@@ -150,7 +150,7 @@ class Rules:
         if action.name == "Override" and effect.hook.kind in {"uprobes", "usdts"}:
             return Fate(End.UNSURE, effect, why=_NOT_FORETOLD["Set"])
         if action.name == "Override":
-            error = errno.errorcode.get(-action.error, "") if action.error < 0 else ""
+            error = error_of(action.error)
             why = (
                 ""
                 if error
