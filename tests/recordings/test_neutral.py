@@ -14,7 +14,7 @@ from tests.clusters import POLICY
 from tetraproof.errors import UsageError
 from tetraproof.events.event import Event, parse
 from tetraproof.policies.binding import Bindings
-from tetraproof.recordings.neutral import HOME, RUN, WORK, Neutral, of_this_machine
+from tetraproof.recordings.discretion.neutral import HOME, RUN, WORK, Neutral, of_this_machine
 from tetraproof.recordings.record import digest_of
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import (

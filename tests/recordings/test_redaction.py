@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import RECORDINGS
-from tetraproof.recordings.redaction import KEPT, REDACTED, kept, redacted, redacted_text, redacted_yaml
+from tetraproof.recordings.discretion.redaction import KEPT, REDACTED, kept, redacted, redacted_text, redacted_yaml
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrdWJlcm5ldGVzIn0.c2lnbmF0dXJlLW9mLWl0"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7\nhunter2hunter2\n-----END RSA PRIVATE KEY-----"

@@ -26,8 +26,8 @@ from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.policies.capability import OPTIONS
 from tetraproof.policies.policy import parse as parse_policy
 from tetraproof.recordings import gap_record
+from tetraproof.recordings.discretion.neutral import of_this_machine
 from tetraproof.recordings.environment import Environment, workloads_in
-from tetraproof.recordings.neutral import of_this_machine
 from tetraproof.recordings.objects import REMEDY, Settings, check_times, read_json, read_names, read_text, source_of
 from tetraproof.recordings.record import Number
 from tetraproof.recordings.recorder import as_json

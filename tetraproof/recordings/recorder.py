@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from tetraproof.recordings.neutral import Neutral
+from tetraproof.recordings.discretion.neutral import Neutral
 from tetraproof.recordings.recording import INDEX, Index, Recording, ScenarioRecord, write
 
 

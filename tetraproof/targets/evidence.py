@@ -10,7 +10,7 @@ from pathlib import Path
 from tetraproof import filing
 from tetraproof.errors import TetraproofError
 from tetraproof.kubernetes.installation import AgentPod
-from tetraproof.recordings.redaction import kept, redacted_text
+from tetraproof.recordings.discretion.redaction import kept, redacted_text
 from tetraproof.targets.pods import Kubernetes
 
 #: Of a log, so many seconds back.

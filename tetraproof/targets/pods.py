@@ -28,6 +28,7 @@ from tetraproof.observing.inventory import versions
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.policies.confinement import Scope, by_version, not_applied, to_pods, why_not
 from tetraproof.policies.policy import Policy
+from tetraproof.recordings.discretion.redaction import kept, redacted_text, redacted_yaml
 from tetraproof.recordings.environment import Environment
 from tetraproof.recordings.recording import FORMAT, Index, Provenance
 from tetraproof.recordings.redaction import kept, redacted_text, redacted_yaml

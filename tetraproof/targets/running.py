@@ -10,7 +10,7 @@ from tetraproof.kubernetes import ranges
 from tetraproof.kubernetes.preparation import Plan
 from tetraproof.observing.observation import Observed
 from tetraproof.policies.policy import Policy
-from tetraproof.recordings import neutral
+from tetraproof.recordings.discretion import neutral
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import ScenarioRecord
 from tetraproof.targets import Unanswerable

@@ -36,7 +36,7 @@ from tetraproof.policies.confinement import (
     without_kubernetes,
 )
 from tetraproof.policies.policy import Policy
-from tetraproof.recordings import neutral
+from tetraproof.recordings.discretion import neutral
 from tetraproof.recordings.recorder import Recorder
 from tetraproof.recordings.recording import Index
 from tetraproof.targets import Unanswerable
