@@ -31,7 +31,6 @@ from tetraproof.policies.policy import Policy
 from tetraproof.recordings.discretion.redaction import kept, redacted_text, redacted_yaml
 from tetraproof.recordings.environment import Environment
 from tetraproof.recordings.recording import FORMAT, Index, Provenance
-from tetraproof.recordings.redaction import kept, redacted_text, redacted_yaml
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.applying import about
 from tetraproof.verdict import Verdict
