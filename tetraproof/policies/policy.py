@@ -34,6 +34,8 @@ KINDS = ("TracingPolicy", "TracingPolicyNamespaced")
 LISTS = ("List", "TracingPolicyList", "TracingPolicyNamespacedList")
 API_VERSION = "cilium.io/v1alpha1"
 BIND = "tetraproof.dev/bind"
+#: The feature of the policy language that the policy is a case of (`tetraproof.language.feature`).
+FEATURE = "tetraproof.dev/feature"
 #: The parts of a spec that hook something; a policy without any does nothing.
 HOOKS = ("kprobes", "tracepoints", "lsmhooks", "uprobes", "usdts", "fentries", "loader", "enforcers")
 #: The fields of an object's metadata, those that a cluster writes included.
@@ -54,7 +56,8 @@ class Policy:
 
     `namespace` is empty where it is global, and where it is for the namespace that it will be applied to. `crd` is the
     version of the CRD by which it was judged, or that CRD's file. `line` is where its document begins in the file, and
-    `within` leads to it there: it is empty where the document is the policy, and not one item of a list.
+    `within` leads to it there: it is empty where the document is the policy, and not one item of a list. `feature` is
+    what of the policy language it is a case of, if it says so.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Policy:
     crd: str = DEFAULT
     line: int = 1
     within: tuple[str | int, ...] = ()
+    feature: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -189,7 +193,8 @@ def of_manifest(value: Any, document: manifest.Document, *, recorded: bool = Fal
         _check_host(kind, spec, source, crd)
     spec = without_nulls(spec, schema(crd))
     bound = _bound(value["metadata"], spec, source)
-    return Policy(name, namespace, kind, spec, bound, document.text, source, crd, document.line)
+    feature = str((value["metadata"].get("annotations") or {}).get(FEATURE) or "")
+    return Policy(name, namespace, kind, spec, bound, document.text, source, crd, document.line, feature=feature)
 
 
 def _identity(metadata: Any, kind: str, source: str, *, recorded: bool) -> tuple[str, str]:

@@ -168,7 +168,10 @@ class NeedResult(Struct, frozen=True):
 
 
 class PolicyResult(Struct, frozen=True):
-    """One policy, as one scenario showed it. `line` is all of it in one line."""
+    """One policy, as one scenario showed it. `line` is all of it in one line.
+
+    `feature` is what of the policy language it is a case of; empty where it is none.
+    """
 
     name: str
     scenario: str
@@ -189,6 +192,7 @@ class PolicyResult(Struct, frozen=True):
     limits: tuple[LimitResult, ...] = ()
     acts: tuple[ActResult, ...] = ()
     continuity: ContinuityResult | None = None
+    feature: str = ""
 
 
 class FindingResult(Struct, frozen=True):
