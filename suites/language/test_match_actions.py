@@ -1,0 +1,95 @@
+"""matchActions: what is done about opening a file, one case an action."""
+
+from dirty_equals import HasLen
+
+from tetraproof.suite import Act, Case, Exactly, Kprobe, Pattern, cases, shell
+
+
+def path(name: str) -> str:
+    """The file that a policy is about."""
+    return f"/tmp/lang-do-{name}"
+
+
+def opened(name: str) -> Act:
+    """Open the file for writing, which makes it."""
+    return shell(f"echo x > {path(name)}")
+
+
+def event(name: str, action: str = "POST") -> Pattern:
+    """What is reported of opening it."""
+    return Kprobe("fd_install", file=path(name), action=action)
+
+
+pytestmark = cases(
+    Case(
+        "language/match-actions-post",
+        "Post reports the act, and lets it be.",
+        match=opened("post"),
+        near=opened("post-x"),
+        reported=Exactly(1, event("post")),
+    ),
+    Case(
+        "language/match-actions-no-post",
+        "NoPost keeps the act from being reported.",
+        match=opened("no-post"),
+        near=opened("no-post-x"),
+        reported=None,
+    ),
+    Case(
+        "language/match-actions-sigkill",
+        "Sigkill ends the process.",
+        match=opened("sigkill"),
+        near=opened("sigkill-x"),
+        reported=event("sigkill", "SIGKILL"),
+        ends="killed",
+    ),
+    Case(
+        "language/match-actions-signal",
+        "Signal sends the signal that it names: the program meets SIGUSR1, and ends for it.",
+        match=shell(f"trap 'exit 0' USR1; echo x > {path('signal')}; exit 3"),
+        near=shell(f"trap 'exit 3' USR1; echo x > {path('signal-x')}; exit 0"),
+        reported=event("signal", "SIGNAL"),
+        ends="free",
+    ),
+    Case(
+        "language/match-actions-rate-limit",
+        "With a rate limit a thread that does it again is not reported again, and another one is.",
+        match=shell(
+            "; ".join(f"echo {n} > {path('rate-limit')}" for n in range(3)) + f"; (echo x > {path('rate-limit')})"
+        ),
+        near=opened("rate-limit-x"),
+        reported=Exactly(2, event("rate-limit")),
+    ),
+    Case(
+        "language/match-actions-rate-limit-process",
+        "A rate limit of scope process holds for each process.",
+        match=shell(
+            f"echo 1 > {path('rate-process')}; echo 2 > {path('rate-process')}; (echo x > {path('rate-process')})"
+        ),
+        near=opened("rate-process-x"),
+        reported=Exactly(2, event("rate-process")),
+    ),
+    Case(
+        "language/match-actions-rate-limit-global",
+        "A rate limit of scope global holds for all processes together.",
+        match=shell(
+            f"echo 1 > {path('rate-global')}; (echo x > {path('rate-global')}); (echo x > {path('rate-global')})"
+        ),
+        near=opened("rate-global-x"),
+        reported=Exactly(1, event("rate-global")),
+    ),
+    Case(
+        "language/match-actions-kernel-stack-trace",
+        "The kernel's functions on the way to the hook are reported.",
+        match=opened("kernel-stack"),
+        near=opened("kernel-stack-x"),
+        reported=event("kernel-stack").having(kernel_stack_trace=HasLen(2, ...)),
+    ),
+    Case(
+        "language/match-actions-user-stack-trace",
+        "The program's functions on the way to the hook are reported.",
+        match=shell(f"echo x > {path('user-stack')}; sleep 2"),
+        near=opened("user-stack-x"),
+        reported=event("user-stack").having(user_stack_trace=HasLen(1, ...)),
+    ),
+)

@@ -1,0 +1,31 @@
+"""matchArgs on a text, the path as openat is given it: one case an operator."""
+
+from tetraproof.suite import Act, Case, Kprobe, cases, shell
+
+
+def opened(name: str) -> Act:
+    """Open a file for writing, which makes it."""
+    return shell(f"echo x > /tmp/lang-text-{name}")
+
+
+def case(name: str, says: str, *, match: str, near: str) -> Case:
+    """A case of the policy of that name, about two paths."""
+    reported = Kprobe("sys_openat", file=f"/tmp/lang-text-{match}", action="POST")
+    return Case(f"language/match-args-string-{name}", says, opened(match), opened(near), reported)
+
+
+pytestmark = cases(
+    case("equal", "Just this text matches, and none that begins with it.", match="equal", near="equals"),
+    case("not-equal", "Every text but this one matches.", match="not-equal-x", near="not-equal-free"),
+    case("prefix", "What begins so matches.", match="prefix-x", near="prefi"),
+    case("not-prefix", "What does not begin so matches.", match="not-prefix-x", near="not-prefix-free-x"),
+    case("postfix", "What ends so matches.", match="postfix", near="postfix-x"),
+    case("not-postfix", "What does not end so matches.", match="not-postfix-x", near="not-postfix-x-free"),
+    case("sub-string", "What holds it anywhere matches.", match="sub-string-x", near="sub-strin"),
+    case(
+        "sub-string-any-case",
+        "What holds it in letters of any size matches.",
+        match="Any-Case-x",
+        near="any-cas",
+    ),
+)

@@ -1,0 +1,50 @@
+"""matchBinaries and matchParentBinaries: who opens the file, one case an operator."""
+
+from tetraproof.suite import Act, Case, Kprobe, cases, command, shell
+
+
+def path(name: str) -> str:
+    """The file that the policy of that name is about."""
+    return f"/tmp/lang-by-{name}"
+
+
+def case(name: str, says: str, *, match: tuple[str, ...], near: tuple[str, ...], file: str = "") -> Case:
+    """A case of the policy of that name: two programs read the same file, which was made before."""
+    read = path(file or name)
+    made: Act = shell(f"echo x > {read}")
+    return Case(
+        f"language/match-{name}" if file else f"language/match-binaries-{name}",
+        says,
+        command(*match, read),
+        command(*near, read),
+        Kprobe("fd_install", file=read, action="POST"),
+        before=(made,),
+    )
+
+
+HEAD, CAT = ("head", "-1"), ("cat",)
+#: It starts the program as its child.
+TIMEOUT = ("timeout", "60")
+
+pytestmark = cases(
+    case("in", "Only the programs that are named match.", match=HEAD, near=CAT),
+    case("not-in", "Every program but the one that is named matches.", match=HEAD, near=CAT),
+    case("prefix", "A program whose path begins so matches.", match=HEAD, near=CAT),
+    case("not-prefix", "A program whose path does not begin so matches.", match=HEAD, near=CAT),
+    case("postfix", "A program whose path ends so matches.", match=HEAD, near=CAT),
+    case("not-postfix", "A program whose path does not end so matches.", match=HEAD, near=CAT),
+    case(
+        "binaries-follow-children",
+        "What the program has started matches as well.",
+        match=(*TIMEOUT, *HEAD),
+        near=HEAD,
+        file="follow",
+    ),
+    case(
+        "parent-binaries-in",
+        "What the program has started matches, and what others have does not.",
+        match=(*TIMEOUT, *CAT),
+        near=CAT,
+        file="parent",
+    ),
+)
