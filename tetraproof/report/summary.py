@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 from rich.cells import cell_len, set_cell_size
 
 from tetraproof.report import label
 from tetraproof.report.result import Result
 from tetraproof.text import safe, shorten
+from tetraproof.verdict import Verdict
 
 _LONGEST = 600
+#: From so many policies on a folder is told in one line where nothing of it was recorded.
+_SEVERAL = 6
 
 
 def summary_text(result: Result, width: int) -> list[str]:
@@ -30,16 +34,37 @@ def summary_text(result: Result, width: int) -> list[str]:
 
 
 def _policies(result: Result, width: int) -> Iterator[str]:
-    """All of a policy in one line, wrapped under its name where the terminal is narrower."""
+    """All of a policy in one line, wrapped under its name where the terminal is narrower.
+
+    Where nothing of a folder of suites was recorded, one line says so.
+    """
     names = [safe(name) for name in label.names(result, label.several([result]))]
     first = max((len(safe(policy.verdict)) for policy in result.policies), default=0)
+    folders = _unrecorded(result)
+    told_of: set[str] = set()
     for policy, name in zip(result.policies, names, strict=True):
-        told = safe(policy.line.removeprefix(policy.verdict).strip(" ·"))
+        folder = str(PurePath(policy.suite).parent)
+        if folder in folders:
+            if folder in told_of:
+                continue
+            told_of.add(folder)
+            name, told = safe(f"{folder}/"), f"{folders[folder]} policies, of which the recording has none"  # noqa: PLW2901
+        else:
+            told = safe(policy.line.removeprefix(policy.verdict).strip(" ·"))
         line = f"{safe(policy.verdict):{first}}  {name} · {shorten(told, _LONGEST)}"
         wrapped = textwrap.wrap(
             line, max(8, width), subsequent_indent=" " * min(first + 2, width // 2), break_on_hyphens=False
         )
         yield from (_fit(part, width) for part in wrapped)
+
+
+def _unrecorded(result: Result) -> dict[str, int]:
+    """The folders of suites with several policies of which none was recorded, and how many each has."""
+    folders: dict[str, list[bool]] = {}
+    for policy in result.policies:
+        nothing = policy.verdict == policy.loading == str(Verdict.UNRECORDED)
+        folders.setdefault(str(PurePath(policy.suite).parent), []).append(nothing)
+    return {folder: len(said) for folder, said in folders.items() if len(said) >= _SEVERAL and all(said)}
 
 
 def _section(title: str, texts: Sequence[str], width: int) -> Iterator[str]:
