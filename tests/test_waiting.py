@@ -7,8 +7,8 @@ from itertools import count
 
 import pytest
 
-from tetraproof.errors import AgentError, TetraproofError, UsageError
-from tetraproof.waiting import Overdue, until
+from tetraproof.errors import AgentError, AgentGone, TetraproofError, UsageError
+from tetraproof.waiting import Hopeless, Overdue, until
 
 
 @pytest.fixture
@@ -110,3 +110,19 @@ def test_a_failure_that_is_forgiven_to_the_end_is_told(clock: list[float]) -> No
     with pytest.raises(UsageError):
         until("the agent", ask, bool, 10, forgives=AgentError)
     assert len(clock) == slept
+
+
+def test_an_answer_that_no_other_follows_ends_the_waiting(clock: list[float]) -> None:
+    """At once, though its kind is forgiven; and says why, with no word of slowness."""
+    answers = iter([AgentError("It does not answer."), AgentGone("The agent has ended.", causes=["panic: no"])])
+
+    def ask() -> str:
+        raise next(answers)
+
+    with pytest.raises(Hopeless) as hopeless:
+        until("the agent's word", ask, bool, 10, forgives=AgentError, final=AgentGone)
+    assert hopeless.value.sentence == "the agent's word was awaited and cannot come any more: The agent has ended."
+    assert hopeless.value.causes == ("panic: no",)
+    assert hopeless.value.remedy == ""
+    assert isinstance(hopeless.value.why, AgentGone)
+    assert len(clock) == 2

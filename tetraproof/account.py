@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tetraproof.progress import awaiting
+
 #: What a run cannot do without: its acts, and its policies being loaded.
 OWN = ("acts", "loading policies")
 #: What closes the stream of a scenario, counted apart.
@@ -29,7 +31,8 @@ class Account:
         """Count what the body takes; `within` is what is being counted around it, and does not count this."""
         begun = time.monotonic()
         try:
-            yield
+            with awaiting(what, stage=True):
+                yield
         finally:
             seconds = time.monotonic() - begun
             self.add(what, seconds)

@@ -70,6 +70,10 @@ class AgentError(TetraproofError):
     """The agent did not start, ended, or does not answer; its own last words are the causes."""
 
 
+class AgentGone(AgentError):  # noqa: N818 - what happened, by its name
+    """There is no agent any more, nor will there be one: nobody waits for its word."""
+
+
 class OutputError(TetraproofError):
     """What a run has to say cannot be written where it was to be."""
 

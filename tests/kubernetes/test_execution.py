@@ -224,13 +224,14 @@ def test_a_command_that_never_ends_is_given_up(api: ApiServer, executor: Executo
 def test_a_refusal_is_told_in_the_servers_words(
     code: int, reason: str, message: str, api: ApiServer, executor: Executor
 ) -> None:
-    """And where."""
+    """And where; it was never started, and where the pod is not there none will be."""
 
     def refuse(asked: object) -> None:
         raise Refusal(code, reason, message)
 
     api.faults = [refuse]
-    assert ran(executor) == Completed(None, broken=f"exec in default/one was refused: {message}")
+    refused = f"exec in default/one was refused: {message}"
+    assert ran(executor) == Completed(None, broken=refused, unstarted=True, gone=code == 404)
 
 
 def test_a_server_that_is_gone_is_told(tmp_path: Path) -> None:
@@ -238,6 +239,7 @@ def test_a_server_that_is_gone_is_told(tmp_path: Path) -> None:
     done = ran(nobody(tmp_path).executor)
     assert done.exit_code is None
     assert "refused" in done.broken
+    assert not done.unstarted  # it may have begun, and its answer was lost
 
 
 def test_an_interrupt_while_a_command_is_opened_is_one(api: ApiServer, executor: Executor, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tetraproof.observing.gap import Continuity
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.targets import Unanswerable, alteration
 from tetraproof.targets.alteration import ACT, CHANGES, alter
-from tetraproof.waiting import Overdue
+from tetraproof.waiting import Hopeless, Overdue
 
 DEADLINES = Deadlines().scaled(0.005)
 
@@ -38,6 +38,8 @@ class Beating:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._go_on, daemon=True)
         self._thread.start()
+
+    ending = "its connection broke"
 
     @property
     def runs(self) -> bool:
@@ -184,6 +186,25 @@ def gap_of_three(beating: Beating) -> None:
 
 def altered(site: Site, change: str) -> Continuity:
     return alter(site, change, policy(), DEADLINES, lambda line: None)
+
+
+def test_an_act_that_is_repeated_no_more_is_not_awaited(tmp_path: Path) -> None:
+    """Its pod was deleted: no deadline is sat out, and the failure says so."""
+    site = Site(tmp_path, gap_of_three)
+    site.goes_on = 0  # never enforced
+    start = site.cluster.executor.start
+
+    def ending(*given: object) -> Beating:
+        begun: Beating = start(*given)
+        begun.stop()
+        return begun
+
+    site.cluster.executor.start = ending
+    with pytest.raises(Hopeless) as hopeless:
+        alter(site, "rollout-restart", policy(), Deadlines(), lambda line: None)
+    assert hopeless.value.what == "enforcement before the change"
+    assert "is not repeated any more on a (its connection broke)" in hopeless.value.sentence
+    assert site.applied == []
 
 
 def said(continuity: Continuity, what: str) -> list[str]:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from tetraproof import decoding
 from tetraproof.deadline import Deadlines
 from tetraproof.decoding import Source
-from tetraproof.errors import AgentError
+from tetraproof.errors import AgentError, AgentGone
 from tetraproof.guests.bundle import Bundle
 from tetraproof.machines.machine import Background, Completed, Machine, MachineLost, ThisMachine
 from tetraproof.observing.inventory import is_running
@@ -111,8 +111,13 @@ class Agent:
         )
 
     def states(self) -> list[dict[str, Any]]:
-        """What it says of every policy, as `tetra tracingpolicy list -o json` has it. Raises `AgentError`."""
+        """What it says of every policy, as `tetra tracingpolicy list -o json` has it.
+
+        Raises `AgentError`, and `AgentGone` where it has ended.
+        """
         done = self.tetra("tracingpolicy", "list", "-o", "json")
+        if not done.ok and not self.runs:
+            raise AgentGone("The agent has ended.", causes=_last(self.log))
         if not done.ok:
             raise AgentError("The agent does not list its policies.", causes=_last(done.complaint))
         return listed(done.output, "the agent")

@@ -181,8 +181,9 @@ def _outcome(done: Completed) -> Outcome:
     # a terminal has one output for both
     if done.exit_code and _NO_CONTAINER in complaint + done.output:
         complaint = complaint or done.output
-        return Outcome(None, broken=f"it could not be performed: {shorten(complaint.strip(), 200)}")
-    return Outcome(done.exit_code, done.output, complaint, done.broken)
+        broken = f"it could not be performed: {shorten(complaint.strip(), 200)}"
+        return Outcome(None, broken=broken, unstarted=True, gone=True)
+    return Outcome(done.exit_code, done.output, complaint, done.broken, done.unstarted, done.gone)
 
 
 def _selects(service: Service, workload: Workload) -> bool:

@@ -129,7 +129,7 @@ class Guest:
         given = {"input-data": base64.b64encode(stdin).decode()} if stdin is not None else {}
         started = self._ask("guest-exec", path=words[0], arg=list(words[1:]), **{"capture-output": True}, **given)
         if isinstance(started, str):
-            return Completed(None, broken=f"{words[0]} could not be started: {started}")
+            return Completed(None, broken=f"{words[0]} could not be started: {started}", unstarted=True)
         pid = started["pid"]
         try:
             told = until(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 from kubernetes.stream.ws_client import ERROR_CHANNEL, STDERR_CHANNEL, STDIN_CHANNEL, STDOUT_CHANNEL
-from websocket import WebSocketException
+from websocket import WebSocketBadStatusException, WebSocketException
 
 from tetraproof.machines.machine import Completed
 from tetraproof.text import shorten
@@ -30,6 +31,8 @@ _END_OF_INPUT = b"\x04"
 #: Seconds after which a waiting loop looks whether it was told to stop.
 _LOOK = 0.5
 _CHUNK = 64 * 1024
+#: The answers for a pod that is not there, or has ended: a name is given anew, but to another pod.
+_FOR_GOOD = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _MESSAGE = re.compile(r'"message":"(?:[^"\\]|\\.)*"')
 
 
@@ -74,7 +77,13 @@ class Executor:
         try:
             socket = self._open(place, argv, stdin=stdin is not None, tty=tty)
         except ApiException as error:
-            return Completed(None, broken=f"exec in {place} was refused: {reason(error)}")
+            status = _status_of(error)
+            return Completed(
+                None,
+                broken=f"exec in {place} was refused: {reason(error)}",
+                unstarted=bool(status),
+                gone=status in _FOR_GOOD,
+            )
         try:
             return self._followed(socket, seconds, stdin, tty=tty)
         except (WebSocketException, OSError) as error:
@@ -231,6 +240,12 @@ def _close(socket: Any) -> None:
         with suppress(WebSocketException, OSError):  # it may have been closed from the other side
             socket.sock.send_close()
     socket.sock.shutdown()
+
+
+def _status_of(error: ApiException) -> int:
+    """The HTTP status that a command was refused with; 0 where there was no answer, so that it may have begun."""
+    refused = error.__context__
+    return int(refused.status_code) if isinstance(refused, WebSocketBadStatusException) else int(error.status or 0)
 
 
 def reason(error: ApiException) -> str:

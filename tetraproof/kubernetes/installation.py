@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tetraproof.deadline import Deadlines
-from tetraproof.errors import AgentError, UsageError
+from tetraproof.errors import AgentError, AgentGone, UsageError
 from tetraproof.kubernetes.cluster import Cluster, ClusterError, Object
 from tetraproof.kubernetes.diagnosis import Answer, Survey, diagnose
 from tetraproof.kubernetes.execution import Place
@@ -92,6 +92,12 @@ class Installation:
         """The agents' pods, those that end left out."""
         return [_agent_pod(pod) for pod in self._listed() if not pod["metadata"].get("deletionTimestamp")]
 
+    def agent(self, node: str) -> AgentPod:
+        """The agent of a node. Raises `AgentGone` where it has none any more."""
+        if node not in self.agents:
+            raise AgentGone(f"There is no agent on {node} any more.")
+        return self.agents[node]
+
     def _listed(self) -> list[Object]:
         """All of the DaemonSet's pods."""
         labels = self.daemonset()["spec"]["selector"]["matchLabels"]
@@ -126,12 +132,13 @@ class Installation:
         )
         until(
             f"the roll-out of {self.namespace}/{self.name}",
-            self.daemonset,
+            self._wanted,
             lambda told: _rolled_out(told) and self.refresh(),
             self._deadlines.rollout,
             tell=self._tell,
             shown=_rollout_words,
             every=0.5,
+            final=AgentGone,
         )
         first = self.ask("status")
         if first and all(is_running(done.output) for done in first.values()):
@@ -163,6 +170,13 @@ class Installation:
 
     def _crds(self) -> list[str]:
         return [name for name in CRDS if not _established(self.cluster.get(_CRD, name))]
+
+    def _wanted(self) -> Object:
+        """The DaemonSet. Raises `AgentGone` where it fits no node."""
+        told = self.daemonset()
+        if _is_current(told) and not told["status"].get("desiredNumberScheduled", 0):
+            raise AgentGone(f"The DaemonSet {self.namespace}/{self.name} wants an agent on no node.")
+        return told
 
     def rolled_out(self) -> bool:
         """Whether `kubectl rollout status` would say that it is done; no agent is asked."""
@@ -218,7 +232,12 @@ class Installation:
         return self._everywhere(lambda pod: self.cluster.executor.run(pod.place, ["tetra", *words], seconds=limit))
 
     def states(self) -> dict[str, list[dict[str, Any]]]:
-        """What each agent says of every policy. Raises `AgentError` naming the node that does not answer."""
+        """What each agent says of every policy.
+
+        Raises `AgentError` naming the node that does not answer, `AgentGone` where there is none to ask any more.
+        """
+        if not self.agents and not self.refresh():
+            self._wanted()
         return {node: _policies(node, done) for node, done in self.ask("tracingpolicy", "list", "-o", "json").items()}
 
     def answers(self) -> dict[str, list[dict[str, Any]]]:
@@ -231,7 +250,7 @@ class Installation:
 
     def metrics(self, node: str) -> str:
         """An agent's metrics, by the API server's proxy; nothing where they cannot be had."""
-        pod = self.agents[node]
+        pod = self.agent(node)
         port = self.settings().get("metrics-server", "").rpartition(":")[2] or _METRICS_PORT
         with suppress(ClusterError):
             return self.cluster.raw(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{port}/proxy/metrics")
@@ -246,7 +265,7 @@ class Installation:
         return self._log(node, _EXPORT, since)
 
     def _log(self, node: str, container: str, since: int, *, previous: bool = False) -> str:
-        pod = self.agents[node]
+        pod = self.agent(node)
         with suppress(ClusterError):
             log = self.cluster.logs(pod.namespace, pod.name, container, since=since, previous=previous)
             # the kubelet answers so, as if it were a log, where the runtime has none any more
@@ -256,7 +275,7 @@ class Installation:
     def compact(self, stream: bytes, node: str) -> bytes:
         """A stream as the agent's own `tetra getevents -o compact` prints it; nothing where it cannot."""
         words = ["tetra", "getevents", *PLAIN]
-        pod = self.agents[node].place
+        pod = self.agent(node).place
         done = self.cluster.executor.run(pod, words, seconds=self._deadlines.command, stdin=stream)
         return done.stdout if done.ok else b""
 
@@ -311,10 +330,15 @@ def _agent_pod(pod: Mapping[str, Any]) -> AgentPod:
 
 def _rolled_out(told: Mapping[str, Any]) -> bool:
     status, wanted = told.get("status", {}), told.get("status", {}).get("desiredNumberScheduled", 0)
-    current = status.get("observedGeneration") == told["metadata"].get("generation")
     # 0 of 0 is ready as well
     counts = (status.get(name, 0) for name in ("updatedNumberScheduled", "numberReady", "numberAvailable"))
-    return bool(current and wanted and all(count == wanted for count in counts))
+    return bool(_is_current(told) and wanted and all(count == wanted for count in counts))
+
+
+def _is_current(told: Mapping[str, Any]) -> bool:
+    """Whether the status of a DaemonSet is of what it is told to be now."""
+    generation = told["metadata"].get("generation")
+    return generation is not None and told.get("status", {}).get("observedGeneration") == generation
 
 
 def _rollout_words(told: Mapping[str, Any]) -> str:

@@ -109,7 +109,7 @@ class Workspace:
         try:
             until(
                 "the workloads' pods",
-                self._pods,
+                self._coming,
                 self._ready,
                 self._deadlines.workload,
                 tell=self._tell,
@@ -139,6 +139,15 @@ class Workspace:
 
     def _pods(self) -> list[Object]:
         return self._cluster.list("v1/Pod", selector=f"{RUN}={self._run}")
+
+    def _coming(self) -> list[Object]:
+        """The pods. Raises `WorkspaceError` where some are missing, and their namespace is."""
+        pods = self._pods()
+        for name in self.namespaces.values() if len(pods) < self._wanted() else ():
+            there = self._cluster.get("v1/Namespace", name)
+            if there is None or there["metadata"].get("deletionTimestamp"):
+                raise WorkspaceError(f"The namespace {name} was deleted before its pods were ready.")
+        return pods
 
     def _ready(self, pods: Sequence[Object]) -> bool:
         for pod in pods:

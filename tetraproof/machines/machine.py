@@ -27,13 +27,16 @@ class MachineLost(TetraproofError):  # noqa: N818 - what happened, by its name
 class Completed:
     """A command that ended: its exit code (128 and the number for a signal), and what it wrote.
 
-    `exit_code` is nothing where it never ended; `broken` then says why, in a clause.
+    `exit_code` is nothing where it never ended; `broken` then says why, in a clause. One that is `unstarted` was never
+    begun; where the place for it is `gone`, no other will be.
     """
 
     exit_code: int | None
     stdout: bytes = b""
     stderr: bytes = b""
     broken: str = ""
+    unstarted: bool = False
+    gone: bool = False
 
     @property
     def output(self) -> str:
@@ -126,7 +129,7 @@ class ThisMachine:
         except subprocess.TimeoutExpired as error:
             return Completed(None, error.stdout or b"", error.stderr or b"", f"no end within {seconds:.0f} s")
         except OSError as error:
-            return Completed(None, broken=f"{argv[0]} could not be started: {error.strerror}")
+            return Completed(None, broken=f"{argv[0]} could not be started: {error.strerror}", unstarted=True)
         return Completed(done.returncode if done.returncode >= 0 else 128 - done.returncode, done.stdout, done.stderr)
 
     def start(self, argv: Sequence[str], output: Path, errors: Path) -> Background:

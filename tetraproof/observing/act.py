@@ -101,7 +101,8 @@ def look(act: Act) -> Act:
 class Outcome(Struct, frozen=True):
     """What became of an act, as the one who asked saw it.
 
-    `exit_code` is nothing where the answer never came; `broken` then says why.
+    `exit_code` is nothing where the answer never came; `broken` then says why. One that is `unstarted` was never
+    begun; where its pod is `gone`, no other will be.
     `refusals` are the words with which a policy may have refused it, in lower case.
     """
 
@@ -109,6 +110,8 @@ class Outcome(Struct, frozen=True):
     stdout: str = ""
     stderr: str = ""
     broken: str = ""
+    unstarted: bool = False
+    gone: bool = False
     refusals: tuple[str, ...] = (DENIED,)
 
     @property

@@ -98,10 +98,10 @@ class Acting:
                     scene.acts[at] = _disturbed(scene.acts[at], how)
         scene.notes += [f"{how}: what was asked of it shows nothing against the policy" for how in gone.values()]
 
-    def one(self, scene: Scene, act: Act, role: str = "", broken: str = "", cpu: int | None = None) -> None:
+    def one(self, scene: Scene, act: Act, role: str = "", broken: str = "", cpu: int | None = None) -> Outcome:
         """Perform one act, unless it lacks something or is `broken` already, and add its record to the scene.
 
-        `role` is a sentinel's, `cpu` the one that it keeps to. Raises `MachineLost`.
+        `role` is a sentinel's, `cpu` the one that it keeps to. Returns what became of it. Raises `MachineLost`.
         """
         values = scene.bindings.values()
         pod = scene.bindings.pod(act.pod)
@@ -114,7 +114,7 @@ class Acting:
         elif missing:
             broken = broken or f"{missing[0]} is bound to nothing here"
         if pod is None or broken or lacks:
-            outcome = Outcome(None, broken=lacks or broken)
+            outcome = Outcome(None, broken=lacks or broken, unstarted=True, gone=True)
         else:
             started = _now()
             outcome = self.site.perform(act, pod, argv)
@@ -139,6 +139,7 @@ class Acting:
                 ended=_now() if started else "",
             )
         )
+        return outcome
 
 
 def _unguarded(how: str) -> str:

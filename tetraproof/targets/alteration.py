@@ -174,15 +174,23 @@ class _Alteration:
         """Wait until acts in a row, begun from now on, are enforced on every node, for so long that it is certain."""
         since = {place: len(one.read()) for place, one in beats.items()}
 
+        def steady(told: Mapping[str, list[Beat]]) -> bool:
+            return all(
+                len(some) >= gap.STEADY and some[-1].ended - some[0].started >= _CERTAINLY for some in told.values()
+            )
+
         def last() -> dict[str, list[Beat]]:
-            return {place: _enforced_last(one.read()[since[place] :]) for place, one in beats.items()}
+            # asked first: what it wrote last is there once it has ended
+            ended = [f"{place} ({one.following.ending})" for place, one in beats.items() if not one.following.runs]
+            told = {place: _enforced_last(one.read()[since[place] :]) for place, one in beats.items()}
+            if ended and not steady(told):
+                raise _Ended(f"The act is not repeated any more on {', '.join(ended)}.")
+            return told
 
         until(
             f"enforcement {when}",
             last,
-            lambda told: all(
-                len(some) >= gap.STEADY and some[-1].ended - some[0].started >= _CERTAINLY for some in told.values()
-            ),
+            steady,
             self._deadlines.rollout + self._deadlines.policy,
             tell=self._tell,
             shown=lambda told: ", ".join(
@@ -190,6 +198,7 @@ class _Alteration:
             ),
             every=0.2,
             longest=0.5,
+            final=_Ended,
         )
 
     def _follow(self, going: _Changing, beats: Mapping[str, _Beats]) -> None:
@@ -215,6 +224,10 @@ class _Alteration:
         settings = self.site.installation.settings()
         for name in (*self.site.asked_for, *_EDITED):
             going.note(gap.SETTING, f"{name}: {settings.get(name, 'nothing')}")
+
+
+class _Ended(TetraproofError):  # noqa: N818 - what happened, by its name
+    """The act is repeated no more."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from tetraproof.deadline import Deadlines
-from tetraproof.errors import AgentError, TetraproofError
+from tetraproof.errors import AgentError, AgentGone, TetraproofError
 from tetraproof.observing.act import Act
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy, with_values
@@ -104,7 +104,14 @@ class Applying:
         """What the agents say after the last act, and which of them are not the same any more."""
         try:
             states = until(
-                "the agents' word afterwards", self.site.states, bool, self.deadlines.command, forgives=AgentError
+                "the agents' word afterwards",
+                self.site.states,
+                bool,
+                self.deadlines.command,
+                tell=self.tell,
+                shown=lambda _: "no agent says anything",
+                forgives=AgentError,
+                final=AgentGone,
             )
         except Overdue as error:  # one that does not answer leaves the others their say
             states = self.site.answers()
@@ -149,6 +156,7 @@ class Applying:
                 tell=self.tell,
                 shown=lambda states: _words(policy, states),
                 forgives=AgentError,
+                final=AgentGone,
             )
         except Overdue as error:
             with suppress(AgentError):
@@ -203,6 +211,13 @@ def _failed(policy: Policy, error: str) -> dict[str, str]:
     return {"name": policy.name, "namespace": policy.namespace, "state": "TP_STATE_LOAD_ERROR", "error": error}
 
 
+def _of_others(policy: Policy, states: States) -> list[str]:
+    """That other policies were there: how many, and nothing more of them."""
+    count = max((len(told) - len(about(policy, told)) for told in states.values()), default=0)
+    others = "1 other policy" if count == 1 else f"{count} other policies"
+    return [f"beside it the agent had {others}, which the recording does not name"] if count else []
+
+
 def _confinement(policy: Policy, fitted: Policy) -> str:
     """What a policy asks for besides as it is applied, in a clause."""
     selector = fitted.spec.get("podSelector")
@@ -211,10 +226,3 @@ def _confinement(policy: Policy, fitted: Policy) -> str:
     return "podSelector " + ", ".join(
         f"{name}: {value}" for name, value in (selector or {}).get("matchLabels", {}).items()
     )
-def _of_others(policy: Policy, states: States) -> list[str]:
-    """That other policies were there: how many, and nothing more of them."""
-    count = max((len(told) - len(about(policy, told)) for told in states.values()), default=0)
-    others = "1 other policy" if count == 1 else f"{count} other policies"
-    return [f"beside it the agent had {others}, which the recording does not name"] if count else []
-
-

@@ -77,7 +77,7 @@ class Live:
         self._observed: dict[tuple[str, tuple[Act, ...]], set[str]] = {}
         self._applying = Applying(site, deadlines, tell)
         self._acting = Acting(site)
-        self._sentinels = Sentinels(site, self._acting, recorder.index.nodes, deadlines.sentinel)
+        self._sentinels = Sentinels(site, self._acting, recorder.index.nodes, deadlines.sentinel, tell)
         self._keeping = Keeping(site, recorder)
 
     @property

@@ -16,7 +16,7 @@ from kubernetes.client.exceptions import ApiException
 from msgspec.structs import replace
 
 import tetraproof
-from tetraproof.errors import AgentError, TetraproofError
+from tetraproof.errors import AgentError, AgentGone, TetraproofError
 from tetraproof.events.event import Event, parse
 from tetraproof.events.stream import whole_lines
 from tetraproof.kubernetes.cluster import ClusterError, Object
@@ -94,7 +94,7 @@ class Kubernetes:
         names = ",".join(self.workspace.namespaces.values())
         words = ["tetra", "getevents", "-o", "json", "--namespace", names]
         try:
-            following = self.cluster.executor.start(self.installation.agents[place].place, words, output)
+            following = self.cluster.executor.start(self.installation.agent(place).place, words, output)
         except ApiException as error:
             raise ClusterError(f"The agent of {place} cannot be listened to: {reason(error)}.") from error
         self._streams[place] = following, output
@@ -188,7 +188,8 @@ class Kubernetes:
             stdin=None if act.stdin is None else act.stdin.encode(),
             tty=act.tty,
         )
-        return Outcome(done.exit_code, done.output, done.stderr.decode("utf-8", "replace"), done.broken)
+        complaint = done.stderr.decode("utf-8", "replace")
+        return Outcome(done.exit_code, done.output, complaint, done.broken, done.unstarted, done.gone)
 
     def fitted(self, policy: Policy) -> Policy:
         """A policy of the whole cluster is confined to the run's pods; one of a namespace is by that, which is ours.
@@ -244,6 +245,7 @@ class Kubernetes:
                 ", ".join(node for node, told in states.items() if about(policy, told)) + " still has it"
             ),
             forgives=AgentError,
+            final=AgentGone,
         )
         del self._applied[policy.key]
 
@@ -292,6 +294,11 @@ class Kubernetes:
             output = self._streams[place][1]
         return whole_lines(output)
 
+    def ended(self, place: str) -> str:
+        """How a node's stream has ended, in a clause; nothing where it goes on."""
+        following, _ = self._streams[place]
+        return "" if following.runs else following.ending or "nobody listens any more"
+
     def heard(self, place: str, position: int, applied: str) -> bytes:
         """A node's stream since a position; it holds the run's pods only."""
         del applied
@@ -318,6 +325,7 @@ class Kubernetes:
                 ask,
                 lambda lines: lines.count(until_heard) > 1,
                 self._plan.deadlines.export,
+                tell=self._plan.tell,
                 shown=lambda lines: f"{lines.count(b'{')} lines",
             )
         return ask()

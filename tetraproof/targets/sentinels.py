@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from tetraproof.account import SENTINELS, Account
-from tetraproof.observing.act import command
+from tetraproof.errors import TetraproofError
+from tetraproof.observing.act import Outcome, command
 from tetraproof.observing.timeline import END, START
+from tetraproof.progress import Tell, silent
 from tetraproof.recordings.recording import NodeRecord
 from tetraproof.targets.acting import Acting
 from tetraproof.targets.keeping import Scene
-from tetraproof.waiting import Overdue, until
+from tetraproof.waiting import Hopeless, Overdue, until
 
 #: A start sentinel is repeated this often before the stream is taken for deaf.
 _STARTS = 5
@@ -33,22 +35,43 @@ class Streams(Protocol):
         """A place's stream since a position: the events of the run's pods, and those of the policy."""
         ...
 
+    def ended(self, place: str) -> str:
+        """How a place's stream has ended, in a clause; nothing where it goes on."""
+        ...
+
+
+class Unhearable(TetraproofError):  # noqa: N818 - what happened, by its name
+    """A sentinel that nobody will hear: it cannot be performed, or its stream has ended."""
+
 
 @dataclass(frozen=True)
 class Sentinels:
-    """Makes sentinels on a place. `nodes` say how many rings an agent reads, `seconds` how long one is waited for."""
+    """Makes sentinels on a place. `nodes` say how many rings an agent reads, `seconds` how long one is waited for.
+
+    One that cannot be heard any more is not waited for.
+    """
 
     site: Streams
     acting: Acting
     nodes: Sequence[NodeRecord]
     seconds: float
+    tell: Tell = silent
 
     def start(self, scene: Scene) -> None:
         """Begin the scene's stream, and see that it is listened to; the policy and the acts come after it."""
         scene.position = self.site.position(scene.place)
         for number in range(_STARTS):
             last = number == _STARTS - 1
-            if self._heard(scene, f"{START}-{number}", START, self.seconds / (1 if last else _SHORTER)):
+            try:
+                self._hear(scene, f"{START}-{number}", START, self.seconds / (1 if last else _SHORTER))
+            except Hopeless:
+                if not self.site.ended(scene.place):
+                    return
+                # nothing was done yet that it lacks
+                scene.position = self.site.position(scene.place)
+            except Overdue:
+                continue
+            else:
                 return
 
     def end(self, scene: Scene) -> None:
@@ -56,29 +79,67 @@ class Sentinels:
         rings = next((node.rings for node in self.nodes if node.name == scene.place), 1)
         # an agent with a ring for each CPU keeps order within one only, so each gets a sentinel of its own
         cpus = range(rings) if rings > 1 else (None,)
-        scene.heard = all(self._heard(scene, END, END, self.seconds, cpu) for cpu in cpus)
-        if not scene.heard:
-            scene.notes.append("the stream was not heard to its end: the sentinel after the acts never came")
+        scene.heard = False
+        try:
+            for cpu in cpus:
+                self._hear(scene, END, END, self.seconds, cpu)
+            scene.heard = True
+        except Overdue as error:
+            why = f" ({error.why.sentence.removesuffix('.')})" if isinstance(error, Hopeless) else ""
+            scene.notes.append(f"the stream was not heard to its end: the sentinel after the acts never came{why}")
 
-    def _heard(self, scene: Scene, mark: str, role: str, seconds: float, cpu: int | None = None) -> bool:
-        """Whether a marked act, on a CPU of its own if one is named, was heard to its end."""
+    def _hear(self, scene: Scene, mark: str, role: str, seconds: float, cpu: int | None = None) -> None:
+        """Await that a marked act, on a CPU of its own if one is named, is heard to its end. Raises `Overdue`."""
         argv = ("true", mark) if cpu is None else ("taskset", "-c", str(cpu), "true", f"{mark}-cpu-{cpu}")
-        self.acting.one(scene, command(*argv), role, cpu=cpu)
+        self._perform(scene, argv, role, seconds, cpu)
         wanted = f'{argv[-1]}"'.encode()
         position = scene.position or 0
 
         def heard() -> bool:
+            # asked first: what it said last is there once it has ended
+            ended = self.site.ended(scene.place)
             lines = self.site.heard(scene.place, position, "").splitlines()
-            return any(b'"process_exit"' in line and wanted in line for line in lines)
+            found = any(b'"process_exit"' in line and wanted in line for line in lines)
+            if ended and not found:
+                raise Unhearable(f"The stream of {scene.place} has ended: {ended}.")
+            return found
 
         begun = datetime.now(UTC)
         try:
-            until("a sentinel's exit", heard, bool, seconds)
-        except Overdue:
-            return False
+            until(
+                f"the end of {mark} in the stream of {scene.place}",
+                heard,
+                bool,
+                seconds,
+                tell=self.tell,
+                shown=lambda _: "not heard",
+                final=Unhearable,
+            )
         finally:
             scene.listened += (datetime.now(UTC) - begun).total_seconds()
-        return True
+
+    def _perform(self, scene: Scene, argv: tuple[str, ...], role: str, seconds: float, cpu: int | None) -> None:
+        """Perform a marked act; one that was refused for the moment again. Raises `Overdue`."""
+        refused: Outcome | None = None
+
+        def perform() -> Outcome:
+            nonlocal refused
+            if refused is not None:
+                scene.acts.pop()  # it was never begun
+            done = refused = self.acting.one(scene, command(*argv), role, cpu=cpu)
+            if done.gone:
+                raise Unhearable(f"{argv[-1]} cannot be performed: {done.broken}.")
+            return done
+
+        until(
+            f"a place for {argv[-1]} on {scene.place}",
+            perform,
+            lambda done: not done.unstarted,
+            seconds,
+            tell=self.tell,
+            shown=lambda done: done.broken,
+            final=Unhearable,
+        )
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from tetraproof.account import SETTING_UP, Account
-from tetraproof.errors import AgentError, TetraproofError
+from tetraproof.errors import AgentError, AgentGone, TetraproofError
 from tetraproof.events.event import Event, Kprobe, parse
 from tetraproof.events.stream import whole_lines
 from tetraproof.guests import agent as agents
@@ -186,15 +186,32 @@ class Standalone:
         """What the agent has exported since the scenario began, once it shows `heard`; nothing of one not ours."""
         del place, since
 
-        def exported() -> bytes:
-            path = self.agent.export
-            applied = next(iter(self._applied), "")
-            return b"" if path is None or not path.is_file() else self._ours(path, self._exported, applied)
-
-        if self.agent.export is None:
+        path = self.agent.export
+        if path is None:
             return b""
+
+        def exported() -> bytes:
+            applied = next(iter(self._applied), "")
+            return b"" if not path.is_file() else self._ours(path, self._exported, applied)
+
+        def ask() -> bytes:
+            # asked first: what it exported last is there once it has ended
+            ended = self.disturbed()
+            log = exported()
+            if ended and heard not in log:
+                raise AgentGone("The agent has ended.")
+            return log
+
         with suppress(Overdue):  # what there is of it is judged all the same
-            return until("the end of the export log", exported, lambda log: heard in log, self._plan.deadlines.export)
+            return until(
+                "the end of the scenario in the export log",
+                ask,
+                lambda log: heard in log,
+                self._plan.deadlines.export,
+                tell=self._plan.tell,
+                shown=lambda log: f"{log.count(b'{')} lines",
+                final=AgentGone,
+            )
         return exported()
 
     def interrupt(self) -> None:
@@ -297,6 +314,14 @@ class Standalone:
         export = self.agent.export
         self._exported = whole_lines(export) if export is not None and export.is_file() else 0
         return whole_lines(self._events)
+
+    def ended(self, place: str) -> str:
+        """How the stream has ended, in a clause; nothing where it goes on."""
+        del place
+        stream = self._stream
+        if stream is not None and self._guarded(lambda: stream.runs):
+            return ""
+        return "the agent has ended" if self.disturbed() else "tetra getevents has ended"
 
     def heard(self, place: str, position: int, applied: str) -> bytes:
         """The stream since a position."""
