@@ -29,7 +29,7 @@ from tetraproof.judging.finding import Finding, Known
 from tetraproof.judging.pattern import Pattern
 from tetraproof.judging.scenario import Run
 from tetraproof.language.case import Case
-from tetraproof.observing.act import Act, Acts, command, look, prepare, shell, typed
+from tetraproof.observing.act import Act, Acts, command, look, prepare, program, shell, typed
 
 __all__ = [
     "Act",
@@ -61,6 +61,7 @@ __all__ = [
     "look",
     "policy",
     "prepare",
+    "program",
     "settings",
     "shell",
     "typed",

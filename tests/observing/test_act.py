@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tetraproof.errors import UsageError
-from tetraproof.observing.act import Act, Acts, Outcome, command, prepare, shell, typed
+from tetraproof.observing.act import Act, Acts, Outcome, command, look, prepare, program, shell, typed
 
 LAST_WORD = "command terminated with exit code 137\n"
 REFUSED = (
@@ -34,6 +38,61 @@ def test_acts_have_their_names_and_their_order() -> None:
     assert [(act.name, act.prepare) for act in acts] == [("second", True), ("first", False)]
     assert len(acts) == 2
     assert str(next(iter(acts))) == "bash -c a"
+
+
+SCRIPT = "import sys\nopen(sys.argv[1])\n"
+
+
+def test_a_program_is_put_into_the_pod_before_the_act_that_runs_it() -> None:
+    """Once for each pod, under a name that is made of its text."""
+    acts = tuple(
+        Acts(
+            reads=program(SCRIPT, "/tmp/a"),
+            again=look(program(SCRIPT, "/tmp/b")),
+            there=program(SCRIPT, pod="nginx"),
+            other=program("echo a", by="bash"),
+        )
+    )
+    assert [(act.name, act.pod, act.prepare) for act in acts] == [
+        ("program_of_reads", "probe", True),
+        ("reads", "probe", False),
+        ("again", "probe", False),
+        ("program_of_there", "nginx", True),
+        ("there", "nginx", False),
+        ("program_of_other", "probe", True),
+        ("other", "probe", False),
+    ]
+    put, reads, again, _, there, bash, other = acts
+    place = reads.argv[1]
+    assert put.argv == ("dd", "status=none", f"of={place}")
+    assert (put.stdin, bash.stdin) == (SCRIPT, "echo a")
+    assert reads.argv == ("python3", place, "/tmp/a")
+    assert again.argv == ("python3", place, "/tmp/b")
+    assert there.argv == ("python3", place)
+    assert other.argv[0] == "bash"
+    assert other.argv[1] != place
+    assert again.look
+
+
+@pytest.mark.parametrize(
+    ("text", "by"), [("", "python3"), (" \n", "bash"), ("x", ""), ("a\0b", "bash"), ("#" * 65537, "bash")]
+)
+def test_what_is_no_small_program_is_refused(text: str, by: str) -> None:
+    """In a sentence that says what is one."""
+    with pytest.raises(UsageError) as refused:
+        program(text, by=by)
+    assert refused.value.remedy
+    assert program("#" * 65536, by="bash").program
+
+
+def test_what_puts_a_program_there_does_so(tmp_path: Path) -> None:
+    """As it is performed: the argv, with the text as its input."""
+    put, act = Acts(reads=program(SCRIPT, "/dev/null"))
+    place = str(tmp_path / "program")
+    argv = [part.replace(act.argv[1], place) for part in put.argv]
+    assert not subprocess.run(argv, input=SCRIPT.encode(), check=True, capture_output=True).stderr
+    assert Path(place).read_text(encoding="utf-8") == SCRIPT
+    subprocess.run([sys.executable, place, *act.argv[2:]], check=True)
 
 
 def test_an_act_without_a_program_is_refused() -> None:

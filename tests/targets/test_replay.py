@@ -26,9 +26,9 @@ from tests.builders import (
     scenario_files,
     started,
 )
-from tetraproof.answer import Unknown
+from tetraproof.answer import Unknown, judge
 from tetraproof.judging.scenario import Run
-from tetraproof.observing.act import Act, Acts, command, shell, typed
+from tetraproof.observing.act import Act, Acts, command, program, shell, typed
 from tetraproof.observing.observation import Done, Observed
 from tetraproof.observing.timeline import Performed
 from tetraproof.policies.capability import Counters
@@ -65,6 +65,36 @@ def found(recorded: Recording, acts: Acts) -> dict[str, str]:
     """For each declared act the id of the recorded one, or why there is none."""
     answers = observed(recorded, acts).acts
     return {name: one.performed.id if isinstance(one, Done) else one.reason for name, one in answers.items()}
+
+
+SCRIPT = "open('/tmp/a')\n"
+
+
+def programmed(text: str = SCRIPT, stdin: str | None = None) -> tuple[Acts, list[Performed]]:
+    """An act with a program of its own, and what is recorded of it."""
+    acts = Acts(it=program(text, "/tmp/a"))
+    put, it = acts
+    return acts, [
+        performed(*put.argv, id=put.name, role="prepare", stdin=put.stdin if stdin is None else stdin),
+        performed(*it.argv, id="it"),
+    ]
+
+
+def test_a_program_answers_only_while_its_text_is_the_same() -> None:
+    """Another text is another act; and a recording whose name and text differ does not hold that program."""
+    acts, recorded = programmed()
+    assert found(made(*recorded), acts) == {"program_of_it": "program_of_it", "it": "it"}
+    changed, _ = programmed(SCRIPT + "print(1)\n")
+    assert all("was not recorded" in why for why in found(made(*recorded), changed).values())
+    _, tampered = programmed(stdin="open('/tmp/b')\n")
+    run = Run(observed(made(*tampered), acts), tuple(acts))
+
+    def body() -> None:
+        assert run.it.succeeded
+
+    judgement = judge(body)
+    assert judgement.verdict is Verdict.UNRECORDED
+    assert judgement.reason.startswith("its program is not there: act program_of_it was not recorded with this input")
 
 
 CAT_A, CAT_B = performed("cat", "/tmp/a", id="cat-a"), performed("cat", "/tmp/b", id="cat-b")

@@ -54,18 +54,23 @@ class Run:
 
     @cached_property
     def _prepared(self) -> Observed:
-        """What was observed, where an act that follows a failed preparation is undecided.
+        """What was observed, where an act that follows a failed preparation is undecided, as one without its program.
 
         What refused an act is read in the words of the errors with which the policy answers.
         """
         acts: dict[str, Done | Unknown] = {}
         failed: Unknown | None = None
+        unrecorded: dict[tuple[str, str], Unknown] = {}
         words = tuple(words_of(error).lower() for error in denials(self.observed.policy))
         for act in self.declared:
             done = self.observed.acts[act.name]
             if isinstance(done, Done):
                 outcome = msgspec.structs.replace(done.performed.outcome, refusals=words)
                 done = replace(done, performed=replace(done.performed, outcome=outcome))
+            if act.prepare and act.program and isinstance(done, Unknown):
+                unrecorded[act.pod, act.program] = Unknown(done.verdict, f"its program is not there: {done.reason}")
+            elif act.program and not act.prepare:
+                done = unrecorded.get((act.pod, act.program), done)
             acts[act.name] = failed if failed and isinstance(done, Done) and not act.prepare else done
             why = _why_unprepared(done) if act.prepare else ""
             if why and failed is None:

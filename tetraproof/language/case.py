@@ -22,7 +22,7 @@ from tetraproof.errors import UsageError
 from tetraproof.judging.expectation import AllOf, Exactly, InOrder
 from tetraproof.judging.pattern import Pattern
 from tetraproof.judging.scenario import Run
-from tetraproof.observing.act import Act, prepare
+from tetraproof.observing.act import Act, prepare, with_programs
 
 #: What may be asked of the act that matches: the words of `run.match`, without an argument.
 ENDS = ("succeeded", "free", "killed", "denied", "stopped")
@@ -64,7 +64,7 @@ class Case:
     def acts(self) -> tuple[Act, ...]:
         """All that is performed: the scene, the neighbour, and the act that matches."""
         scene = [replace(prepare(act), name=f"before{at}") for at, act in enumerate(self.before, 1)]
-        return (*scene, replace(self.near, name="near"), replace(self.match, name="match"))
+        return tuple(with_programs((*scene, replace(self.near, name="near"), replace(self.match, name="match"))))
 
 
 class Subject(Protocol):

@@ -10,6 +10,7 @@ A suite declares its acts by name, in order:
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from tetraproof.text import command_line
 
 #: What a shell and kubectl call "killed by SIGKILL": 128 + 9. Weak alone: `exit 137` is 137 too.
 KILLED = 137
+#: Bytes of a program that an act may bring along.
+MOST_PROGRAM = 64 << 10
 #: What EPERM reads as, in lower case.
 DENIED = "operation not permitted"
 _KUBECTL_LAST_WORD = re.compile(r"command terminated with exit code \d+\n?")
@@ -40,7 +43,8 @@ _REFUSED = re.compile(
 class Act:
     """What to do: `argv` in a pod of the workload `pod`, with `stdin` typed into it (through a terminal if `tty`).
 
-    One that `prepare`s sets the scene; one that `look`s sees what an act before it has changed.
+    One that `prepare`s sets the scene; one that `look`s sees what an act before it has changed. `program` is the text
+    of one that the act brings along.
     """
 
     argv: tuple[str, ...]
@@ -50,6 +54,7 @@ class Act:
     prepare: bool = False
     look: bool = False
     name: str = ""
+    program: str = ""
 
     def __str__(self) -> str:
         return command_line(self.argv)
@@ -59,7 +64,7 @@ class Acts:
     """The acts of a scenario by name, in the order in which they are performed."""
 
     def __init__(self, **acts: Act) -> None:
-        self._acts = tuple(replace(act, name=name) for name, act in acts.items())
+        self._acts = tuple(with_programs(replace(act, name=name) for name, act in acts.items()))
 
     def __iter__(self) -> Iterator[Act]:
         return iter(self._acts)
@@ -83,6 +88,37 @@ def shell(script: str, pod: str = "probe") -> Act:
 def typed(*lines: str, pod: str = "probe", tty: bool = False) -> Act:
     """Type lines into an interactive bash, through a pipe or (`tty`) a terminal."""
     return Act(("bash",), pod, "\n".join(lines) + "\n", tty)
+
+
+def program(text: str, *args: str, by: str = "python3", pod: str = "probe") -> Act:
+    """Run a small program of the act's own, a script in the language of `by`, with its arguments.
+
+    Before the first act that runs it, its text is put into the pod, where it stays as long as the pod. Its name there
+    is made of the text: a recording of another text has no such act.
+    """
+    if not text.strip() or not by:
+        raise UsageError("A program needs a text, and something to run it.", remedy='write program("print(1)")')
+    if len(text.encode()) > MOST_PROGRAM or "\0" in text:
+        limit = f"at most {MOST_PROGRAM >> 10} KiB of text without zero bytes"
+        raise UsageError(f"A program is {limit}.", remedy="build a larger one into the workload's image")
+    return Act((by, _place_of(text), *args), pod, program=text)
+
+
+def with_programs(acts: Iterable[Act]) -> Iterator[Act]:
+    """The acts in order, each behind the preparation that puts its program into the pod, once for each pod."""
+    there: set[tuple[str, str]] = set()
+    for act in acts:
+        place = _place_of(act.program)
+        if act.program and (act.pod, place) not in there:
+            there.add((act.pod, place))
+            # one program of its own, so that no more than that one is told of
+            put = ("dd", "status=none", f"of={place}")
+            yield Act(put, act.pod, act.program, prepare=True, name=f"program_of_{act.name}", program=act.program)
+        yield act
+
+
+def _place_of(text: str) -> str:
+    return f"/tmp/tetraproof-program-{hashlib.sha256(text.encode()).hexdigest()[:16]}"  # noqa: S108 - of a pod of the run
 
 
 def prepare(act: Act) -> Act:
