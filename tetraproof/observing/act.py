@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from msgspec import Struct
@@ -138,8 +138,8 @@ class Outcome(Struct, frozen=True):
     """What became of an act, as the one who asked saw it.
 
     `exit_code` is nothing where the answer never came; `broken` then says why. One that is `unstarted` was never
-    begun; where its pod is `gone`, no other will be.
-    `refusals` are the words with which a policy may have refused it, in lower case.
+    begun; where its pod is `gone`, no other will be. `refusals` are the words with which a policy may have refused it,
+    in lower case.
     """
 
     exit_code: int | None
