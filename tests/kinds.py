@@ -38,11 +38,14 @@ echo "$* [$KIND_EXPERIMENTAL_PROVIDER]" >> asked
 last() {{ for one; do :; done; echo "$one"; }}
 named() {{ echo "$*" | sed -n 's/.*--name[ =]\\([^ ]*\\).*/\\1/p'; }}
 name=$(named "$@")
+node() {{
+  ${{KIND_EXPERIMENTAL_PROVIDER:-docker}} run --name "$name-$1" --label "io.x-k8s.kind.cluster=$name" kindest/node
+}}
 file=$(echo "$*" | sed -n 's/.*--kubeconfig[ =]\\([^ ]*\\).*/\\1/p')
 case "$*" in
   version) echo kind v0.33.0 go1.26 linux/amd64;;
   "get clusters") [ -e refuses ] && {{ cat refuses >&2; exit 1; }}; ls clusters;;
-  "get nodes "*) sed 's/^[^ ]* //' "clusters/$name" 2>/dev/null;;
+  "get nodes "*) sed 's/^[^ ]* \\([^ ]*\\).*/\\1/' "clusters/$name" 2>/dev/null;;
   "get kubeconfig "*)
     [ -e stopped ] && {{ echo "ERROR: failed to get cluster internal kubeconfig" >&2; exit 1; }}
     sed "s/CONTEXT/kind-$name/" kubeconfig;;
@@ -53,12 +56,10 @@ case "$*" in
     nap pulls
     echo " ✓ Ensuring node image (kindest/node:v1.36.2) 🖼" >&2
     echo " • Preparing nodes 📦 📦   ..." >&2
-    for node in control-plane worker; do
-      echo "$(cat /proc/sys/kernel/random/uuid) $name-$node" >> "clusters/$name"
-    done
+    for node in control-plane worker; do node $node || exit 1; done
     echo " ✓ Preparing nodes 📦 📦" >&2
     # what an engine was asked for is made, whoever asked is gone
-    [ ! -e late ] || ( sleep 3; echo "late $name-late" >> "clusters/$name" ) &
+    [ ! -e late ] || ( sleep 3; node late ) &
     nap prepares
     [ -e fails ] && {{ cat fails >&2; case "$*" in *--retain*) ;; *) rm "clusters/$name";; esac; exit 1; }}
     sed "s/CONTEXT/kind-$name/" kubeconfig > "$file"
@@ -73,11 +74,19 @@ case "$*" in
 esac
 """
 _ENGINE = """\
+CLUSTER='kind.cluster=\\([^ ]*\\)' MARK='tetraproof.dev.mark=\\([^ ]*\\)'
+of() {{ pattern=$1; shift; echo "$*" | sed -n "s/.*$pattern.*/\\1/p"; }}
 case "$*" in
   "info "*) [ -e silent ] && {{ echo "Cannot connect to the daemon" >&2; exit 1; }}; echo 28.5.2;;
+  "run "*)
+    line="$(cat /proc/sys/kernel/random/uuid) $(of '--name \\([^ ]*\\)' "$@") $(of "$MARK" "$@")"
+    # the engine's daemon goes on, whoever asked it is gone
+    setsid sh -c 'nap=$1; shift; sleep $nap; echo "$1" >> "clusters/$2"' sh \
+      "$(cat slow 2>/dev/null || echo 0)" "$line" "$(of "$CLUSTER" "$@")" &
+    wait;;
   "ps "*)
-    name=$(echo "$*" | sed -n 's/.*kind.cluster=\\([^ ]*\\).*/\\1/p')
-    [ ! -e "clusters/$name" ] || sed 's/ .*//' "clusters/$name";;
+    name=$(of "$CLUSTER" "$@")
+    [ ! -e "clusters/$name" ] || sed -n "/ $(of "$MARK" "$@")/s/ .*//p" "clusters/$name";;
 esac
 """
 _HELM = """\
@@ -117,7 +126,7 @@ class Kinds:
             script(self.bin, (_ASK + text).format(folder=self.folder, python=sys.executable, url=url), name)
         script(self.bin, "echo Client Version: v1.36.4", "kubectl")
         # and no engine of this machine's
-        for name in ("sh", "sed", "ls", "cat", "sleep", "rm", "mkdir", "tr"):
+        for name in ("sh", "sed", "ls", "cat", "sleep", "rm", "mkdir", "tr", "setsid"):
             (self.bin / name).symlink_to(shutil.which(name) or name)
 
     def close(self) -> None:

@@ -1,5 +1,5 @@
 """`python -m tetraproof`."""
 
-from tetraproof.cli import main
+from tetraproof.start import main
 
 raise SystemExit(main())

@@ -9,6 +9,7 @@ from importlib import import_module
 from types import ModuleType
 
 import tetraproof
+from tetraproof import interrupting
 from tetraproof.errors import TetraproofError
 from tetraproof.options import spelled
 
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     given.rest = rest
     try:
+        if not given.holds:
+            interrupting.let_go()
         code: int = given.command(given)
     except TetraproofError as error:
         print(f"tetraproof: {spelled(str(error), getattr(given, 'typed', None) or 'tetraproof')}", file=sys.stderr)
@@ -60,7 +63,9 @@ def _parser(asked: Sequence[str]) -> argparse.ArgumentParser:
     for name in [name for name in asked if name in COMMANDS] or COMMANDS:
         module = _module(name)
         made = commands.add_parser(name, help=module.ABOUT, description=module.ABOUT, allow_abbrev=False)
-        made.set_defaults(command=module.run, passes_on=getattr(module, "PASSES_ON", False))
+        made.set_defaults(
+            command=module.run, passes_on=getattr(module, "PASSES_ON", False), holds=getattr(module, "HOLDS", False)
+        )
         module.add(made)
     return parser
 

@@ -331,6 +331,23 @@ def test_a_killed_runs_is_removed_by_the_next(step: str, kinds: Kinds, tmp_path:
     assert nothing_is_left(kinds, tmp_path)
 
 
+def test_a_run_that_is_killed_before_its_containers_are_there_owns_them(kinds: Kinds, tmp_path: Path) -> None:
+    """The engine makes what it was asked for, and nobody is there to note it: seen live, on a busy machine."""
+    kinds.set("slow", "3")
+    process = started(kinds, tmp_path)
+    at_step(kinds, "create cluster")
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert kinds.clusters == set()
+    until("the engine", lambda: kinds.clusters, bool, 60)
+    kinds.unset("slow")
+    code, output = run(kinds, tmp_path)
+    assert code == 0, output
+    assert "a run that was killed left the kind cluster made; deleting it, and making it anew" in output
+    assert nothing_is_left(kinds, tmp_path)
+
+
 # kept
 
 

@@ -19,6 +19,8 @@ from tetraproof.options import GROUPS, OTHERS, Options, described
 ABOUT = "run suites on a target, and judge them"
 #: What the parser does not know is pytest's own: files, -k, -x.
 PASSES_ON = True
+#: An interrupt is pytest's to heed, as soon as it has started.
+HOLDS = True
 #: Options of pytest, and of what is often there beside it, whose value is a word of its own: it may be a file's name.
 _VALUED = """
 -W -c -k -m -n -o -p -r --alluredir --assert --basetemp --capture --code-highlight --color --config-file --confcutdir
@@ -125,6 +127,7 @@ def _shipped() -> list[str]:
 
 
 def _on_each(kernels: list[str], given: argparse.Namespace, words: list[str]) -> int:
+    interrupting.let_go()
     options = find(Path.cwd()).options({"reports": given.reports})
     reports = options.reports / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-kernels"
     worst = 0

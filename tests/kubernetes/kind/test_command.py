@@ -86,6 +86,7 @@ def test_who_makes_a_cluster_ends_with_the_run(how: str, tmp_path: Path) -> None
     creates = f"echo $$ > {tmp_path}/kind.new; mv {tmp_path}/kind.new {tmp_path}/creates; sleep 60"
     kind = script(tmp_path, f'case "$*" in create*) {creates};; esac', "kind")
     words = [sys.executable, "-m", making.__name__, "made", str(tmp_path / "config"), "none", "", kind, "kubectl"]
+    words += ["docker", "mark"]
     runs = (
         "import subprocess, sys, time\n"
         "subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, start_new_session=True); time.sleep(60)"
@@ -100,3 +101,18 @@ def test_who_makes_a_cluster_ends_with_the_run(how: str, tmp_path: Path) -> None
         holder.send_signal(signal.SIGKILL if how == "killed" else signal.SIGTERM)
         holder.wait()
     assert gone(creating)
+
+
+def test_what_kind_asks_the_engine_for_is_marked(tmp_path: Path) -> None:
+    """Each container, from its birth on; every other command is passed on as it is."""
+    script(tmp_path, f'for one; do echo "[$one]" >> {tmp_path}/asked; done', "podman")
+    text = 'case "$*" in create*) podman run --name "a b"; podman create x; podman ps run; exit 1;; esac'
+    kind = script(tmp_path, text, "kind")
+    words = [sys.executable, "-m", making.__name__, "made", str(tmp_path / "config"), "none", "", kind, "kubectl"]
+    path = os.pathsep.join((str(tmp_path), os.environ["PATH"]))
+    done = run([*words, "podman", "m a"], {**os.environ, "PATH": path}, 30, what="it", folder=tmp_path)
+    assert done.code == 1
+    marked = "[--label]\n[tetraproof.dev/mark=m a]\n"
+    assert (tmp_path / "asked").read_text(encoding="utf-8") == (
+        f"[run]\n{marked}[--name]\n[a b]\n[create]\n{marked}[x]\n[ps]\n[run]\n"
+    )

@@ -241,6 +241,41 @@ def test_what_a_killed_run_left_is_made_anew(state: str, kinds: Kinds, tmp_path:
     assert kinds.clusters == set()
 
 
+def test_what_the_engine_made_after_the_run_was_killed_is_ours(kinds: Kinds, tmp_path: Path, told: list[str]) -> None:
+    """Nobody could note its containers any more; the mark on them was noted before."""
+    one = tenancy(tmp_path, told)
+    one.open()
+    assert one._note
+    one._note.add(containers=[], state="making")
+    killed(one)
+    again = tenancy(tmp_path, told)
+    again.open()
+    assert "a run that was killed left the kind cluster made; deleting it, and making it anew" in told
+    assert again.close() == ""
+    assert kinds.clusters == set()
+
+
+def test_where_nothing_can_be_marked_containers_are_known_by_their_ids(
+    kinds: Kinds, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a file system on which nothing is executed; what is neither marked nor noted is nobody's of ours."""
+    monkeypatch.setattr("tetraproof.kubernetes.kind.tenancy.secrets.token_hex", lambda _: "")
+    one = tenancy(tmp_path, told)
+    one.open()
+    killed(one)
+    again = tenancy(tmp_path, told)
+    again.open()
+    assert "a run that was killed left the kind cluster made; deleting it, and making it anew" in told
+    assert again._note
+    again._note.add(containers=[])
+    killed(again)
+    third = tenancy(tmp_path, told)
+    third.open()
+    assert not third.ours
+    assert third.close() == ""
+    assert kinds.clusters == {NAME}
+
+
 def test_what_a_killed_run_left_and_cannot_be_deleted_ends_it(kinds: Kinds, tmp_path: Path, told: list[str]) -> None:
     """With the command."""
     one = tenancy(tmp_path, told)

@@ -21,8 +21,8 @@ _ASKED = {
     "finch": ("info", "--format", "{{.ServerVersion}}"),
     "podman": ("info", "--format", "{{.Version.Version}}"),
 }
-#: What kind labels the containers of a cluster with.
-_LABEL = "io.x-k8s.kind.cluster"
+#: What kind labels the containers of a cluster with, and what a run of ours does besides.
+_LABEL, MARK = "io.x-k8s.kind.cluster", "tetraproof.dev/mark"
 _SECONDS = 20.0
 
 
@@ -46,10 +46,14 @@ class Engine:
         """A command of kind as the user has to type it."""
         return f"{PROVIDER}={self.name} {command}" if self.named else command
 
-    def containers(self, cluster: str) -> frozenset[str] | None:
-        """The containers of a cluster's nodes by their ids, stopped ones too; nothing where the engine does not say."""
-        words = ("ps", "--all", "--no-trunc", "--filter", f"label={_LABEL}={cluster}", "--format", "{{.ID}}")
-        told = _told(self.name, *words)
+    def containers(self, cluster: str, mark: str = "") -> frozenset[str] | None:
+        """The containers of a cluster's nodes by their ids, stopped ones too; nothing where the engine does not say.
+
+        With a `mark`, those alone that were made under it (making.py).
+        """
+        labels = [f"{_LABEL}={cluster}", *([f"{MARK}={mark}"] if mark else [])]
+        filters = [word for label in labels for word in ("--filter", f"label={label}")]
+        told = _told(self.name, "ps", "--all", "--no-trunc", *filters, "--format", "{{.ID}}")
         return None if told is None or told.returncode else frozenset(told.stdout.split())
 
 

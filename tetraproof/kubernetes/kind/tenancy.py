@@ -1,12 +1,14 @@
 """What a run has of a kind cluster: it makes one and deletes it, keeps it, or uses one that is there.
 
 What is ours is known by a note (`tetraproof/kubernetes/note.py`) that is written before anything is made, and by the
-ids of the nodes' containers, which are noted as soon as the engine has them. So a cluster of that name that the user
-made meanwhile is never taken for ours, and what a killed run left is found by the next one.
+nodes' containers: each is born with a mark that is noted before (making.py), and its id is noted as soon as the engine
+has it. So a cluster of that name that the user made meanwhile is never taken for ours, and what a killed run left is
+found by the next one.
 """
 
 from __future__ import annotations
 
+import secrets
 import sys
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -146,13 +148,15 @@ class Tenancy:
 
     def _is_ours(self, note: Note) -> bool:
         """Whether a cluster that is there is the noted one."""
+        mark = note.told.get("mark")
         there = self.engine.containers(self.name)
-        if there is None:
+        marked = self.engine.containers(self.name, str(mark)) if mark else frozenset()
+        if there is None or marked is None:
             raise UsageError(
                 f"{self.engine.name} does not say which containers the kind cluster {self.name} has.",
                 remedy=f"see that {self.engine.name} works",
             )
-        return bool(there.intersection(note.told.get("containers") or ()))
+        return bool(marked or there.intersection(note.told.get("containers") or ()))
 
     def _use_kept(self, note: Note) -> None:
         image = note.told.get("image")
@@ -202,14 +206,15 @@ class Tenancy:
             )
         # from here on it may be there, and then it is ours
         self.ours = True
-        note.write(state=_MAKING, run=self.run, containers=[], **self.wanted.told)
+        mark = secrets.token_hex(8)
+        note.write(state=_MAKING, run=self.run, containers=[], mark=mark, **self.wanted.told)
         self.tell(f"making the kind cluster {self.name} by {self.engine}")
         program = [sys.executable, "-m", making.__name__]
         image = self.wanted.image
         words = (self.name, self.kubeconfig.resolve(), self.wanted.config.resolve(), image, self.kind.path)
         self.folder.mkdir(parents=True, exist_ok=True)
         done = run(
-            [*program, *map(str, words), str(self.kubectl.path)],
+            [*program, *map(str, words), str(self.kubectl.path), self.engine.name, mark],
             self.engine.environment,
             self.deadlines.cluster,
             what=f"the kind cluster {self.name}",
