@@ -228,7 +228,8 @@ def trials() -> Iterator[Trial]:
         for file in sorted((ROOT / "suites").rglob("test_*.py")):
             suite = ".".join(file.relative_to(ROOT).with_suffix("").parts)
             for policy, settings, name in _cases(_suite(suite)):
-                for scenario in Replay(recording).scenarios(name, policy, settings):
+                for named in Replay(recording).scenarios(name, policy, settings):
+                    scenario = Replay(recording).answering(named, getattr(_suite(suite), "acts", ()))
                     small = _alone(recording, scenario)
                     trial = Trial(path.name, small, scenario, policy, settings, suite, {})
                     yield replace(trial, truth=judge(trial, small))

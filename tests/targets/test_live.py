@@ -226,6 +226,45 @@ def test_of_what_the_agents_say_only_the_runs_own_policy_is_kept(api: ApiServer,
             assert b"bystander" not in content, path
 
 
+@pytest.mark.parametrize("nodes", [(NODE,), (NODE, SECOND)])
+def test_two_suites_of_one_policy_each_keep_their_own(nodes: tuple[str, ...], api: ApiServer, tmp_path: Path) -> None:
+    """Each is judged on its own acts, live and on replay, known by its name or by its acts."""
+    suites = {
+        "suites/test_one.py": (ACTS, "guarded"),
+        "suites/test_more.py": (
+            Acts(more=shell(f"echo more > {GUARDED}"), other=shell("echo foo > /tmp/other")),
+            "more",
+        ),
+    }
+
+    def told(target: Target, *, named: bool) -> list[tuple[str, str, Verdict]]:
+        found = []
+        for suite, (acts, act) in suites.items():
+            claim = Claim(act, lambda run, act=act: _killed(run, act))
+            for scenario in target.scenarios("guard", guard(), {}):
+                observed = target.observe(guard(), {}, tuple(acts), scenario, suite if named else "")
+                found.append((scenario, act, claim.judge(Run(observed, tuple(acts))).judgement.verdict))
+        return found
+
+    with opened(Lab(api, nodes), tmp_path) as (live, _):
+        expected = told(live, named=True)
+        assert len(expected) == 2 * len(nodes)
+        assert {verdict for _, _, verdict in expected} == {C}
+        assert told(live, named=True) == expected
+        live.recorder.write(tmp_path / "recording")
+    recording = open_recording(tmp_path / "recording")
+    expected_of = [("suites/test_one.py", False), ("suites/test_more.py", True)]
+    assert [(one.suite, bool(one.beside)) for one in recording.index.scenarios] == [
+        one for one in expected_of for _ in nodes
+    ]
+    for named in (True, False):
+        assert told(Replay(recording), named=named) == expected
+
+
+def _killed(run: Run, act: str) -> None:
+    assert getattr(run, act).killed
+
+
 def test_an_act_through_a_terminal_and_one_in_a_pipe(api: ApiServer, tmp_path: Path) -> None:
     """What is typed reaches the shell; it is killed in its turn."""
     acts = Acts(piped=typed("echo hi", f"echo foo > {GUARDED}"), terminal=typed("echo hi", tty=True))

@@ -17,6 +17,7 @@ from tests.api_server import CONTEXT, ApiServer, Exec
 from tests.builders import NEWEST, NODE, RECORDINGS, read_tree, reindexed, write_tree
 from tests.clusters import ACTS, GUARDED, POLICY, SECOND, WORKLOADS, Lab, guard, hurried, opened, playing
 from tests.targets.test_pods import SUITE
+from tetraproof.answer import Unknown
 from tetraproof.errors import RecordingError
 from tetraproof.observing.act import Act, Acts, shell
 from tetraproof.observing.observation import Done
@@ -25,6 +26,7 @@ from tetraproof.recordings.recording import INDEX, SUMS, open_recording, sealed
 from tetraproof.report.result import read
 from tetraproof.targets import Changing, Unanswerable
 from tetraproof.targets.renewing import Renewing
+from tetraproof.targets.replay import Replay
 
 CHANGED = RECORDINGS / "k8s-1.36.2_tetragon-1.4.1-disable-kprobe-multi_debian-6.12.117"
 
@@ -118,6 +120,39 @@ def test_what_changed_is_performed_whole(
     assert [act.argv for act in open_recording(into).acts("guard") if act.role in {"act", "prepare"}] == [
         act.argv for act in acts
     ]
+
+
+def test_another_suite_of_the_policy_takes_nobodys_place(
+    api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its scenario stands beside the first one's, also where no suite was told; each is renewed by itself."""
+    lab, log = Lab(api), Log(api)
+    into = recorded(lab, tmp_path, monkeypatch=monkeypatch)
+    first = {path: content for path, content in read_tree(into).items() if path.startswith("scenarios/guard/")}
+    more, edited = (Acts(more=shell(f"echo {word} > /tmp/more")) for word in ("more", "other"))
+    suites = [("suites/test_more.py", more), ("suites/test_one.py", ACTS), ("suites/test_more.py", edited)]
+    names = [["guard", "guard~2"]] * 3
+    for number, ((suite, acts), expected) in enumerate(zip(suites, names, strict=True)):
+        log.taken()
+        with opened(lab, tmp_path / str(number)) as (live, _):
+            renewing = Renewing(live, into)
+            renewing.observe(guard(), {}, tuple(acts), "guard", suite)
+            renewing.write(into)
+        recording = open_recording(into)
+        assert [one.name for one in recording.index.scenarios] == expected
+        assert [one.beside for one in recording.index.scenarios] == ["", "guard"]
+        assert {path: recording.files[path] for path in first} == first
+        assert bool(log.taken()) == (acts is not ACTS)
+    assert [act.argv for act in recording.acts("guard~2") if act.role == "act"] == [act.argv for act in edited]
+    # once the policy has changed, what was recorded of the old one answers for the new one no more
+    changed = parse(POLICY.replace("Sigkill", "Post"), "guard.yaml")
+    with opened(lab, tmp_path / "changed") as (live, _):
+        renewing = Renewing(live, into)
+        renewing.observe(changed, {}, tuple(ACTS), "guard", "suites/test_one.py")
+        renewing.write(into)
+    replay = Replay(open_recording(into))
+    assert [list(replay.scenarios("guard", one, {})) for one in (guard(), changed)] == [["guard~2"], ["guard"]]
+    assert isinstance(replay.observe(changed, {}, tuple(edited), "guard", "suites/test_more.py").acts["more"], Unknown)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from itertools import chain, count
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -78,7 +79,8 @@ class ScenarioRecord(Struct, frozen=True, forbid_unknown_fields=True):
 
     `change` is what was changed of the installation while one act was repeated; empty where acts were performed once.
     `unanswered` says why a live target could not even begin with it; `nodes` are those that it speaks of, all of the
-    recording's where none is named.
+    recording's where none is named. `suite` is whose acts they are: of several that judge one policy the first has the
+    scenario of its name, and each other one of its own, which stands `beside` that.
     """
 
     name: str
@@ -92,6 +94,8 @@ class ScenarioRecord(Struct, frozen=True, forbid_unknown_fields=True):
     unanswered: Unanswered | None = None
     change: str = ""
     nodes: tuple[str, ...] = ()
+    suite: str = ""
+    beside: str = ""
 
 
 class Cell(Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,6 +139,13 @@ class Index(Struct, frozen=True, forbid_unknown_fields=True):
     bindings: Bindings
     settings: dict[str, str]
     scenarios: tuple[ScenarioRecord, ...]
+
+
+def numbered(name: str, taken: Container[str]) -> str:
+    """A name for one more scenario of that name: the name itself, or the next that is free (`p~2`, `p~2@node`)."""
+    head, at, node = name.partition("@")
+    names = (f"{head}~{number}{at}{node}" for number in count(2))
+    return next(one for one in chain([name], names) if one not in taken)
 
 
 def digest_of(settings: Mapping[str, str]) -> str:

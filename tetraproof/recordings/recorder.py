@@ -36,6 +36,11 @@ class Recorder:
         """A file by its path in the recording; nothing where there is none."""
         return self._files.get(path, b"")
 
+    def of_scenario(self, name: str) -> dict[str, bytes]:
+        """The files of a scenario, by their names."""
+        folder = f"scenarios/{name}/"
+        return {path.removeprefix(folder): one for path, one in self._files.items() if path.startswith(folder)}
+
     def keep(self, path: str, content: bytes) -> None:
         """Keep one more file, or another content of it."""
         self._files[path] = content

@@ -6,13 +6,14 @@ Both must be of one cell, told by the same agent settings on the same nodes: a r
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from tetraproof import filing
 from tetraproof.errors import RecordingError
+from tetraproof.recordings.record import ActRecord, numbered
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import EXPECTED, INDEX, Index, Recording, ScenarioRecord, open_recording, sealed
 from tetraproof.text import shorten
@@ -55,19 +56,54 @@ def _names(index: Index) -> str:
 
 
 def renewed(old: Recording, recorder: Recorder) -> dict[str, bytes]:
-    """The files of the old recording with the scenarios of the new run, which take the place of those of their name.
+    """The files of the old recording with the scenarios of the new run, which take the place of those that they renew.
 
-    One that was cut short takes no other's place.
+    That is the one of their name whose acts are the same suite's; of another suite it is kept, and the new one stands
+    beside it. One that was cut short takes no other's place.
     """
-    known = {scenario.name for scenario in old.index.scenarios}
-    new = [scenario for scenario in recorder.index.scenarios if scenario.name not in known or _is_whole(scenario)]
-    folders = [["scenarios", scenario.name] for scenario in new]
+    by_name = {scenario.name: scenario for scenario in old.index.scenarios}
+    own: dict[str, bytes] = {}
+    placed: dict[str, str] = {}
+    for scenario in recorder.index.scenarios:
+        place = _place(scenario, old, recorder, set(placed.values()))
+        if place in _names_of(old) and not _is_whole(scenario):
+            continue
+        placed[scenario.name] = place
+        first = scenario.beside or scenario.name
+        by_name[place] = replace(scenario, name=place, beside=first if place != first else "")
+        own |= {f"scenarios/{place}/{file}": content for file, content in recorder.of_scenario(scenario.name).items()}
+    if not placed:
+        return dict(old.files)
+    folders = [["scenarios", place] for place in placed.values()]
     kept = {path: content for path, content in old.files.items() if path.split("/")[:2] not in folders}
-    own = {path: content for path, content in recorder.files.items() if path.split("/")[:2] in folders}
-    if not new:
-        return kept
-    by_name = {scenario.name: scenario for scenario in (*old.index.scenarios, *new)}
     return {**kept, **own, INDEX: as_json(replace(old.index, scenarios=tuple(by_name.values())))}
+
+
+def _names_of(old: Recording) -> set[str]:
+    """The names of a recording's scenarios."""
+    return {scenario.name for scenario in old.index.scenarios}
+
+
+def _place(new: ScenarioRecord, old: Recording, recorder: Recorder, taken: set[str]) -> str:
+    """The name under which a new scenario is kept: that of the one that it renews, or else one that is free."""
+    first = new.beside or new.name
+    for one in old.index.scenarios:
+        if (one.beside or one.name) == first and one.name not in taken and _of_one_suite(one, new, old, recorder):
+            return one.name
+    return numbered(first, _names_of(old) | taken)
+
+
+def _of_one_suite(one: ScenarioRecord, other: ScenarioRecord, old: Recording, recorder: Recorder) -> bool:
+    """Whether two scenarios are of one suite: by its name, or an act in common where an older recording tells none."""
+    if (one.suite and other.suite) or not (one.suite or other.suite):
+        return one.suite == other.suite
+    acts, others = _acts(old.acts(one.name)), _acts(recorder.only(other.name).acts(other.name))
+    return not acts or not others or bool(acts & others)
+
+
+def _acts(acts: Sequence[ActRecord]) -> set[tuple[object, ...]]:
+    """What acts are, wherever they were performed."""
+    return {(act.argv, act.stdin, act.tty) for act in acts if act.role == "act"}
 
 
 def _is_whole(scenario: ScenarioRecord) -> bool:

@@ -56,9 +56,17 @@ class Target(Protocol):
         ...
 
     def observe(
-        self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
+        self,
+        policy: Policy | None,
+        settings: Mapping[str, str],
+        acts: Sequence[Act],
+        scenario: str,
+        suite: str = "",
     ) -> Observed:
-        """Apply the policy, perform the acts, close with a sentinel. Raises `Unanswerable`."""
+        """Apply the policy, perform the acts, close with a sentinel; `suite` is whose acts they are.
+
+        Raises `Unanswerable`.
+        """
         ...
 
     def look(self) -> Observed:

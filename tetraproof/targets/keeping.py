@@ -25,7 +25,7 @@ class Scene:
     """A scenario on one place, as far as it has been observed: what the steps share.
 
     `position` is where its stream began, `listened` the seconds spent listening, `unguarded` what became of its agent
-    while acts were performed.
+    while acts were performed. `suite` and `beside` are as a recording has them.
     """
 
     name: str
@@ -46,6 +46,8 @@ class Scene:
     failed: bool = False
     listened: float = 0.0
     unguarded: str = ""
+    suite: str = ""
+    beside: str = ""
 
     @property
     def applied(self) -> str:
@@ -78,6 +80,8 @@ class Scene:
             notes=tuple(self.notes),
             unanswered=self.unanswered,
             nodes=nodes,
+            suite=self.suite,
+            beside=self.beside,
         )
         return entry, files
 

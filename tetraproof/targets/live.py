@@ -22,7 +22,8 @@ from tetraproof.observing.act import Act
 from tetraproof.observing.observation import Observed
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
-from tetraproof.progress import Tell
+from tetraproof.progress import Tell, awaiting
+from tetraproof.recordings.record import numbered
 from tetraproof.recordings.recorder import Recorder
 from tetraproof.recordings.recording import Cell, Unanswered
 from tetraproof.targets import Unanswerable
@@ -74,7 +75,8 @@ class Live:
         self._deadlines = deadlines
         self._introduction = tuple(introduction)
         self._tell = tell
-        self._observed: dict[tuple[str, tuple[Act, ...]], set[str]] = {}
+        self._names: dict[tuple[str, tuple[Act, ...]], str] = {}
+        self._observed: dict[str, set[str]] = {}
         self._applying = Applying(site, deadlines, tell)
         self._acting = Acting(site)
         self._sentinels = Sentinels(site, self._acting, recorder.index.nodes, deadlines.sentinel, tell)
@@ -105,16 +107,27 @@ class Live:
         return [self._scenario(name, place) for place in self.site.places]
 
     def observe(
-        self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
+        self,
+        policy: Policy | None,
+        settings: Mapping[str, str],
+        acts: Sequence[Act],
+        scenario: str,
+        suite: str = "",
     ) -> Observed:
         """Apply the policy, perform the acts, close with a sentinel; and have replay read what came of it."""
         places = self.site.places
         name, place = scenario, places[0]
         if len(places) > 1:
             name, _, place = scenario.rpartition("@")
-        if scenario not in self._observed.get((name, tuple(acts)), set()):
-            self._run(name, policy, settings, acts)
-            self._observed[name, tuple(acts)] = set(self.scenarios(name, policy, settings))
+        # of one policy the acts of each suite are a scenario of their own
+        key = name, tuple(acts)
+        own = self._names.setdefault(key, numbered(name, set(self._names.values())))
+        if scenario not in self._observed.get(own, set()):
+            beside = name if own != name else ""
+            with awaiting(own, stage=True):
+                self._run(own, policy, settings, acts, whose=(suite, beside))
+            self._observed[own] = set(self.scenarios(name, policy, settings))
+        scenario = self._scenario(own, place)
 
         def judged() -> Observed:
             return Replay(self.recorder.only(scenario)).observe(policy, settings, acts, scenario)
@@ -130,12 +143,23 @@ class Live:
         """What is installed, as it was found when the run began."""
         return Replay(self.recorder.only("")).look()
 
-    def _run(self, name: str, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act]) -> None:
-        """One scenario on all places side by side, from first to last."""
+    def _run(
+        self,
+        name: str,
+        policy: Policy | None,
+        settings: Mapping[str, str],
+        acts: Sequence[Act],
+        *,
+        whose: tuple[str, str],
+    ) -> None:
+        """One scenario on all places side by side, from first to last; `whose` is its suite, and what it is beside."""
         site, spending = self.site, self.account.spending
         if policy is not None:
             policy = bound(policy, site.bindings(site.places[0]), acts)
-        scenes = [Scene(self._scenario(name, place), place, policy, settings) for place in site.places]
+        suite, beside = whose
+        scenes = [Scene(self._scenario(name, place), place, policy, settings, suite=suite) for place in site.places]
+        for scene in scenes:
+            scene.beside = self._scenario(beside, scene.place) if beside else ""
         each = functools.partial(self._on_each, scenes)
         ahead = next((at for at, act in enumerate(acts) if not act.prepare), len(acts))
         with self._kept(scenes, policy):

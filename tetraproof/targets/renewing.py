@@ -65,28 +65,34 @@ class Renewing:
         return self.live.scenarios(name, policy, settings)
 
     def observe(
-        self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
+        self,
+        policy: Policy | None,
+        settings: Mapping[str, str],
+        acts: Sequence[Act],
+        scenario: str,
+        suite: str = "",
     ) -> Observed:
         """What was recorded, where it is of this policy and these acts on every node; else what becomes of them now."""
         everywhere = self.live.scenarios(scenario.partition("@")[0], policy, settings)
-        recorded = {name: self._recorded(policy, settings, acts, name) for name in everywhere}
+        recorded = {name: self._recorded(policy, settings, acts, name, suite) for name in everywhere}
         observed = recorded.get(scenario)
         # a policy is applied once, so all nodes are of one run
         if observed is None or None in recorded.values():
-            return self.live.observe(policy, settings, acts, scenario)
+            return self.live.observe(policy, settings, acts, scenario, suite)
         self.kept.append(scenario)
         return observed
 
     def _recorded(
-        self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
+        self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str, suite: str
     ) -> Observed | None:
         """What was recorded of a scenario, if all of it was, and heard to its end."""
         if scenario not in self._replay.scenarios(scenario.partition("@")[0], policy, settings):
             return None
-        record = next(one for one in self._recording.index.scenarios if one.name == scenario)
+        answering = self._replay.answering(scenario, acts, suite)
+        record = next(one for one in self._recording.index.scenarios if one.name == answering)
         if record.unanswered is not None:
             return None
-        observed = self._replay.observe(policy, settings, acts, scenario)
+        observed = self._replay.observe(policy, settings, acts, scenario, suite)
         return None if any(_lacks(done) for done in observed.acts.values()) else observed
 
     def changes(self, change: str, policy: Policy) -> Sequence[str]:

@@ -51,6 +51,19 @@ class Replay:
             for scenario in recording.index.scenarios
             if scenario.policy and not scenario.change
         }
+        named = {scenario.name: scenario for scenario in recording.index.scenarios}
+        self._beside = {
+            one.name: one.beside
+            for one in named.values()
+            if one.beside in named and one.beside != one.name and self._are_alike(one, named[one.beside])
+        }
+
+    def _are_alike(self, one: ScenarioRecord, other: ScenarioRecord) -> bool:
+        """Whether two scenarios answer for the same: one may have been recorded anew since, of another policy."""
+        policy, second = self._policies.get(one.name), self._policies.get(other.name)
+        if policy is None or second is None:
+            return policy is second and one.settings == other.settings and one.change == other.change
+        return policies.compare(policy, second).same and policies.compare(second, policy).same
 
     @property
     def cell(self) -> Cell:
@@ -83,8 +96,9 @@ class Replay:
                 scenario.name
                 for scenario in self.recording.index.scenarios
                 if not scenario.policy and not scenario.change and self._has(scenario, settings)
+                if scenario.name not in self._beside
             ]
-        found = [one for one, likeness in self._likenesses(policy) if likeness.same]
+        found = [one for one, likeness in self._likenesses(policy) if likeness.same and one not in self._beside]
         return sorted(found, key=lambda one: (one not in {name, policy.name}, one))
 
     def _has(self, scenario: ScenarioRecord, settings: Mapping[str, str]) -> bool:
@@ -94,12 +108,42 @@ class Replay:
         asked = all(effective.get(name, "false") == value for name, value in settings.items())
         return asked and scenario.settings.keys() <= settings.keys()
 
+    def answering(self, scenario: str, acts: Sequence[Act], suite: str = "") -> str:
+        """Of a scenario and those recorded beside it the one of this suite, or else that has most of these acts."""
+        names = {scenario, *(one for one, first in self._beside.items() if first == scenario)}
+        records = [record for record in self.recording.index.scenarios if record.name in names]
+        if len(records) > 1:
+            records = [record for record in records if suite and record.suite == suite] or records
+        if len(records) < 2:  # noqa: PLR2004 - nothing to choose
+            return records[0].name if records else scenario
+        return max(records, key=lambda record: self._count(record, acts)).name
+
+    def _count(self, record: ScenarioRecord, acts: Sequence[Act]) -> int:
+        """How many of these acts a scenario has."""
+        bindings = self._bindings(record, None, None)
+        choices, left = bindings.choices(), [_performed(act, "") for act in self.recording.acts(record.name)]
+        had = len(left)
+        for act in acts:
+            same = [at for at, one in enumerate(left) if _same(act, one, bindings, choices) is not None]
+            for at in same[:1]:
+                del left[at]
+        return had - len(left)
+
     def observe(
-        self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str
+        self,
+        policy: Policy | None,
+        settings: Mapping[str, str],
+        acts: Sequence[Act],
+        scenario: str,
+        suite: str = "",
     ) -> Observed:
-        """What was recorded of `scenario`, with the acts that were declared found in it."""
+        """What was recorded of `scenario`, with the acts that were declared found in it.
+
+        Where several suites' were recorded of one policy, that is the one of this suite.
+        """
         if not scenario:
             raise Unanswerable(self._why_unrecorded(policy, settings))
+        scenario = self.answering(scenario, acts, suite)
         record = next(record for record in self.recording.index.scenarios if record.name == scenario)
         if record.unanswered:
             raise Unanswerable(record.unanswered.reason, Verdict[record.unanswered.verdict.upper()])
