@@ -13,6 +13,7 @@ from tests.builders import RECORDINGS
 from tetraproof.errors import RecordingError, TetraproofError
 from tetraproof.judging import loading
 from tetraproof.judging.finding import Finding
+from tetraproof.report.acceptance import accept
 from tetraproof.report.pin import entries_of, hold
 from tetraproof.report.result import ClaimResult, LimitResult, PolicyResult
 from tetraproof.verdict import Verdict
@@ -155,6 +156,24 @@ def test_an_unrecorded_policy_has_one_entry(pinned: Any, word: str) -> None:
     found = differences(pinned, unrecorded)
     assert bool(found) == bool(word)
     assert all(word in one for one in found)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_two_suites_judge_of_one_policy_is_told_together(*, swapped: bool) -> None:
+    """Each has its own promises; of one that both make, the worse is told, and a finding hides no other refutation."""
+    known = claim("violates", "killed", "workers", seen=True, name="test_told")
+    unknown = claim("violates", "not killed", name="test_told")
+    one = judged(claim("conforms"), known, limits=(limit("stops"),), verdict="violates")
+    other = judged(claim("conforms", name="test_b"), unknown, limits=(limit("passes"),), verdict="violates")
+    both = [other, one] if swapped else [one, other]
+    pinned = {"test_a": "conforms", "test_b": "conforms", "test_told": cited("violates", "workers")}
+    table = {"guard": {"verdict": "violates", "promises": pinned, "limits": {"rename": "passes"}}}
+    (difference,) = hold(table, both, whole=True).differences
+    assert difference == "guard: test_told violates by no known finding, expected workers"
+    assert accept(table, both).gone == ()
+    well = [judged(claim("conforms"), known), judged(claim("conforms", name="test_b"))]
+    table["guard"] |= {"verdict": "conforms", "limits": {}}
+    assert hold(table, well, whole=True).differences == ()
 
 
 def test_what_was_not_judged_has_no_entry() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tetraproof.report.pin import PARTS, PROMISES, Cited, Entry, entries_of, holds, judged_in, told
+from tetraproof.report.pin import PARTS, PROMISES, Cited, Entry, by_name, entries_of, holds, judged_in, told
 from tetraproof.report.result import PolicyResult
 from tetraproof.verdict import Verdict, worst
 
@@ -125,7 +125,7 @@ class Acceptance:
 def accept(expected: Mapping[str, Any], policies: Sequence[PolicyResult]) -> Acceptance:
     """A whole run beside what is expected of it. Raises `RecordingError` where the table is none."""
     entries = entries_of(expected)
-    results = {policy.name: policy for policy in policies}
+    results = by_name(policies)
     added: dict[str, dict[str, dict[str, str]]] = {}
     asked: list[OpenEntry] = []
     gone = [name for name in entries if name not in results]

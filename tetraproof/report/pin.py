@@ -18,9 +18,10 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tetraproof.errors import RecordingError
-from tetraproof.report.result import PinResult, PolicyResult
+from tetraproof.report.result import ClaimResult, LimitResult, PinResult, PolicyResult
 from tetraproof.text import safe, shorten
 from tetraproof.verdict import Verdict
 
@@ -29,6 +30,8 @@ PROMISES, LIMITS = PARTS = ("promises", "limits")
 #: What may be expected of a policy and of a promise, and what of a limit.
 VERDICTS = tuple(str(verdict) for verdict in Verdict)
 REACHES = ("stops", "passes", *(str(one) for one in (Verdict.INCONCLUSIVE, Verdict.UNSUPPORTED, Verdict.UNRECORDED)))
+#: Of two words on one limit the first is told: what passes is no wall, and what is unknown none either.
+_REACHED = ("passes", *(str(one) for one in (Verdict.INCONCLUSIVE, Verdict.UNSUPPORTED, Verdict.UNRECORDED)), "stops")
 _REMEDY = "mend the entry; docs/recordings.md tells its form"
 
 
@@ -65,7 +68,7 @@ class Judged:
 def hold(expected: Mapping[str, Any], policies: Sequence[PolicyResult], *, whole: bool) -> PinResult:
     """Compare a run with what is expected of it. Entries that were not judged count only in a `whole` run."""
     entries = entries_of(expected)
-    results = {policy.name: policy for policy in policies}
+    results = by_name(policies)
     differences: list[str] = []
     held = 0
     for key in entries if whole else [key for key in entries if key in results]:
@@ -80,6 +83,51 @@ def hold(expected: Mapping[str, Any], policies: Sequence[PolicyResult], *, whole
     more = [key for key in results.keys() - expected if results[key].loading != "unrecorded"]
     differences += [f"{key} was judged ({results[key].verdict}), and is not expected" for key in more]
     return PinResult(max(held, 0), tuple(differences))
+
+
+def by_name(policies: Sequence[PolicyResult]) -> dict[str, PolicyResult]:
+    """The policies by their names. What several suites judged of one is told together, as its entry has it.
+
+    Of promises and limits of one name, as those that every policy makes, the one that outweighs the others is told.
+    """
+    told: dict[str, PolicyResult] = {}
+    for policy in policies:
+        before = told.get(policy.name)
+        told[policy.name] = policy if before is None else _together(before, policy)
+    return told
+
+
+def _together(one: PolicyResult, other: PolicyResult) -> PolicyResult:
+    claims: dict[str, ClaimResult] = {}
+    for claim in (*one.claims, *other.claims):
+        before = claims.get(claim.name)
+        if before is None or _rank(claim) < _rank(before):
+            claims[claim.name] = claim
+    limits: dict[str, LimitResult] = {}
+    for limit in (*one.limits, *other.limits):
+        reached = limits.get(limit.label)
+        if reached is None or _weight(limit.result, _REACHED) < _weight(reached.result, _REACHED):
+            limits[limit.label] = limit
+    # that one suite was not recorded says nothing of the other's promises
+    loading = min((one, other), key=lambda policy: (policy.loading == "unrecorded", _weight(policy.loading, VERDICTS)))
+    return replace(
+        one,
+        verdict=min(one.verdict, other.verdict, key=lambda word: _weight(word, VERDICTS)),
+        loading=loading.loading,
+        loading_reason=loading.loading_reason,
+        claims=tuple(claims.values()),
+        limits=tuple(limits.values()),
+    )
+
+
+def _rank(claim: ClaimResult) -> tuple[int, bool]:
+    """Of refutations the one that nothing explains is the worse."""
+    return _weight(claim.verdict, VERDICTS), claim.finding_seen
+
+
+def _weight(word: str | None, order: Sequence[str]) -> int:
+    """Where a word stands among those that outweigh the ones behind them; what was not judged stands behind all."""
+    return order.index(word) if word in order else len(order)
 
 
 def _judged(entry: Entry, policy: PolicyResult) -> int:
