@@ -151,7 +151,10 @@ def test_compact_shows_the_kill(run: Run) -> None:
 
 def test_every_kill_is_counted(run: Run) -> None:
     """The agent's own counter of enforcements agrees with what it reported."""
-    assert run.counts(enforce=run.reported(GUARDED))
+    killed = run.reported(GUARDED)
+    assert run.counts(enforce=killed)
+    if run.keeps("signal"):
+        assert run.counts(signal=killed, override=0)
 
 
 @limit("hard link")

@@ -52,4 +52,7 @@ def test_other_files_are_free(run: Run) -> None:
 
 def test_every_refusal_is_counted(run: Run) -> None:
     """The agent's own counter of enforcements agrees with what it reported."""
-    assert run.counts(enforce=run.reported(REFUSED))
+    refused = run.reported(REFUSED)
+    assert run.counts(enforce=refused)
+    if run.keeps("override"):
+        assert run.counts(override=refused, signal=0)

@@ -32,7 +32,7 @@ from tetraproof.judging.expectation import Exactly, Exec, Exit, Kprobe
 from tetraproof.judging.scenario import Run
 from tetraproof.observing.act import Act, shell
 from tetraproof.observing.observation import Done, Observed
-from tetraproof.observing.timeline import START, Node, timelines
+from tetraproof.observing.timeline import START, Node, Performed, timelines
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.policies.capability import Counters
 from tetraproof.verdict import Verdict
@@ -321,6 +321,72 @@ def test_what_the_agent_counted(
 ) -> None:
     """Its counters where it keeps any, otherwise its metrics, otherwise nobody knows."""
     assert verdict(counted(counters=counters, posted=posted), lambda run: run.counts(**wanted)) is expected
+
+
+OVERRIDDEN = Counters(post=1, enforce=1, each={"post": 1, "override": 1})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "counters", "expected"),
+    [
+        ({"override": 1}, OVERRIDDEN, C),
+        ({"override": 1, "signal": 0, "notify_enforcer": 0, "post": 1}, OVERRIDDEN, C),
+        ({"override": 2}, OVERRIDDEN, V),
+        # as many were enforced, by another action
+        ({"enforce": 1, "signal": 1}, OVERRIDDEN, V),
+        ({"signal": 0, "override": 0}, Counters(post=1, each={"post": 1}), C),
+        # an agent without counters: its metrics tell no action
+        ({"override": 1}, None, I),
+        ({"override": 0}, None, I),
+        ({"enforce": 1, "override": 1}, None, I),
+    ],
+)
+def test_a_single_counter(wanted: dict[str, int], counters: Counters | None, expected: Verdict) -> None:
+    """By the agent's own name of it; one that is 0 is not told, and one that nobody keeps says nothing."""
+    run = counted(counters=counters, posted={BASH: 1})
+    assert verdict(run, lambda run: run.counts(**wanted)) is expected
+    assert run.keeps("override") == (counters is not None)
+    if counters is None:
+        reason = judged(run, lambda run: run.counts(**wanted)).reason
+        assert reason == "this agent keeps no counter override of a policy"
+
+
+def test_a_counter_that_not_every_agent_has_is_kept_where_it_is_told() -> None:
+    """Where it is not told nobody knows whether it is 0 or not there."""
+    assert not counted(counters=OVERRIDDEN).keeps("set")
+    assert counted(counters=Counters(enforce=1, each={"set": 1})).keeps("set")
+
+
+def test_to_count_nothing_in_particular_is_refused() -> None:
+    """It would be true of anything."""
+    with pytest.raises(UsageError, match="Nothing is stated"):
+        counted(counters=COUNTERS).counts()
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [
+        (performed(*ACT.argv), C),
+        (performed(*ACT.argv, exit_code=None, broken="the pod is gone"), I),
+        (performed(*ACT.argv, role="prepare"), I),
+        (performed(*ACT.argv, disturbed="the agent's pod is another one now"), I),
+    ],
+)
+def test_nothing_counted_of_nothing_done_proves_nothing(done: Performed, expected: Verdict) -> None:
+    """Of an act that became nothing, that only prepares, or that no agent saw."""
+    told = {"states": (state(counters=Counters()),), "states_after": (state(counters=Counters()),)}
+    run = run_of({"it": (ACT, done)}, WELL, **told)
+    for wanted in ({"enforce": 0}, {"override": 0}):
+        assert verdict(run, lambda run, wanted=wanted: run.counts(**wanted)) is expected
+
+
+def test_what_no_agent_enforced_is_not_miscounted() -> None:
+    """Fewer counted than were killed, while the agent was another one, refutes nothing."""
+    gone = "the agent's pod is another one now"
+    told = {"states": (state(counters=Counters()),), "states_after": (state(counters=COUNTERS),)}
+    run = run_of({"it": (ACT, performed(*ACT.argv, disturbed=gone))}, WELL, **told)
+    judgement = judged(run, lambda run: run.counts(enforce=5))
+    assert (judgement.verdict, judgement.reason) == (I, gone)
 
 
 def test_counters_are_summed_over_nodes() -> None:

@@ -159,3 +159,17 @@ def test_every_recorded_state_is_understood() -> None:
     ]
     assert len(told) > 20
     assert {PolicyState.of("node", one).state for one in told} == {"enabled", "load_error"}
+
+
+def test_counters_are_added_and_held_against_earlier_ones() -> None:
+    """Sum by sum and name by name; one that fell is told so, also where a sum hides it."""
+    first = Counters(post=1, enforce=2, monitor=0, each={"post": 1, "signal": 2})
+    last = Counters(post=3, enforce=3, monitor=1, each={"post": 3, "override": 3})
+    moved = last - first
+    assert (moved.post, moved.enforce, moved.monitor) == (2, 1, 1)
+    assert moved.each == {"post": 2, "signal": -2, "override": 3}
+    assert moved.fell
+    assert not (last - Counters()).fell
+    assert (first + last).each == {"post": 4, "signal": 2, "override": 3}
+    assert (Counters(post=1) - Counters(post=2)).fell
+    assert (first.told("signal"), first.told("override"), first.told("set"), first.told("enforce")) == (2, 0, None, 2)

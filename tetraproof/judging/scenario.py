@@ -30,6 +30,7 @@ from tetraproof.observing.observation import Done, Observed, of_policy
 from tetraproof.observing.parity import compare
 from tetraproof.policies.capability import Counters, Loading, holding, loading
 from tetraproof.policies.inspection.overriding import denials, words_of
+from tetraproof.policies.policy_state import SUMS
 from tetraproof.verdict import Verdict
 
 
@@ -140,22 +141,55 @@ class Run:
         found = any(words in one for one in said)
         return ask("", f"refused with {words!r}", found, lambda: f"{self._title}: the agent says {told}.", "loading")
 
-    def counts(self, *, post: int | None = None, enforce: int | None = None, monitor: int | None = None) -> bool:
-        """Whether the agents counted that many posts, enforcements, monitored ones during the acts (what is stated).
+    def counts(  # noqa: PLR0913 - what an agent counts
+        self,
+        *,
+        post: int | None = None,
+        enforce: int | None = None,
+        monitor: int | None = None,
+        signal: int | None = None,
+        override: int | None = None,
+        notify_enforcer: int | None = None,
+    ) -> bool:
+        """Whether the agents counted that many of what is stated during the acts, by the names that they have for it.
 
-        An agent that keeps no such counters is asked for its metrics: they count the policy's events.
+        `enforce` and `monitor` are sums of all that was enforced, and only monitored. An agent that keeps no such
+        counters is asked for its metrics for these and for `post`: they count the policy's events.
         """
         stated = {"post": post, "enforce": enforce, "monitor": monitor}
+        stated |= {"signal": signal, "override": override, "notify_enforcer": notify_enforcer}
         wanted = {name: value for name, value in stated.items() if value is not None}
+        if not wanted:
+            raise UsageError("Nothing is stated that was counted.", remedy="write run.counts(enforce=1)")
         question = "counts " + ", ".join(f"{name} {value}" for name, value in wanted.items())
         said, answer, more = self._counted(wanted)
         if self._unheard and more:
             # what was reported may just not have been heard
             answer = Unknown(Verdict.INCONCLUSIVE, self._unheard)
-        if answer is True and not any(isinstance(one, Done) for one in self.observed.acts.values()):
-            answer = Unknown(Verdict.INCONCLUSIVE, "no act was performed, so there is nothing to count")
+        disturbed = self._disturbed
+        if answer is False and disturbed:
+            answer = Unknown(Verdict.INCONCLUSIVE, disturbed)
+        if answer is True and not self._something_was_done:
+            why = disturbed or "no act was performed, so there is nothing to count"
+            answer = Unknown(Verdict.INCONCLUSIVE, why)
         reason = answer.reason if isinstance(answer, Unknown) else f"the agent counted {said}; expected it {question}"
         return ask("", question, answer, lambda: f"{self._title}: {reason}.", "counted")
+
+    def keeps(self, counter: str) -> bool:
+        """Whether the agents keep this counter (`override`). Not a question: it decides nothing."""
+        return isinstance(self.moved, Counters) and self.moved.told(counter) is not None
+
+    @property
+    def _disturbed(self) -> str:
+        """Why some act shows nothing against the policy; nothing where each of them may."""
+        done = [one for one in self.observed.acts.values() if isinstance(one, Done)]
+        return next((one.performed.disturbed for one in done if one.performed.disturbed), "")
+
+    @property
+    def _something_was_done(self) -> bool:
+        """Whether an act that was not only to prepare became something, while the agents were there."""
+        done = [one.performed for one in self.observed.acts.values() if isinstance(one, Done)]
+        return any(one.outcome.exit_code is not None and one.role != "prepare" and not one.disturbed for one in done)
 
     def _counted(self, wanted: Mapping[str, int]) -> tuple[str, bool | Unknown, bool]:
         """What was counted, whether that is what was `wanted`, and whether it is more."""
@@ -163,9 +197,12 @@ class Run:
         if isinstance(moved, Unknown):
             return "", moved, False
         if moved is not None:
-            told = {name: getattr(moved, name) for name in wanted}
+            told = {name: moved.told(name) for name in wanted}
             said = ", ".join(f"{name} {value}" for name, value in told.items())
-            return said, told == wanted, any(told[name] > value for name, value in wanted.items())
+            more = any((told[name] or 0) > value for name, value in wanted.items())
+            return said, told == wanted, more
+        if single := [name for name in wanted if name not in SUMS]:
+            return "", Unknown(Verdict.INCONCLUSIVE, f"this agent keeps no counter {single[0]} of a policy"), False
         if isinstance(self.observed.posted, Unknown):
             return "", self.observed.posted, False
         # metrics count a policy's events, whatever was done about them
@@ -216,10 +253,10 @@ class Run:
             first, last = before.get(node), after.get(node)
             if first is None or last is None:
                 return Unknown(Verdict.INCONCLUSIVE, f"the agent of node {node} told its counters only once")
-            grown = [getattr(last, name) - getattr(first, name) for name in _COUNTED]
-            if min(grown) < 0:
+            grown = last - first
+            if grown.fell:
                 return Unknown(Verdict.INCONCLUSIVE, f"the counters of node {node} fell: the policy was loaded anew")
-            totals = Counters(*(getattr(totals, name) + more for name, more in zip(_COUNTED, grown, strict=True)))
+            totals += grown
         return totals
 
     def export_tells_the_same(self, *workloads: str) -> bool:
@@ -308,10 +345,6 @@ class Run:
         if pod is None:
             raise Undecided(Unknown(Verdict.UNRECORDED, f"there is no pod of {workload} here"))
         return str(pod)
-
-
-#: The sums of an agent's counters.
-_COUNTED = ("post", "enforce", "monitor")
 
 
 def _why_unprepared(done: Done | Unknown) -> str:

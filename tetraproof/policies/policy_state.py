@@ -25,6 +25,8 @@ _MODES = ("unknown", "enforce", "monitor", "monitor_only")
 _HOOK_STATES = ("unspecified", "loaded", "digest_rejected", "call_not_found", "partial_call_not_found")
 #: The counters of actions that were carried out, as `tetra tracingpolicy list` sums them up as NENFORCE.
 _ENFORCED = ("signal", "override", "notify_enforcer", "set")
+#: The sums of an agent's counters, and the single ones that every agent has which keeps any: one that is 0 is not told.
+SUMS, SINGLE = ("post", "enforce", "monitor"), ("signal", "override", "notify_enforcer")
 
 
 class _Listed(Struct):
@@ -72,6 +74,34 @@ class Counters:
         enforced = sum(known.get(name, 0) for name in _ENFORCED)
         monitored = sum(value for name, value in known.items() if name.startswith("monitor_"))
         return cls(known.get("post", 0), enforced, monitored, known)
+
+    def told(self, name: str) -> int | None:
+        """One counter by its name; nothing where it is not told, and may be one that the agent does not have."""
+        if name in SUMS:
+            number: int = getattr(self, name)
+            return number
+        return self.each.get(name, 0 if name in SINGLE else None)
+
+    def __add__(self, other: Counters) -> Counters:
+        return self._with(other, 1)
+
+    def __sub__(self, other: Counters) -> Counters:
+        """How far they moved since `other`; below 0 where they fell."""
+        return self._with(other, -1)
+
+    def _with(self, other: Counters, sign: int) -> Counters:
+        names = dict.fromkeys((*self.each, *other.each))
+        return Counters(
+            self.post + sign * other.post,
+            self.enforce + sign * other.enforce,
+            self.monitor + sign * other.monitor,
+            {name: self.each.get(name, 0) + sign * other.each.get(name, 0) for name in names},
+        )
+
+    @property
+    def fell(self) -> bool:
+        """Whether one of them is below 0, as no count is."""
+        return min(self.post, self.enforce, self.monitor, *self.each.values()) < 0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ _NO_NODES: Callable[[bytes], bytes] = lambda _: b"{}"  # noqa: E731 - one word f
 _GONE: Callable[[bytes], None] = lambda _: None  # noqa: E731
 #: A count of which no agent is capable.
 _NO_COUNT = "many"
+#: Each single counter with the one that a lie tells in its place.
+_ANOTHER = {"signal": "override", "override": "signal", "notify_enforcer": "override"}
+SINGLE_COUNTED = frozenset(_ANOTHER)
 
 
 def damages(scene: Scene) -> Iterator[Damage]:
@@ -81,6 +84,8 @@ def _of_counters(scene: Scene, *, both: bool) -> Iterator[tuple[str, str, Apply]
             "they fell",
             together(scene.state(_counted_much), scene.state(_without_counts, after=True)),
         )
+        if any(one.counters and SINGLE_COUNTED & one.counters.each.keys() for one in scene.observed.states_after):
+            yield "another action is counted", "", scene.state(_counted_as_another, after=True)
     yield "counters lie", "they cannot be read", scene.state(_counted_unreadably, after=True)
     yield "counters lie", "they are gone", scene.state(lambda state: state.pop("stats", None), after=True)
 
@@ -104,6 +109,14 @@ def _no_policies(nodes: Json) -> None:
 
 def _without_counts(state: Json) -> None:
     state["stats"] = {"action_counters": {}}
+
+
+def _counted_as_another(state: Json) -> None:
+    counted = (state.get("stats") or {}).get("action_counters") or {}
+    for name, another in _ANOTHER.items():
+        if name in counted:
+            counted[another] = counted.pop(name)
+            return
 
 
 def _counted_much(state: Json) -> None:

@@ -14,6 +14,7 @@ from tetraproof.judging.claim import Judged
 from tetraproof.judging.scenario import Run
 from tetraproof.observing.observation import Done
 from tetraproof.policies.binding import within
+from tetraproof.policies.policy_state import SINGLE
 from tetraproof.policies.requirement import demanded_mode
 from tetraproof.proving.damage import Damage
 from tetraproof.verdict import Verdict
@@ -165,6 +166,11 @@ def _counters_unasked(damage: Damage, before: Before) -> bool:
     return damage.kind == "counters lie" and not any(one.startswith(COUNTED) for one in asked)
 
 
+def _single_unasked(damage: Damage, before: Before) -> bool:
+    asked = [one.question for judged in before.judged for one in judged.judgement.asked if one.about == "counted"]
+    return damage.kind == "another action is counted" and not any(name in one for one in asked for name in SINGLE)
+
+
 def _masked(damage: Damage, _: Before) -> bool:
     return damage.what == "redaction-filters"
 
@@ -192,6 +198,12 @@ RULES = (
     Rule("the export unasked", "no promise of the suite asks about the export log", _export_unasked, left_out=True),
     Rule("answers unasked", "no promise asks what others did meanwhile", _answers_unasked, left_out=True),
     Rule("counters unasked", "no promise of the suite asks what the agents counted", _counters_unasked, left_out=True),
+    Rule(
+        "no single counter asked",
+        "a promise about all that was enforced does not say by which action",
+        _single_unasked,
+        left_out=True,
+    ),
     Rule(
         "asked by a limit only",
         "how far a policy reaches is told and not promised: an act that passes may end as it likes",
