@@ -1,0 +1,178 @@
+"""Arguments: where they are found, what they are, and how much of them is taken."""
+
+from dirty_equals import IsStr
+
+from tetraproof.suite import Act, Case, Exactly, InOrder, Kprobe, Pattern, Tracepoint, cases, command, shell
+
+
+def umask(number: int) -> Act:
+    """Have bash call umask with this number."""
+    return shell(f"umask {number:04o}")
+
+
+def path(name: str) -> str:
+    """The file that a policy is about."""
+    return f"/tmp/lang-arg-{name}"
+
+
+def connect(port: int) -> Act:
+    """Connect from bash to where nobody listens."""
+    return shell(f"true < /dev/tcp/127.0.0.1/{port} || true")
+
+
+def case(name: str, says: str, match: Act, near: Act, reported: Pattern | InOrder | Exactly, *before: Act) -> Case:
+    """A case of the policy of that name."""
+    return Case(f"language/args-{name}", says, match, near, reported, before=before)
+
+
+def made(name: str) -> Act:
+    """Make the file, before the policy is there."""
+    return shell(f"echo x > {path(name)}; echo x > {path(name)}-x")
+
+
+ARCH, OTHER = shell("arch; true"), shell("uname -m; true")
+#: More than the agent takes of a buffer by itself, and so that it ends on a word.
+MANY = f"printf 'lang-many %05000d end' 1 > {path('many')}"
+
+pytestmark = cases(
+    case(
+        "label",
+        "The argument is reported under its label.",
+        umask(144),
+        umask(145),
+        Kprobe("sys_umask", labelled={"mask": 144}),
+    ),
+    case(
+        "nop",
+        "An argument that is nothing is left out, and the others stay where they are.",
+        umask(146),
+        umask(147),
+        Kprobe("sys_umask", arg0=146),
+    ),
+    case(
+        "auto",
+        "The type is taken from the kernel's own.",
+        shell(f"echo x > {path('auto')}"),
+        shell(f"echo x > {path('auto')}-x"),
+        Kprobe("fd_install", file=path("auto")),
+    ),
+    case(
+        "char-buf",
+        "A buffer is compared and reported, as long as another argument says.",
+        shell(f"echo lang-buffer > {path('buffer')}"),
+        shell(f"echo lang-buffe > {path('buffer')}"),
+        Kprobe("sys_write", arg1=b"lang-buffer\n"),
+    ),
+    case(
+        "return-copy",
+        "A buffer that the call fills is reported as it was when it answered.",
+        command("expand", path("copy")),
+        command("cat", path("copy")),
+        Kprobe("sys_read", arg1=b"x\n", returns=2).by("/usr/bin/expand"),
+        made("copy"),
+    ),
+    case(
+        "max-data",
+        "More of a buffer is reported.",
+        shell(MANY),
+        shell(MANY.replace("lang-many", "lang-man")),
+        Kprobe("sys_write", arg2=5014),
+    ),
+    case(
+        "path",
+        "A path is compared and reported.",
+        command("truncate", "-s", "0", path("path")),
+        command("truncate", "-s", "0", path("path-x")),
+        Kprobe("security_path_truncate", file=path("path")),
+        made("path"),
+    ),
+    case(
+        "dentry",
+        "A name in a folder is compared and reported, within its mount.",
+        command("rm", path("dentry")),
+        command("rm", path("dentry-x")),
+        Kprobe("security_path_unlink", arg1=IsStr(regex=".*lang-arg-dentry")),
+        made("dentry"),
+    ),
+    case(
+        "filename",
+        "The kernel's copy of a name is compared and reported.",
+        command("cat", path("filename")),
+        command("cat", path("filename-x")),
+        Kprobe("do_filp_open", file=path("filename")),
+        made("filename"),
+    ),
+    case(
+        "fd",
+        "A descriptor is known by the file that is open there.",
+        command("python3", "-c", f"import os; os.fchmod(os.open('{path('fd')}', 0), 0o600)"),
+        command("python3", "-c", f"import os; os.fchmod(os.open('{path('fd-x')}', 0), 0o600)"),
+        Kprobe("sys_fchmod", file=path("fd")),
+        made("fd"),
+    ),
+    case(
+        "socket",
+        "A socket is compared before it is connected.",
+        connect(7205),
+        connect(7206),
+        Kprobe("security_socket_connect").by("/usr/bin/bash"),
+    ),
+    case(
+        "sockaddr-un",
+        "The path of a Unix socket is compared and reported.",
+        shell(f"curl -sS --unix-socket {path('socket')} http://x/ || true"),
+        shell(f"curl -sS --unix-socket {path('socket-x')} http://x/ || true"),
+        Kprobe("unix_stream_connect").by("/usr/bin/curl"),
+    ),
+    case(
+        "skb",
+        "A packet is compared by its port, and reported with both ends.",
+        connect(7207),
+        connect(7208),
+        Kprobe("__ip_local_out", dport=7207, daddr="127.0.0.1"),
+    ),
+    case(
+        "capability",
+        "The capability that is asked for is reported, with the user namespace.",
+        command("chgrp", "1", path("capability")),
+        command("chmod", "600", path("capability")),
+        Kprobe("cap_capable", capability_arg={"name": "CAP_CHOWN"}),
+        made("capability"),
+    ),
+    case(
+        "cred",
+        "The credentials that a process takes on are reported.",
+        command("setpriv", "--reuid", "65534", "true"),
+        command("true"),
+        Kprobe("commit_creds").by("/usr/bin/setpriv"),
+    ),
+    case(
+        "capability-sets",
+        "The sets of capabilities that a process sets are reported.",
+        command("setpriv", "--inh-caps", "+chown", "true"),
+        command("true"),
+        Kprobe("security_capset").by("/usr/bin/setpriv"),
+    ),
+    case(
+        "resolve",
+        "A field of a structure is compared and reported.",
+        ARCH,
+        OTHER,
+        Kprobe("security_bprm_check", file="/usr/bin/arch"),
+    ),
+    case(
+        "source",
+        "A field of the running task is compared and reported, beside the arguments.",
+        command("head", "-1", path("source")),
+        command("cat", path("source")),
+        Kprobe("fd_install", file=path("source")).by("/usr/bin/head"),
+        made("source"),
+    ),
+    case(
+        "data-loc",
+        "A text of a tracepoint that lies elsewhere is compared and reported.",
+        ARCH,
+        OTHER,
+        Tracepoint("sched", "sched_process_exec", arg0="/usr/bin/arch"),
+    ),
+)

@@ -1,0 +1,117 @@
+"""matchActions that change what a call answers, that the agent acts upon, or that need more of the kernel."""
+
+from dirty_equals import IsStr
+
+from tetraproof.suite import Act, Case, Kprobe, Lsm, Pattern, cases, command, shell
+
+
+def path(name: str) -> str:
+    """The file that a policy is about."""
+    return f"/tmp/lang-do-{name}"
+
+
+def opened(name: str) -> Act:
+    """Open the file for writing, which makes it."""
+    return shell(f"echo x > {path(name)}")
+
+
+def event(name: str, action: str = "POST") -> Pattern:
+    """What is reported of opening it."""
+    return Kprobe("fd_install", file=path(name), action=action)
+
+
+def made(name: str) -> Act:
+    """Make the file and its neighbour, before the policy is there."""
+    return shell(f"echo x > {path(name)}; echo x > {path(name)}-x")
+
+
+def denied(name: str, says: str, match: Act, near: Act, reported: Pattern, *before: Act) -> Case:
+    """A case of the policy of that name, under which the act that matches is refused."""
+    return Case(f"language/match-actions-{name}", says, match, near, reported, ends="denied", before=before)
+
+
+pytestmark = cases(
+    denied(
+        "override",
+        "Override has the function answer with an error, and the program lives.",
+        command("cat", path("override")),
+        command("cat", path("override-x")),
+        Kprobe("security_file_permission", file=path("override"), action="OVERRIDE"),
+        made("override"),
+    ),
+    denied(
+        "override-error",
+        "The error is the one that the policy names: EACCES.",
+        command("cat", path("override-error")),
+        command("cat", path("override-error-x")),
+        Kprobe("security_file_permission", file=path("override-error"), action="OVERRIDE"),
+        made("override-error"),
+    ),
+    denied(
+        "override-syscall",
+        "Override keeps a system call from being made.",
+        command("mkdir", path("override-call")),
+        command("mkdir", path("override-call-x")),
+        Kprobe("sys_mkdirat", file=path("override-call"), action="OVERRIDE"),
+        shell(f"rm -rf {path('override-call')}*"),
+    ),
+    denied(
+        "override-lsm",
+        "Override has a hook of the security modules refuse.",
+        command("cat", path("override-lsm")),
+        command("cat", path("override-lsm-x")),
+        Lsm("file_open", file=path("override-lsm"), action="OVERRIDE"),
+        made("override-lsm"),
+    ),
+    denied(
+        "notify-enforcer",
+        "NotifyEnforcer has the enforcer refuse the call.",
+        command("mkdir", path("enforcer")),
+        command("mkdir", path("enforcer-x")),
+        Kprobe("sys_mkdirat", file=path("enforcer"), action="NOTIFYENFORCER"),
+        shell(f"rm -rf {path('enforcer')}*"),
+    ),
+    Case(
+        "language/match-actions-get-url",
+        "GetUrl is reported; the agent fetches the address, which is on its own host.",
+        match=opened("get-url"),
+        near=opened("get-url-x"),
+        reported=event("get-url", "GETURL"),
+    ),
+    Case(
+        "language/match-actions-dns-lookup",
+        "DnsLookup is reported; the agent looks the name up.",
+        match=opened("dns-lookup"),
+        near=opened("dns-lookup-x"),
+        reported=event("dns-lookup", "DNSLOOKUP"),
+    ),
+    Case(
+        "language/match-actions-track-sock",
+        "TrackSock is reported, with the socket.",
+        match=shell("true < /dev/tcp/127.0.0.1/7303 || true"),
+        near=shell("true < /dev/tcp/127.0.0.1/7304 || true"),
+        reported=Kprobe("tcp_connect", dport=7303),
+    ),
+    Case(
+        "language/match-actions-ima-hash",
+        "The hash of the program's file is reported.",
+        match=shell("arch; true"),
+        near=shell("uname -m; true"),
+        reported=Lsm("bprm_check_security", file="/usr/bin/arch", ima_hash=IsStr(regex="sha(1|256):[0-9a-f]+")),
+    ),
+    Case(
+        "language/options-policy-mode-monitor",
+        "In monitor mode what matches is reported, and nothing is done about it.",
+        match=opened("monitor"),
+        near=opened("monitor-x"),
+        reported=event("monitor", "SIGKILL"),
+        ends="free",
+    ),
+    Case(
+        "language/options-disable-kprobe-multi",
+        "Hooked one by one, a function is seen all the same.",
+        match=opened("single"),
+        near=opened("single-x"),
+        reported=event("single"),
+    ),
+)
