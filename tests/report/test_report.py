@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.cells import cell_len
 
+from tetraproof.observing.enforcement import ENFORCING
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.recordings.recording import Cell, Provenance
 from tetraproof.report import label
@@ -59,8 +60,8 @@ FORBIDDEN = {"img", "iframe", "object", "embed", "form", "base", "audio", "video
 SHAPES = [
     ("exec", {}, "exec"),
     ("kprobe", {"action": "KPROBE_ACTION_POST"}, "hook"),
-    ("kprobe", {"action": "KPROBE_ACTION_SIGKILL"}, "enforced"),
-    ("kprobe", {"action": "KPROBE_ACTION_OVERRIDE"}, "enforced"),
+    *(("kprobe", {"action": f"KPROBE_ACTION_{name}"}, "enforced") for name in sorted(ENFORCING)),
+    ("kprobe", {"return_action": "KPROBE_ACTION_SET"}, "enforced"),
     ("kprobe", {"action": ["KPROBE_ACTION_SIGKILL"]}, "hook"),
     ("lsm", {"action": "KPROBE_ACTION_POST"}, "hook"),
     ("exit", {"signal": "SIGKILL"}, "exit-signal"),

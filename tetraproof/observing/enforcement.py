@@ -45,6 +45,11 @@ class Told:
     doubtful: bool = False
 
 
+def enforces(action: str) -> bool:
+    """Whether an action, as an event tells it, changes what becomes of the process or its call."""
+    return action.removeprefix(_PREFIX) in ENFORCING
+
+
 def enforced(event: Event) -> Told | None:
     """What an event says was enforced, or may have been: its action may not be readable, or not be known here."""
     if event.could_not_read("action", "return_action"):

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tetraproof.observing.enforcement import enforces
 from tetraproof.report.result import EventResult, TimelineResult
 from tetraproof.text import shorten
 
 #: More events than this are cut in the middle: on the page the ends are what is read.
 MOST_EVENTS = 60
-#: What an agent calls an action that stops something.
-ENFORCING = {f"KPROBE_ACTION_{name}" for name in ("SIGKILL", "OVERRIDE", "SIGNAL", "NOTIFYENFORCER")}
 #: Each shape of a mark, in a clause, in the order of a legend.
 SHAPES = {
     "exec": "a program starts",
@@ -117,7 +116,7 @@ def _fields(event: EventResult) -> dict[str, Any]:
 
 def _enforces(fields: dict[str, Any]) -> bool:
     actions = (fields.get("action"), fields.get("return_action"))
-    return any(isinstance(action, str) and action in ENFORCING for action in actions)
+    return any(isinstance(action, str) and enforces(action) for action in actions)
 
 
 def _words(event: EventResult) -> str:
