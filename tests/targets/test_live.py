@@ -39,7 +39,7 @@ from tetraproof.judging.scenario import Run
 from tetraproof.observing.act import Acts, command, shell, typed
 from tetraproof.policies.policy import Policy
 from tetraproof.recordings.recording import open_recording
-from tetraproof.targets import Target, Unanswerable
+from tetraproof.targets import Changing, Target, Unanswerable
 from tetraproof.targets.keeping import manifest_of
 from tetraproof.targets.live import Live
 from tetraproof.targets.replay import Replay
@@ -259,6 +259,27 @@ def test_two_suites_of_one_policy_each_keep_their_own(nodes: tuple[str, ...], ap
     ]
     for named in (True, False):
         assert told(Replay(recording), named=named) == expected
+
+
+def refused(target: Target, change: str, policy: Policy) -> tuple[Verdict, str]:
+    """Why a change of the installation cannot be judged."""
+    assert isinstance(target, Changing)
+    with pytest.raises(Unanswerable) as told:
+        target.observe_change(change, policy, next(iter(target.changes(change, policy)), ""))
+    return told.value.verdict, str(told.value)
+
+
+def test_a_change_that_cannot_be_made_has_one_word_live_and_on_replay(api: ApiServer, tmp_path: Path) -> None:
+    """With its reason, which the recording keeps for the policy that it was of; of what nobody asked it has none."""
+    other = guard(name="other", spec={**guard().spec, "podSelector": {"matchLabels": {"a": "b"}}})
+    with opened(Lab(api), tmp_path) as (live, _):
+        told = [refused(live, "upgrade", policy) for policy in (guard(), other)]
+        live.recorder.write(tmp_path / "recording")
+    assert told == [(U, "the installation is not ours to change (AGENT=install)")] * 2
+    replay = Replay(open_recording(tmp_path / "recording"))
+    assert [one.name for one in replay.recording.index.scenarios] == ["upgrade", "upgrade~2"]
+    assert [refused(replay, "upgrade", policy) for policy in (guard(), other)] == told
+    assert refused(replay, "rollback", guard()) == (Verdict.UNRECORDED, "the recording has no rollback")
 
 
 def _killed(run: Run, act: str) -> None:

@@ -28,7 +28,9 @@ from tetraproof.machines.machine import Completed, MachineLost
 from tetraproof.observing.act import command
 from tetraproof.policies.policy import Policy, parse
 from tetraproof.targets import Unanswerable, standalone
+from tetraproof.targets.replay import Replay
 from tetraproof.targets.standalone import Standalone, open_standalone
+from tetraproof.verdict import Verdict
 
 MANIFESTS = load(ROOT / "manifests/workloads")
 ROOTS = {one.name: Rootfs(Path("/roots") / one.name, "a test") for one in MANIFESTS.workloads}
@@ -130,6 +132,18 @@ def test_what_is_opened_is_a_machine_with_pods_an_agent_and_a_stream(machines: M
     assert recorded.text("environment/tetra-status.txt") == RUNS
     assert site.bindings("made").pod("probe").container == IDS["probe"]
     assert [len(machines.agents()), len(machines.streams())] == [1, 1]
+    site.close()
+
+
+def test_without_an_installation_none_can_be_changed(machines: Machines, tmp_path: Path) -> None:
+    """Which the recording says as well."""
+    live, site = open_standalone(plan(tmp_path))
+    told = []
+    for target in (lambda: live, lambda: Replay(live.recorder.only("upgrade"))):
+        with pytest.raises(Unanswerable) as why:
+            target().observe_change("upgrade", GUARD, "upgrade")
+        told.append((why.value.verdict, str(why.value)))
+    assert told == [(Verdict.UNSUPPORTED, "the target standalone has no installation to change")] * 2
     site.close()
 
 

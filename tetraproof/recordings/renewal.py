@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from tetraproof import filing
 from tetraproof.errors import RecordingError
+from tetraproof.policies.policy import parse as parse_policy
 from tetraproof.recordings.record import ActRecord, numbered
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import EXPECTED, INDEX, Index, Recording, ScenarioRecord, open_recording, sealed
@@ -70,7 +71,7 @@ def renewed(old: Recording, recorder: Recorder) -> dict[str, bytes]:
             continue
         placed[scenario.name] = place
         first = scenario.beside or scenario.name
-        by_name[place] = replace(scenario, name=place, beside=first if place != first else "")
+        by_name[place] = replace(scenario, name=place, beside="" if scenario.change or place == first else first)
         own |= {f"scenarios/{place}/{file}": content for file, content in recorder.of_scenario(scenario.name).items()}
     if not placed:
         return dict(old.files)
@@ -95,10 +96,20 @@ def _place(new: ScenarioRecord, old: Recording, recorder: Recorder, taken: set[s
 
 def _of_one_suite(one: ScenarioRecord, other: ScenarioRecord, old: Recording, recorder: Recorder) -> bool:
     """Whether two scenarios are of one suite: by its name, or an act in common where an older recording tells none."""
+    if one.change or other.change:  # of one policy each change is made once
+        policies = [_policy(old, one), _policy(recorder.only(other.name), other)]
+        return one.change == other.change and policies[0] == policies[1]
     if (one.suite and other.suite) or not (one.suite or other.suite):
         return one.suite == other.suite
     acts, others = _acts(old.acts(one.name)), _acts(recorder.only(other.name).acts(other.name))
     return not acts or not others or bool(acts & others)
+
+
+def _policy(recording: Recording, scenario: ScenarioRecord) -> tuple[str, str]:
+    """The namespace and the name of the policy that was in force."""
+    return parse_policy(
+        recording.text(f"scenarios/{scenario.name}/policy.yaml") or "", recording.name, recorded=True
+    ).key
 
 
 def _acts(acts: Sequence[ActRecord]) -> set[tuple[object, ...]]:

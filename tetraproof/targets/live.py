@@ -12,6 +12,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Protocol
 
 from tetraproof.account import Account
@@ -19,19 +20,21 @@ from tetraproof.answer import Unknown
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
 from tetraproof.observing.act import Act
+from tetraproof.observing.gap import Continuity
 from tetraproof.observing.observation import Observed
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
 from tetraproof.progress import Tell, awaiting
 from tetraproof.recordings.record import numbered
-from tetraproof.recordings.recorder import Recorder
-from tetraproof.recordings.recording import Cell, Unanswered
+from tetraproof.recordings.recorder import Recorder, as_json
+from tetraproof.recordings.recording import Cell, ScenarioRecord, Unanswered
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.acting import Acting, Pods
 from tetraproof.targets.applying import Agents, Applying, bound
-from tetraproof.targets.keeping import Keeping, Records, Scene
+from tetraproof.targets.keeping import Keeping, Records, Scene, manifest_of
 from tetraproof.targets.replay import Replay
 from tetraproof.targets.sentinels import Sentinels, Streams, counted
+from tetraproof.verdict import Verdict
 
 
 class Site(Pods, Agents, Streams, Records, Protocol):
@@ -77,6 +80,7 @@ class Live:
         self._tell = tell
         self._names: dict[tuple[str, tuple[Act, ...]], str] = {}
         self._observed: dict[str, set[str]] = {}
+        self._changes: dict[tuple[str, tuple[str, str]], str] = {}
         self._applying = Applying(site, deadlines, tell)
         self._acting = Acting(site)
         self._sentinels = Sentinels(site, self._acting, recorder.index.nodes, deadlines.sentinel, tell)
@@ -121,7 +125,7 @@ class Live:
             name, _, place = scenario.rpartition("@")
         # of one policy the acts of each suite are a scenario of their own
         key = name, tuple(acts)
-        own = self._names.setdefault(key, numbered(name, set(self._names.values())))
+        own = self._names.setdefault(key, numbered(name, {*self._names.values(), *self._changes.values()}))
         if scenario not in self._observed.get(own, set()):
             beside = name if own != name else ""
             with awaiting(own, stage=True):
@@ -138,6 +142,39 @@ class Live:
             return judged().compact
 
         return dataclasses.replace(judged(), ask_compact=functools.cache(ask_compact))
+
+    def changes(self, change: str, policy: Policy) -> Sequence[str]:
+        """One scenario, made when it is observed; of a change that is made under several policies one for each."""
+        key = change, policy.key
+        return [self._changes.setdefault(key, numbered(change, {*self._changes.values(), *self._names.values()}))]
+
+    def observe_change(self, change: str, policy: Policy, scenario: str) -> Observed:
+        """Have the installation changed while an act is repeated; why it cannot be is kept. Raises `Unanswerable`."""
+        started = datetime.now(UTC).isoformat()
+        manifest = manifest_of(policy).encode()
+        try:
+            continuity, place = self._changed(change, policy)
+        except Unanswerable as error:
+            unanswered = Unanswered(str(error.verdict), str(error))
+            record = ScenarioRecord(scenario, change=change, started=started, unanswered=unanswered)
+            self.recorder.add(record, {"policy.yaml": manifest})
+            raise
+        self.recorder.add(
+            ScenarioRecord(
+                scenario,
+                change=change,
+                started=started,
+                bindings=self.site.bindings(place),
+                notes=("applied confined to the run's own pods",),
+            ),
+            {"continuity.json": as_json(continuity), "policy.yaml": manifest},
+        )
+        return Replay(self.recorder.only(scenario)).observe_change(change, policy, scenario)
+
+    def _changed(self, change: str, policy: Policy) -> tuple[Continuity, str]:
+        """What became of the policy meanwhile, and the first place that it was seen on. Raises `Unanswerable`."""
+        del change, policy
+        raise Unanswerable(f"the target {self.kind} has no installation to change", Verdict.UNSUPPORTED)
 
     def look(self) -> Observed:
         """What is installed, as it was found when the run began."""

@@ -13,7 +13,6 @@ from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
 from tetraproof.recordings import renewal
 from tetraproof.recordings.recording import Cell, open_recording
-from tetraproof.targets import Changing, Unanswerable
 from tetraproof.targets.live import Live
 from tetraproof.targets.replay import Replay
 from tetraproof.verdict import Verdict
@@ -97,15 +96,15 @@ class Renewing:
 
     def changes(self, change: str, policy: Policy) -> Sequence[str]:
         """Those of the live target, where its installation can be changed."""
-        return self.live.changes(change, policy) if isinstance(self.live, Changing) else ()
+        return self.live.changes(change, policy)
 
     def observe_change(self, change: str, policy: Policy, scenario: str) -> Observed:
         """What was recorded of that change under this policy, else what becomes of it now."""
-        if not isinstance(self.live, Changing):
-            raise Unanswerable(f"the target {self.kind} has no installation to change", Verdict.UNSUPPORTED)
-        if scenario in self._replay.changes(change, policy):
-            self.kept.append(scenario)
-            return self._replay.observe_change(change, policy, scenario)
+        unanswered = {one.name for one in self._recording.index.scenarios if one.unanswered is not None}
+        recorded = [one for one in self._replay.changes(change, policy) if one not in unanswered]
+        if recorded:
+            self.kept += recorded[:1]
+            return self._replay.observe_change(change, policy, recorded[0])
         return self.live.observe_change(change, policy, scenario)
 
     def look(self) -> Observed:

@@ -197,6 +197,9 @@ class Replay:
         """What was recorded of that change."""
         if not scenario:
             raise Unanswerable(changes.why_none(self.recording, change, policy))
+        record = next(record for record in self.recording.index.scenarios if record.name == scenario)
+        if record.unanswered:
+            raise Unanswerable(record.unanswered.reason, Verdict[record.unanswered.verdict.upper()])
         return changes.observe(self.recording, policy, scenario)
 
     def look(self) -> Observed:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-
 from tetraproof.account import SETTING_UP
 from tetraproof.kubernetes import ranges
 from tetraproof.kubernetes.preparation import Plan
-from tetraproof.observing.observation import Observed
+from tetraproof.observing.gap import Continuity
 from tetraproof.policies.policy import Policy
 from tetraproof.recordings.discretion import neutral
-from tetraproof.recordings.recorder import Recorder, as_json
-from tetraproof.recordings.recording import ScenarioRecord
+from tetraproof.recordings.recorder import Recorder
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.alteration import CHANGES, alter
-from tetraproof.targets.keeping import manifest_of
 from tetraproof.targets.live import Live
 from tetraproof.targets.pods import Kubernetes
-from tetraproof.targets.replay import Replay
 from tetraproof.verdict import Verdict
 
 
@@ -27,13 +21,8 @@ class OnCluster(Live):
 
     site: Kubernetes
 
-    def changes(self, change: str, policy: Policy) -> Sequence[str]:
-        """One scenario, made when it is observed."""
-        del policy
-        return [change]
-
-    def observe_change(self, change: str, policy: Policy, scenario: str) -> Observed:
-        """Repeat an act under the policy while the installation is changed. Raises `Unanswerable`."""
+    def _changed(self, change: str, policy: Policy) -> tuple[Continuity, str]:
+        """What became of the policy meanwhile, and the first place that it was seen on. Raises `Unanswerable`."""
         site, known = self.site, CHANGES.get(change)
         if known is None:
             raise Unanswerable(f"{change} is no change that is known", Verdict.UNSUPPORTED)
@@ -41,20 +30,8 @@ class OnCluster(Live):
             raise Unanswerable("the installation is not ours to change (AGENT=install)", Verdict.UNSUPPORTED)
         if known.needs_chart and site.newer is None:
             raise Unanswerable("nothing is named to upgrade to (UPGRADE=)", Verdict.UNSUPPORTED)
-        started = datetime.now(UTC).isoformat()
         with self.account.spending("changing the installation"):
-            continuity = alter(site, change, policy, self._deadlines, self._tell)
-        self.recorder.add(
-            ScenarioRecord(
-                scenario,
-                change=change,
-                started=started,
-                bindings=site.bindings(site.places[0]),
-                notes=("applied confined to the run's own pods",),
-            ),
-            {"continuity.json": as_json(continuity), "policy.yaml": manifest_of(policy).encode()},
-        )
-        return Replay(self.recorder.only(scenario)).observe_change(change, policy, scenario)
+            return alter(site, change, policy, self._deadlines, self._tell), site.places[0]
 
 
 def open_cluster(plan: Plan) -> tuple[OnCluster, Kubernetes]:
