@@ -29,7 +29,7 @@ from tests.builders import (
     sentinel,
     started,
 )
-from tetraproof.events.event import Event, parse
+from tetraproof.events.event import MASK, Event, parse
 from tetraproof.observing.timeline import END, START, Node, Performed, in_order, same_arguments, timelines
 
 OTHER = "other-node"
@@ -544,6 +544,27 @@ def test_outside_of_its_window_the_runtime_did_it_for_another_act() -> None:
     made = hooked(ANOTHER_SHIM, file="/a")
     (line, _) = lines_of([IN_CONTAINER, SECOND], [execs(TWO), made, exits(TWO)])
     assert line.own == ()
+
+
+@pytest.mark.parametrize(
+    ("act", "shim", "may_be"),
+    [
+        (IN_CONTAINER, ANOTHER_SHIM, True),
+        # of an act whose container nobody knows, of another node, of somebody's pod
+        (FIRST, ANOTHER_SHIM, False),
+        (IN_CONTAINER, replace(ANOTHER_SHIM, node=OTHER), False),
+        (IN_CONTAINER, replace(ANOTHER_SHIM, pod="other/probe"), False),
+    ],
+)
+def test_a_masked_process_of_the_runtime_may_be_that_of_an_act_that_was_refused(
+    act: Performed, shim: Proc, *, may_be: bool
+) -> None:
+    """The mask may hide the container that it would name; an act that began has its own process."""
+    made = hooked(replace(shim, arguments=f"--root{MASK}"), file="/a")
+    (refused, begun) = lines_of([act, SECOND], [made, *whole(TWO)], {NODE: Node(NODE)})
+    assert [entry.stray for entry in refused.whole] == [may_be]
+    assert not any(entry.stray for entry in begun.whole)
+    assert refused.own == ()
 
 
 def test_of_two_refused_acts_each_has_its_own() -> None:

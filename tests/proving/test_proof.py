@@ -208,6 +208,18 @@ def test_an_equal_event_beside_it_is_enough() -> None:
     assert ("event dropped", "kprobe") not in once
 
 
+def test_which_program_the_runtime_is_is_no_promise() -> None:
+    """Of what it did before the act's program was in place; that it did it is one."""
+    early = hooked(replace(SHELL, binary="/usr/bin/runc", pod="", parent=None), file="/tmp/guarded")
+    found = ruled([early, execs(SHELL), ENDS], LOADS, Claim("opens", opens))
+    assert found["binary altered", "kprobe"] == {"the runtime's own"}
+    assert "the runtime's own" in found["a value that cannot be read", "process.binary"]
+    assert ("event dropped", "kprobe") not in found
+    assert ("action altered", "kprobe") not in found
+    late = ruled([execs(SHELL), HOOK, ENDS], LOADS, Claim("opens", opens))
+    assert all("the runtime's own" not in rules for rules in late.values())
+
+
 def test_the_exit_code_of_a_helper_is_no_promise() -> None:
     """That of the act's own process is one."""
     events = [execs(SHELL), execs(CHILD), exits(CHILD), ENDS]

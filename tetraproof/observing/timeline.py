@@ -214,7 +214,11 @@ def timelines(
         pod = f"{act.namespace}/{act.pod}"
         mine = [at for at in (*early, *around) if owners[at] is None and at not in before]
         strays = frozenset(
-            at for at in mine if _may_be_of(act, events[at]) or (at in nobodys and events[at].pod in {pod, ""})
+            at
+            for at in mine
+            if _may_be_of(act, events[at])
+            or (at in nobodys and events[at].pod in {pod, ""})
+            or (roots[index] is None and _may_be_its_runtimes(act, events[at]))
         )
         around = [*(at for at in early if at in strays), *around]
         whole = sorted({*own, *around})
@@ -267,6 +271,12 @@ def _may_be_of(act: Performed, event: Event) -> bool:
     elsewhere = event.node not in {act.node, ""}
     of_another = event.pod not in {f"{act.namespace}/{act.pod}", ""} and not event.could_not_read("process.pod")
     return unknown and not elsewhere and not of_another
+
+
+def _may_be_its_runtimes(act: Performed, event: Event) -> bool:
+    """Whether an event may be of the runtime that was to start this act, whose container's id is masked in it."""
+    told = event.process.pod is not None or event.kind in {"exec", "exit"}
+    return bool(act.container) and not told and MASK in event.process.arguments and event.node == act.node
 
 
 def _before(

@@ -34,12 +34,14 @@ def damages(scene: Scene) -> Iterator[Damage]:
 def _alone(scene: Scene, act: str, done: Done) -> Iterator[Damage]:
     """Who asked says otherwise than the agent."""
     was = done.performed.outcome.exit_code
+    # nothing is asked of what only prepares: it is the others that show it
+    about = "" if done.performed.role == "prepare" else act
     for code in (0, KILLED):
         if was not in {code, None}:
-            yield Damage(f"exit code turned into {code}", act, f"exit {was}", scene.outcome(done, exit_code=code))
+            yield Damage(f"exit code turned into {code}", about, f"exit {was}", scene.outcome(done, exit_code=code))
     if was is not None:
         lost = scene.outcome(done, exit_code=None, broken="the exec's status frame never came")
-        yield Damage("outcome lost", act, f"exit {was}", lost)
+        yield Damage("outcome lost", about, f"exit {was}", lost)
 
 
 def _of_ends(scene: Scene, act: str, done: Done) -> Iterator[Damage]:

@@ -78,6 +78,14 @@ def _exit_of_a_helper(damage: Damage, before: Before) -> bool:
     return helper and not any(" status=" in one.question for one in before.asked(damage.act))
 
 
+def _of_the_runtime(damage: Damage, before: Before) -> bool:
+    done = before.done(damage.act)
+    if damage.kind != "binary altered" and damage.field not in {"process.exec_id", "process.pid", "process.binary"}:
+        return False
+    entries = done.timeline.whole if done else ()
+    return any(one.runtime and one.event is damage.event for one in entries)
+
+
 def _equal_beside(damage: Damage, before: Before) -> bool:
     done = before.done(damage.act)
     if damage.event is None or damage.event.kind != "kprobe" or done is None:
@@ -243,6 +251,11 @@ RULES = (
     ),
     Rule("masked", "an act whose arguments are masked in part is known by the rest", _masked, left_out=True),
     Rule("a helper's exit code", "the exit code of a child (cp, mv) that no promise is about", _exit_of_a_helper),
+    Rule(
+        "the runtime's own",
+        "which process and program the runtime is, that was to start an act, is no promise",
+        _of_the_runtime,
+    ),
     Rule(
         "an equal event beside it",
         "the hook ran twice for one call (recorded of a write), and one of two equal events is enough",
