@@ -119,7 +119,7 @@ def test_a_stage_in_which_nothing_is_awaited_is_named_itself(clock: Callable[[fl
     """Work of our own may take long as well."""
     with narrated() as (_, lines), awaiting("guard", stage=True), awaiting("evidence", stage=True):
         clock(8)
-        assert next_of(lines) == "awaiting evidence for 8 s (guard)"
+        assert next_of(lines) == "evidence, for 8 s now (guard)"
 
 
 def test_what_is_waited_for_names_itself_and_its_last_answer(clock: Callable[[float], None]) -> None:

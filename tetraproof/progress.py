@@ -118,7 +118,8 @@ def _line(awaited: list[_Awaited]) -> str:
     stages = [one for one in awaited if one.stage]
     told = min(waits.values(), key=lambda one: one.since, default=stages[-1] if stages else awaited[-1])
     others = [f"{len(waits) - 1} more"] if len(waits) > 1 else []
-    line = f"awaiting {told.what} for {now - told.since:.0f} s"
+    seconds = f"for {now - told.since:.0f} s"
+    line = f"{told.what}, {seconds} now" if told.stage else f"awaiting {told.what} {seconds}"
     if said := told.said():
         line += f": {said}"
     beside = [*dict.fromkeys(one.what for one in stages if one is not told), *others]

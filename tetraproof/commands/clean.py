@@ -14,6 +14,7 @@ from tetraproof.deadline import Deadlines
 from tetraproof.errors import UsageError
 from tetraproof.machines import tool
 from tetraproof.options import spelled
+from tetraproof.progress import Narrator
 
 ABOUT = "list what killed runs left on a cluster, and remove it if told"
 
@@ -51,7 +52,7 @@ def run(given: argparse.Namespace) -> int:
             found = tool.find("helm", given.helm)
             return Helm(found, own, given.context, Path(folder, "helm"), deadlines.rollout)
 
-        with closing(Cluster(own, given.context, deadlines)) as cluster:
+        with closing(Cluster(own, given.context, deadlines)) as cluster, Narrator(_say) as tell:
             found = leftovers.find(cluster)
             if not any(one.is_installation for one in found):
                 try:
@@ -61,7 +62,7 @@ def run(given: argparse.Namespace) -> int:
             for one in found:
                 print(one)
             if found and given.yes:
-                leftovers.remove(cluster, found, deadlines, lambda line: print(line, file=sys.stderr), helm)
+                leftovers.remove(cluster, found, deadlines, tell, helm)
     copies = list(kubeconfig.left(remove=given.yes))
     for path in copies:
         print(f"the copy of a kubeconfig, with its credentials: {path}")
@@ -70,3 +71,7 @@ def run(given: argparse.Namespace) -> int:
     told = "removed" if given.yes else f"to remove them, when no run is going on: {command}"
     print(f"{count} left by runs that were killed; {told}" if count else "nothing is left on the cluster")
     return 0
+
+
+def _say(line: str, /) -> None:
+    print(line, file=sys.stderr)

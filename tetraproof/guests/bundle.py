@@ -16,7 +16,7 @@ from typing import BinaryIO
 from tetraproof.errors import UsageError
 from tetraproof.machines import cache, program
 from tetraproof.machines.program import ProgramError
-from tetraproof.progress import Tell
+from tetraproof.progress import Tell, awaiting
 from tetraproof.text import shorten
 
 #: Names the bundle where BUNDLE= does not.
@@ -106,11 +106,11 @@ def _download(version: str, place: Path, tell: Tell, releases: str) -> None:
     address = f"{releases}/v{version}/{name}"
     archive = place / name
     try:
-        with _opened(f"{address}.sha256sum") as answer:
+        with awaiting(f"{address}.sha256sum"), _opened(f"{address}.sha256sum") as answer:
             told = answer.read(4096).decode("ascii", "replace").split()
         if not told or not re.fullmatch(r"[0-9a-f]{64}", told[0]):
             raise UsageError(f"{address}.sha256sum holds no checksum.", remedy=_elsewhere(name))
-        with _opened(address) as answer, archive.open("wb") as file:
+        with awaiting(address), _opened(address) as answer, archive.open("wb") as file:
             _copy(answer, file, f"downloading Tetragon {version}", tell)
     except urllib.error.HTTPError as error:
         error.close()

@@ -25,8 +25,8 @@ from tetraproof.errors import UsageError
 from tetraproof.guests.kernel import Kernel
 from tetraproof.guests.link import Link, Refused
 from tetraproof.machines import program
-from tetraproof.machines.machine import Background, Completed, MachineLost
-from tetraproof.progress import Tell
+from tetraproof.machines.machine import Background, Completed, MachineLost, called
+from tetraproof.progress import Tell, awaiting
 from tetraproof.text import safe
 from tetraproof.waiting import Overdue, until
 
@@ -133,10 +133,11 @@ class Guest:
         pid = started["pid"]
         try:
             told = until(
-                f"the end of {words[0]}",
+                f"{called(argv)} on the guest",
                 lambda: self._ask("guest-exec-status", pid=pid),
                 lambda status: bool(status["exited"]),
                 seconds,
+                shown=lambda _: "it runs",
                 every=_POLL,
             )
         except Overdue:
@@ -168,7 +169,8 @@ class Guest:
             # virtme-ng and its QEMU are a process group of their own
             os.killpg(self._process.pid, signal.SIGTERM)
             try:
-                self._process.wait(10)
+                with awaiting("the end of the guest"):
+                    self._process.wait(10)
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
@@ -179,7 +181,8 @@ class Guest:
         if self._link is None or self._process.poll() is not None:
             raise self._lost("ended")
         try:
-            return self._link.ask(command, arguments, self._deadlines.command)
+            with awaiting(f"the guest's answer to {command}"):
+                return self._link.ask(command, arguments, self._deadlines.command)
         except Refused as error:
             return str(error)
         except TimeoutError as error:

@@ -21,6 +21,7 @@ from urllib3.exceptions import HTTPError
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
 from tetraproof.kubernetes.execution import Executor
+from tetraproof.progress import awaiting
 from tetraproof.text import shorten
 
 Object = dict[str, Any]
@@ -57,7 +58,8 @@ class Cluster:
         learnt = self.kubeconfig.with_name("discovery.json")
         learnt.unlink(missing_ok=True)
         try:
-            return _Client(client.ApiClient(self._configuration), learnt, self._deadlines.command)
+            with awaiting(f"what the API server of {self.context} knows"):
+                return _Client(client.ApiClient(self._configuration), learnt, self._deadlines.command)
         except DynamicApiError as error:
             raise _refused("say what it knows", error) from error
         except (HTTPError, OSError) as error:
@@ -142,8 +144,9 @@ class Cluster:
         api = self._client.client
         try:
             request = api.param_serialize("GET", path, header_params={"Accept": "*/*"}, auth_settings=["BearerToken"])
-            answer = api.call_api(*request, _request_timeout=self._deadlines.command)
-            body = bytes(answer.read())
+            with awaiting(f"the API server's answer for {path.partition('?')[0]}"):
+                answer = api.call_api(*request, _request_timeout=self._deadlines.command)
+                body = bytes(answer.read())
         except (HTTPError, OSError, ApiException) as error:
             raise self._unreachable(error) from error
         text = body.decode("utf-8", "replace")
@@ -181,7 +184,8 @@ class Cluster:
     def _resource(self, kind: str) -> Any:
         version, _, name = kind.rpartition("/")
         try:
-            return self._client.resources.get(api_version=version, kind=name)
+            with awaiting(f"what the API server knows of {name}"):
+                return self._client.resources.get(api_version=version, kind=name)
         except ResourceNotFoundError as error:
             raise ClusterError(f"The cluster knows no {name} of {version}.", status=_NOT_FOUND) from error
         except (HTTPError, OSError) as error:
@@ -192,13 +196,15 @@ class Cluster:
     def _asked(self, kind: str, verb: str, **arguments: Any) -> Object:
         resource = self._resource(kind)
         given = {name: value for name, value in arguments.items() if value is not None and value != ""}
+        named = given.get("name") or (given.get("body") or {}).get("metadata", {}).get("name", "")
+        asked = f"{verb} {kind.rpartition('/')[2]} {named}".strip()
         try:
-            answer = getattr(resource, verb)(_request_timeout=self._deadlines.command, **given)
+            with awaiting(f"the API server's answer to {asked}"):
+                answer = getattr(resource, verb)(_request_timeout=self._deadlines.command, **given)
         except NotFoundError as error:
             raise ClusterError(f"There is no {kind} {given.get('name', '')}.", status=_NOT_FOUND) from error
         except DynamicApiError as error:
-            named = given.get("name") or (given.get("body") or {}).get("metadata", {}).get("name", "")
-            raise _refused(f"{verb} {kind.rpartition('/')[2]} {named}".strip(), error) from error
+            raise _refused(asked, error) from error
         except (HTTPError, OSError) as error:
             raise self._unreachable(error) from error
         plain: Object = answer.to_dict()

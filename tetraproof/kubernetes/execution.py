@@ -23,7 +23,8 @@ from kubernetes.stream import stream
 from kubernetes.stream.ws_client import ERROR_CHANNEL, STDERR_CHANNEL, STDIN_CHANNEL, STDOUT_CHANNEL
 from websocket import WebSocketBadStatusException, WebSocketException
 
-from tetraproof.machines.machine import Completed
+from tetraproof.machines.machine import Completed, called
+from tetraproof.progress import awaiting
 from tetraproof.text import shorten
 
 #: The end of input, as a terminal has it.
@@ -74,6 +75,10 @@ class Executor:
         tty: bool = False,
     ) -> Completed:
         """Run a command to its end; one that takes longer than `seconds` has no outcome."""
+        with awaiting(f"{called(argv)} in {place}"):
+            return self._run(place, argv, seconds, stdin, tty=tty)
+
+    def _run(self, place: Place, argv: Sequence[str], seconds: float, stdin: bytes | None, *, tty: bool) -> Completed:
         try:
             socket = self._open(place, argv, stdin=stdin is not None, tty=tty)
         except ApiException as error:
@@ -97,7 +102,8 @@ class Executor:
         # known before it is opened, so that an interrupt in between leaves nothing open
         following = Following(output)
         self._following.append(following)
-        following.begin(self._open(place, argv, stdin=False, tty=False))
+        with awaiting(f"the beginning of {called(argv)} in {place}"):
+            following.begin(self._open(place, argv, stdin=False, tty=False))
         return following
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ import yaml
 
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.machines.tool import Tool
+from tetraproof.progress import awaiting
 from tetraproof.text import shorten
 
 RELEASE, NAMESPACE = "tetragon", "kube-system"
@@ -156,20 +157,9 @@ class Helm:
 
     def run(self, *words: str) -> str:
         """Run Helm; returns its standard output. Raises `HelmError`."""
-        options = ["--namespace", self.namespace, "--kubeconfig", str(self.kubeconfig), "--kube-context", self.context]
-        own = {f"HELM_{name}_HOME": str(self.folder / name.lower()) for name in ("CACHE", "CONFIG", "DATA")}
         try:
-            done = subprocess.run(  # noqa: S603 - no shell
-                [str(self.tool.path), *words, *options],
-                capture_output=True,
-                text=True,
-                timeout=self.seconds,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, **own},
-                # the terminal's interrupt is ours to heed: Helm cut in the middle leaves half a release
-                start_new_session=True,
-            )
+            with awaiting(f"helm {words[0]} {self.release}"):
+                done = self._ended(words)
         except subprocess.TimeoutExpired as error:
             raise HelmError(f"helm {words[0]} did not end within {self.seconds:.0f} s.") from error
         if done.returncode:
@@ -179,6 +169,22 @@ class Helm:
                 remedy=_REACH if words[0] in {"install", "upgrade", "template"} else "",
             )
         return done.stdout
+
+    def _ended(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Helm, run to its end. Raises `subprocess.TimeoutExpired`."""
+        options = ["--namespace", self.namespace, "--kubeconfig", str(self.kubeconfig), "--kube-context", self.context]
+        own = {f"HELM_{name}_HOME": str(self.folder / name.lower()) for name in ("CACHE", "CONFIG", "DATA")}
+        return subprocess.run(  # noqa: S603 - no shell
+            [str(self.tool.path), *words, *options],
+            capture_output=True,
+            text=True,
+            timeout=self.seconds,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **own},
+            # the terminal's interrupt is ours to heed: Helm cut in the middle leaves half a release
+            start_new_session=True,
+        )
 
     def _given(self) -> list[str]:
         files = [word for path in self.values for word in ("--values", str(path))]

@@ -14,9 +14,18 @@ from pathlib import Path
 from typing import Protocol
 
 from tetraproof.errors import TetraproofError
+from tetraproof.progress import awaiting
+from tetraproof.text import command_line, shorten
 
 #: Seconds that a command which was asked to end is given for it.
 _PATIENCE = 20.0
+#: Characters of a command that is awaited.
+_SHOWN = 80
+
+
+def called(argv: Sequence[str]) -> str:
+    """What a command is called while it is awaited: without the folder of its program, and not all of a long one."""
+    return shorten(command_line([Path(argv[0]).name, *argv[1:]]), _SHOWN)
 
 
 class MachineLost(TetraproofError):  # noqa: N818 - what happened, by its name
@@ -117,15 +126,16 @@ class ThisMachine:
     ) -> Completed:
         """Run a command to its end."""
         try:
-            done = subprocess.run(  # noqa: S603 - no shell
-                argv,
-                input=stdin,
-                stdin=subprocess.DEVNULL if stdin is None else None,
-                capture_output=True,
-                timeout=seconds,
-                check=False,
-                env={**os.environ, **(environment or {})},
-            )
+            with awaiting(called(argv)):
+                done = subprocess.run(  # noqa: S603 - no shell
+                    argv,
+                    input=stdin,
+                    stdin=subprocess.DEVNULL if stdin is None else None,
+                    capture_output=True,
+                    timeout=seconds,
+                    check=False,
+                    env={**os.environ, **(environment or {})},
+                )
         except subprocess.TimeoutExpired as error:
             return Completed(None, error.stdout or b"", error.stderr or b"", f"no end within {seconds:.0f} s")
         except OSError as error:
@@ -136,7 +146,8 @@ class ThisMachine:
         """Start a command that writes to these files."""
         with output.open("ab") as out, errors.open("ab") as err:
             return _Process(
-                subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)  # noqa: S603
+                subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True),  # noqa: S603
+                f"the end of {called(argv)}",
             )
 
     def close(self) -> None:
@@ -146,8 +157,9 @@ class ThisMachine:
 class _Process:
     """A process on this machine."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], end: str) -> None:
         self._process = process
+        self._end = end
 
     @property
     def runs(self) -> bool:
@@ -157,7 +169,8 @@ class _Process:
         if self.runs:
             self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(_PATIENCE)
+            with awaiting(self._end):
+                self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

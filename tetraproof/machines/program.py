@@ -12,6 +12,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from tetraproof.errors import TetraproofError
+from tetraproof.progress import awaiting
 from tetraproof.text import shorten
 
 #: Seconds that a download or an installation may go on without a word.
@@ -65,6 +66,12 @@ def run(
         start_new_session=True,
     )
     said: list[str] = []
+    with awaiting(called, lambda: said[-1] if said else ""):
+        return _ended(process, heard, called, said)
+
+
+def _ended(process: subprocess.Popen[str], heard: Callable[[str], float], called: str, said: list[str]) -> str:
+    """What a command wrote, once it has ended."""
     coming: SimpleQueue[str | None] = SimpleQueue()
     threading.Thread(target=_read, args=(process, coming), daemon=True).start()
     patience = SILENCE

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tetraproof.errors import UsageError
+from tetraproof.progress import awaiting
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
@@ -48,9 +49,10 @@ def find(name: str, given: str = "") -> Tool:
         where = f"{given} is no program" if given else f"{name} is not on PATH"
         raise UsageError(f"{name} is needed, and {where}.", remedy=f"install it, or {option}")
     try:
-        done = subprocess.run(  # noqa: S603 - no shell
-            [path, *known.words], capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL
-        )
+        with awaiting(f"the version of {name}"):
+            done = subprocess.run(  # noqa: S603 - no shell
+                [path, *known.words], capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL
+            )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UsageError(f"{path} does not run: {error}.", remedy=option) from error
     found = _VERSION.search(done.stdout)

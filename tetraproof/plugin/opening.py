@@ -24,6 +24,7 @@ from tetraproof.kubernetes.kind.engine import Engine
 from tetraproof.kubernetes.kind.engine import find as find_engine
 from tetraproof.options import OTHERS, Described, Options, described, spelled
 from tetraproof.plugin.terminal import Progress, end_on_terminate, patient
+from tetraproof.progress import Narrator
 from tetraproof.recordings.recording import INDEX, Recording, open_recording
 from tetraproof.targets import Target
 from tetraproof.targets.live import Live
@@ -111,7 +112,8 @@ def open_target(options: Options, given: Mapping[str, Any], config: pytest.Confi
 
 def _open_live(options: Options, words: str, config: pytest.Config, directory: Path) -> Opened:
     _check_destination(options)
-    tell = Progress(config, options.typed)
+    tell = Narrator(Progress(config, options.typed))
+    config.add_cleanup(tell.close)
     settings = agent_settings(options.agent_options)
     end_on_terminate()
     if options.target == "standalone":

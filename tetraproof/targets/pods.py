@@ -382,6 +382,7 @@ class Kubernetes:
 
     def _told(self) -> dict[str, str]:
         """The files of the environment, as `docs/recordings.md` lists them."""
+        self._plan.tell("asking the agents what they are, what they can and how they are set")
         cluster, there = self.cluster, self.installation
         nodes = [one for one in cluster.list("v1/Node") if one["metadata"]["name"] in there.agents]
         answers = {word: there.ask(word) for word in ("status", "probe")}

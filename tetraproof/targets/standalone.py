@@ -356,6 +356,7 @@ class Standalone:
 
     def index(self) -> Index:
         """What a recording of this site begins with."""
+        self._plan.tell("asking the agent what it is, what it can and how it is set")
         made = identify(self._plan, self._on, self.agent, f"podman {self._containers.version}, crun")
         return replace(made, bindings=self._bindings)
 
