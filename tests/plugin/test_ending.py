@@ -146,7 +146,7 @@ def test_a_command_that_is_interrupted_ends_in_a_sentence(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tetraproof.commands.verify.open_recording", interrupt)
+    monkeypatch.setattr("tetraproof.commands.recorded.verify.open_recording", interrupt)
     assert main(["verify", "x"]) == 130
     assert capsys.readouterr().err == "tetraproof: interrupted\n"
 

@@ -213,7 +213,7 @@ def test_this_machine_is_known_by_where_we_work(tmp_path: Path, monkeypatch: pyt
 def test_what_is_converted_goes_by_neutral_names(tmp_path: Path) -> None:
     """Those of the machine that recorded are told; what is none is refused."""
     from tests.recordings.test_conversion import converted  # noqa: PLC0415 - its raw records
-    from tetraproof.commands.convert import _named  # noqa: PLC0415
+    from tetraproof.commands.recorded.convert import _named  # noqa: PLC0415
     from tetraproof.recordings.conversion import Choice  # noqa: PLC0415
 
     change = {"guard/agent.log": f"open {PROJECT}/x: no\n"}
