@@ -2,7 +2,7 @@
 
 from dirty_equals import IsPositiveInt
 
-from tetraproof.suite import Acts, AllOf, Exactly, Exec, Exit, InOrder, Kprobe, Run, command, policy
+from tetraproof.suite import Acts, AllOf, Exactly, Exec, Exit, InOrder, Kprobe, Run, command, look, policy
 
 pytestmark = policy("log-tcp-connection")
 
@@ -10,6 +10,8 @@ acts = Acts(
     landing=command(
         "curl", "-s", "-XPOST", "deathstar.{galaxy.namespace}.svc.cluster.local/v1/request-landing", pod="tiefighter"
     ),
+    # as whom deathstar sees tiefighter, by its own word
+    seen=look(command("curl", "-s", "deathstar.{galaxy.namespace}.svc.cluster.local/v1/peer", pod="tiefighter")),
     refused=command("curl", "-sS", "-m", "5", "http://127.0.0.1:9/", pod="tiefighter"),
     unreachable=command("curl", "-sS", "-m", "5", "http://www.google.com/", pod="tiefighter"),
 )
@@ -44,7 +46,7 @@ def test_a_request_is_reported_once(run: Run) -> None:
 
 def test_the_answer_is_reported_too(run: Run) -> None:
     """The policy is the cluster's: what the other side sends back and closes is reported with it."""
-    address, port = run.landing.as_seen_by("deathstar")
+    address, port = run.landing.as_seen_by("deathstar", by_its_word=run.seen)
     answer = {"daddr": address, "dport": port, "saddr": run.bound("deathstar.ip"), "pod": run.pod("deathstar")}
     sent = Kprobe("tcp_sendmsg", action="POST", bytes=IsPositiveInt, sport=80, **answer)
     assert AllOf(sent, Kprobe("tcp_close", action="POST", **answer)) in run.landing.surroundings

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from tests.builders import NODE, Proc, execs, exits, hooked, performed, run_of, started
-from tetraproof.answer import Judgement, judge
+from tetraproof.answer import Judgement, Unknown, judge
 from tetraproof.events.event import Event
 from tetraproof.judging.scenario import Run
+from tetraproof.observing.observation import Done
 from tetraproof.observing.peer import Peer
 from tetraproof.policies.binding import Bindings, PodBinding
-from tetraproof.suite import AllOf, Kprobe, command
+from tetraproof.suite import AllOf, Kprobe, command, look
 from tetraproof.verdict import Verdict
 
 V, C, I = Verdict.VIOLATES, Verdict.CONFORMS, Verdict.INCONCLUSIVE  # noqa: E741 - columns of a table
@@ -57,11 +59,11 @@ def seen(*told: list[Event], hosts: tuple[str, ...] = ("10.0.2.15", BRIDGE), hea
     return run_of({"it": (ACT, act)}, events, frame={"heard": heard}, bindings=bound, hosts={NODE: hosts})
 
 
-def judged(run: Run) -> Judgement:
+def judged(run: Run, *, by_its_word: bool = False) -> Judgement:
     """What comes of the promise that the answer is reported."""
 
     def body() -> None:
-        address, port = run.it.as_seen_by("star")
+        address, port = run.it.as_seen_by("star", run.asked if by_its_word else None)
         answer = {"daddr": address, "dport": port, "saddr": STAR, "pod": "galaxy/star"}
         sent, closed = (Kprobe(name, action="POST", **answer) for name in ("tcp_sendmsg", "tcp_close"))
         assert AllOf(sent, closed) in run.it.surroundings
@@ -124,6 +126,53 @@ def test_what_is_not_known_leaves_it_undecided(run: Run, expected: Verdict, why:
     judgement = judged(run)
     assert judgement.verdict is expected
     assert why in judgement.reason
+
+
+ASK = look(command("curl", "star/peer", pod="ship"))
+
+
+def witnessed(said: str, told: list[Event], exit_code: int = 0) -> Run:
+    """The same, with an act after it that asked the server as whom it sees the ship."""
+    run = seen(asking(), told)
+    act = performed(*ASK.argv, stdout=f"{said}\n", exit_code=exit_code, pod="galaxy/ship", id="asked")
+    done = Done(act, replace(cast("Done", run.observed.acts["it"]).timeline, act="asked"))
+    observed = replace(run.observed, acts={**run.observed.acts, "asked": done})
+    return Run(observed, (*run.declared, replace(ASK, name="asked")))
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "expected"),
+    [
+        (SHIP, answering(), C),
+        # nothing is rewritten here, so an answer to the node is none to the ship
+        (SHIP, answering(BRIDGE), V),
+        (BRIDGE, answering(BRIDGE), C),
+        # by its word the cluster rewrites to what is no node's; any other is not believed
+        (OUTSIDE, answering(OUTSIDE), C),
+        (OUTSIDE, answering(BRIDGE), I),
+        (OUTSIDE, answering(OUTSIDE, PORT + 1), I),
+        (OUTSIDE, answering(OUTSIDE, size=3), I),
+        (BRIDGE, answering("10.0.2.15"), I),
+        (BRIDGE, answering(), I),
+        (BRIDGE, answering(OTHER), V),
+        (OTHER, answering(OTHER), V),
+        (BRIDGE, [], V),
+        ("Ship landed", answering(), I),
+    ],
+)
+def test_the_servers_own_word_outweighs_what_a_cluster_may_do(said: str, told: list[Event], expected: Verdict) -> None:
+    """The address that it says it sees is the one that is believed, where all else fits."""
+    assert judged(witnessed(said, told), by_its_word=True).verdict is expected
+
+
+def test_a_server_that_was_not_heard_vouches_for_nothing() -> None:
+    """An act that failed decides nothing; one that an older recording has not leaves it to the events."""
+    failed = judged(witnessed(SHIP, answering(), exit_code=7), by_its_word=True)
+    assert (failed.verdict, failed.reason) == (I, "act asked printed no address (exit 7)")
+    for verdict, expected in ((Verdict.UNRECORDED, C), (I, I)):
+        run = witnessed(SHIP, answering(BRIDGE))
+        lack = {**run.observed.acts, "asked": Unknown(verdict, "it was not performed")}
+        assert judged(Run(replace(run.observed, acts=lack), run.declared), by_its_word=True).verdict is expected
 
 
 def test_what_others_do_meanwhile_is_not_the_answer() -> None:

@@ -24,6 +24,7 @@ from tetraproof.observing.lifecycle import exit_of, faults, stray_of, unread_end
 from tetraproof.observing.observation import Done, Observed, of_policy, printed_of
 from tetraproof.observing.peer import Peer, peer_of
 from tetraproof.policies.binding import fill, unbound
+from tetraproof.policies.hosts import is_address
 from tetraproof.policies.inspection.overriding import EPERM, answered, denials, words_of
 from tetraproof.tetra.dialect import dialect_of
 from tetraproof.tetra.quoting import quoted_if_needed, unquoted
@@ -63,14 +64,34 @@ class ActRun:
         """What bystanders did meanwhile, to look for an expectation in."""
         return self._sought("bystanders")
 
-    def as_seen_by(self, workload: str) -> Peer:
+    def as_seen_by(self, workload: str, by_its_word: ActRun | None = None) -> Peer:
         """Its address and port on its one connection to `workload`, as that one's own events name them.
 
-        Where the cluster rewrites addresses between pods, that is not the pod's own. Undecided where it cannot be told.
+        Where the cluster rewrites addresses between pods, that is not the pod's own. `by_its_word` is an act that
+        asked `workload` for the address that it sees, and printed that: then no other is believed. Undecided where it
+        cannot be told.
         """
         if isinstance(self._done, Unknown):
             raise Undecided(self._done)
-        return peer_of(self._done, self._observed, self.act.pod, workload)
+        said = by_its_word.address if by_its_word else ""
+        return peer_of(self._done, self._observed, self.act.pod, workload, said)
+
+    @property
+    def address(self) -> str:
+        """The address that it printed; nothing where an older recording has no such look. Undecided otherwise."""
+        done = self._done
+        if isinstance(done, Unknown):
+            if self.act.look and done.verdict is Verdict.UNRECORDED:
+                return ""
+            raise Undecided(done)
+        outcome = done.performed.outcome
+        printed = _plain(outcome).strip()
+        fits = outcome.exit_code == 0 and is_address(printed)
+        answer = fits or Unknown(Verdict.INCONCLUSIVE, f"act {self.name} printed no address ({outcome})")
+        ask(self.name, "printed an address", answer, lambda: printed, "printed")
+        if isinstance(answer, Unknown):
+            raise Undecided(answer)
+        return printed
 
     def shown(self, *lines: str) -> bool:
         """What `tetra getevents -o compact` prints of the act's own events: these lines, `…` standing for anything."""

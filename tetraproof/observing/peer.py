@@ -1,10 +1,11 @@
 """Under which address and port the other side of an act's connection sees it: `run.landing.as_seen_by("deathstar")`.
 
 Mostly that is the pod's own. Some clusters rewrite it between pods (they masquerade);
-then the other side's events name a node's address instead. That is believed only where
-all that is told fits this one connection: the address is one of the act's own node, the
-port is the one that the act's own events tell, and as much was sent to it as the act
-printed. Where something of that does not fit, nobody can tell whose the answer was.
+then the other side's events name another address instead. That is believed only where
+all that is told fits this one connection: the address is the one that the other side
+says it sees, or where nobody asked it one of the act's own node; the port is the one
+that the act's own events tell, and as much was sent to it as the act printed. Where
+something of that does not fit, nobody can tell whose the answer was.
 """
 
 from __future__ import annotations
@@ -34,25 +35,28 @@ class Peer(NamedTuple):
         return f"{safe(self.address)}:{self.port}"
 
 
-def peer_of(done: Done, observed: Observed, client: str, server: str) -> Peer:
+def peer_of(done: Done, observed: Observed, client: str, server: str, said: str = "") -> Peer:
     """The act's end of its one connection to the workload `server`, as that one sees it.
 
-    `client` is the workload that was acted in. Raises `Undecided` where that cannot be told.
+    `client` is the workload that was acted in, `said` the address that the server says it sees, where it was asked.
+    Raises `Undecided` where it cannot be told.
     """
     own = _own_end(done, observed, client, server)
     told = list(_answers(done, observed, server))
     ends = {end for _, end in told}
-    if any(end.address == own.address for end in ends) or not ends:
-        return own  # nothing was rewritten, or nothing was told: the promise is about the act's own address
+    if said == own.address or not ends:
+        return own  # nothing is rewritten here, or nothing was told
+    if any(end.address == own.address for end in ends) and not said:
+        return own
     pods = {pod.ip for pods in observed.bindings.workloads.values() for pod in pods}
-    if all(end.address in pods for end in ends):
+    if all(end.address in pods - {own.address} for end in ends):
         return own  # to somebody else, and nothing else can be meant
-    rewritten = {
-        end for end in ends if end.port == own.port and end.address in observed.hosts.get(done.timeline.node, ())
-    }
+    believed = (said,) if said else observed.hosts.get(done.timeline.node, ())
+    rewritten = {end for end in ends if end.port == own.port and end.address in believed}
     if len(rewritten) != 1:
         others = ", ".join(sorted(map(str, ends)))
-        raise _undecided(f"{server} answered {others}: whether the cluster rewrote {own} to that cannot be told")
+        word = f", and says that it sees {safe(said)}" if said else ""
+        raise _undecided(f"{server} answered {others}{word}: whether the cluster rewrote {own} to that cannot be told")
     (end,) = rewritten
     sent = sum(_size(event) for event, to in told if to == end)
     printed = len(done.performed.outcome.output.encode())

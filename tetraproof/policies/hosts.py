@@ -58,12 +58,13 @@ def hosts(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def _of(node: _Node) -> list[str]:
-    reached = [one.address for one in node.status.addresses or () if _is_address(one.address)]
+    reached = [one.address for one in node.status.addresses or () if is_address(one.address)]
     ranges = node.spec.podCIDRs or ([node.spec.podCIDR] if node.spec.podCIDR else [])
     return [*reached, *(first for one in ranges if (first := _first_host(one)))]
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether a text is an address, and no name."""
     try:
         ipaddress.ip_address(text)
     except ValueError:  # a name

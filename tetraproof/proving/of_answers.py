@@ -1,8 +1,8 @@
 """Damages to what the other side tells of an act's connection: its answer missing, or given to or by somebody else.
 
-Each is a lie that is told consistently, in every event of the answer. Not among them is an
-answer that goes to the act's own node: where a cluster rewrites addresses that is what is
-seen, and no event tells whether it does.
+Each is a lie that is told consistently, in every event of the answer. That an answer goes to
+the act's own node is one only where another act printed as whom the other side sees it:
+where a cluster rewrites addresses that is what is seen, and no event tells whether it does.
 """
 
 from __future__ import annotations
@@ -55,6 +55,10 @@ def redirected(scene: Scene, answer: Sequence[Event], **ends: str) -> Apply:
 def _elsewhere(scene: Scene, done: Done, answer: Sequence[Event]) -> Iterator[tuple[str, Apply]]:
     yield "the answer goes elsewhere", redirected(scene, answer, daddr=ELSEWHERE)
     yield "the answer comes from elsewhere", redirected(scene, answer, saddr=ELSEWHERE)
+    own = {sock.saddr for event in done.timeline.own for sock in _sockets(event)}
+    node = next(iter(scene.observed.hosts.get(done.timeline.node, ())), "")
+    if node and own & _printed(scene):
+        yield "the answer goes to the act's own node", redirected(scene, answer, daddr=node)
     yield "the answer goes to another port", _each(scene, answer, in_body(_to_the_next_port))
     parties = {f"{done.performed.namespace}/{done.performed.pod}", answer[0].pod}
     pods = [pod for pods in scene.observed.bindings.workloads.values() for pod in pods]
@@ -64,6 +68,11 @@ def _elsewhere(scene: Scene, done: Done, answer: Sequence[Event]) -> Iterator[tu
         rename = in_process(lambda told: told.setdefault("pod", {}).update(named))
         yield "the answer goes to another pod", redirected(scene, answer, daddr=other.ip)
         yield "another pod answers", _each(scene, answer, rename)
+
+
+def _printed(scene: Scene) -> set[str]:
+    """What acts printed that is one word, as an address is."""
+    return {done.performed.outcome.output.strip() for _, done in scene.done}
 
 
 def _sockets(event: Event) -> Iterator[api.KprobeSock]:
