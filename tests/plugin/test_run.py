@@ -182,6 +182,8 @@ RUNS: dict[str, tuple[Callable[[Path], list[str]], int, tuple[str, ...]]] = {
         ("red, because:", "nothing conforms"),
     ),
     "only what is skipped": (given(SYMLINK), 1, ("nothing conforms",)),
+    "a folder of the suites": (given("--suites", "suites/files"), 0, ("0 differ",)),
+    "a file of the suites": (given("--suites", FIRST), 0, ("0 differ",)),
     "one judgement": (given(FIRST, "-k", WRITING), 0, ("1 passed",)),
     "a kill that is not reported": (
         a_kill_that_is_not_reported,
@@ -293,6 +295,17 @@ def test_the_exit_code_and_the_words(ran: Runs, name: str) -> None:
     assert run.code == code, run.output
     for word in words:
         assert word in run.output
+
+
+@pytest.mark.parametrize("name", ["a folder of the suites", "a file of the suites"])
+def test_a_part_of_the_suites_is_no_whole_run(ran: Runs, name: str) -> None:
+    """However it is named: what the recording is known to show of the others is not missed."""
+    result = ran(name).result
+    assert not result.run.whole
+    assert result.run.red == ()
+    assert result.pins is not None
+    assert result.pins.held > 0
+    assert {one.suite.partition("/test_")[0] for one in result.policies} == {"suites/files"}
 
 
 @pytest.mark.parametrize("name", BAD_INPUT)
