@@ -29,6 +29,7 @@ COMMANDS = {
     "events": "show",
     "prove": "prove",
     "report": "redraw",
+    "compare": "compare",
     "clean-cluster": "clean",
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tetraproof import shipped
 from tetraproof.errors import UsageError
-from tetraproof.language.evidence import IN_USE, WORDS, WORKS, Shown, Told, asked, shown
+from tetraproof.language.proven import IN_USE, WORDS, WORKS, Shown, Told, asked, shown
 from tetraproof.language.feature import known, used
 from tetraproof.policies.directory import load_file, load_folder
 from tetraproof.recordings.recording import INDEX
