@@ -20,6 +20,7 @@ from typing import Protocol
 
 from tetraproof.errors import UsageError
 from tetraproof.judging.expectation import AllOf, Exactly, InOrder
+from tetraproof.judging.finding import Known
 from tetraproof.judging.pattern import Pattern
 from tetraproof.judging.scenario import Run
 from tetraproof.observing.act import Act, prepare, with_programs
@@ -42,7 +43,8 @@ KIND_OF = {
 class Case:
     """One case. `says` is its sentence, `reported` what is reported of the act that matches; nothing where nothing is.
 
-    `ends` is the word for what becomes of that act. `before` sets the scene.
+    `ends` is the word for what becomes of that act. `before` sets the scene. `known` is the finding that refutes one of
+    its promises, with its evidence.
     """
 
     policy: str
@@ -52,6 +54,7 @@ class Case:
     reported: Pattern | InOrder | AllOf | Exactly | None
     ends: str = "succeeded"
     before: tuple[Act, ...] = ()
+    known: Known | None = None
 
     def __post_init__(self) -> None:
         if self.ends not in ENDS:

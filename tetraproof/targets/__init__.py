@@ -24,6 +24,11 @@ class Unanswerable(Exception):  # noqa: N818 - no error: a verdict of its own
         self.verdict = verdict
 
 
+def scenario_of(policy: str) -> str:
+    """What the scenario of a policy is called: a folder of a recording, also where the policy lies in a sub-folder."""
+    return policy.replace("/", ".")
+
+
 class Target(Protocol):
     """What every target does for the suites."""
 
