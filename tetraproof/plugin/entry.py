@@ -17,11 +17,13 @@ import pytest
 
 from tetraproof import interrupting
 from tetraproof.configuration import find
-from tetraproof.errors import TetraproofError
+from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.marks import LINES
 from tetraproof.options import GROUPS, Options, described, spelled
 
 PREFIX = "tetraproof"
+#: pytest's options that have it tell something instead of running tests.
+_TELLING = ("collectonly", "help", "version", "markers", "cacheshow", "showfixtures", "show_fixtures_per_test")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,9 +58,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         options = _asked_for(config, given)
         if options is None:
             return None
-        from tetraproof.plugin import wiring  # noqa: PLC0415 - needed by no other session
-
-        wiring.start(config, options, given)
+        return _take_part(config, options, given)
     except TetraproofError as error:
         print(f"tetraproof: {spelled(str(error), typed)}", file=sys.stderr)
         return 2
@@ -66,7 +66,36 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         told = next(reversed(getattr(error, "__notes__", [])), "nothing was made")
         print(f"tetraproof: interrupted while setting up; {told}", file=sys.stderr)
         return 2
-    return None
+
+
+def _take_part(config: pytest.Config, options: Options, given: Mapping[str, Any]) -> int | None:
+    """Register what judges suites, collect them, and open their target unless nothing is to be run.
+
+    Returns the exit code where the session ends before it has begun. Raises `TetraproofError`.
+    """
+    # needed by no other session
+    from tetraproof import extra  # noqa: PLC0415
+    from tetraproof.plugin import collecting, damaging, foreseeing, judgement, session, writing  # noqa: PLC0415
+
+    modules = [session, collecting, judgement, writing, damaging]
+    if extra.has("allure"):
+        from tetraproof.plugin import attachments  # noqa: PLC0415 - of an extra
+
+        modules.append(attachments)
+    for module in modules:
+        config.pluginmanager.register(module, module.__name__)
+    config.stash[session.OPTIONS] = options
+    if config.option.collectonly:
+        foreseeing.foresee(config, options)
+    if any(getattr(config.option, one, None) for one in _TELLING):
+        return None
+    if getattr(config.option, "numprocesses", None) or getattr(config.option, "dist", "no") != "no":
+        raise UsageError(
+            "The acts of a suite are performed once, for all of its tests, and its tests cannot be spread over "
+            "processes.",
+            remedy="leave out -n (pytest-xdist), or add -n 0",
+        )
+    return session.open_session(config, options, given)
 
 
 def given_to(config: pytest.Config) -> Mapping[str, Any]:

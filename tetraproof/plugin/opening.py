@@ -92,6 +92,20 @@ def name_of(options: Options, config: pytest.Config) -> str:
     return recording_path(options).name
 
 
+def nodes_of(options: Options, config: pytest.Config) -> list[str]:
+    """The nodes that a cluster has, or will have, by which tests may be called; nothing is made to ask for them.
+
+    Raises `TetraproofError`.
+    """
+    if options.target not in {"kind", "cluster"}:
+        return []
+    for needed in dict.fromkeys((options.target, "cluster")):
+        extra.need(needed, f"The target {options.target}")
+    from tetraproof.plugin import on_cluster  # noqa: PLC0415 - of an extra
+
+    return on_cluster.nodes_of(options, config)
+
+
 def open_target(options: Options, given: Mapping[str, Any], config: pytest.Config, directory: Path) -> Opened:
     """The target that the options name; `directory` is the run's own. Raises `TetraproofError`."""
     # first where, then what

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import sys
 import tarfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -75,6 +76,18 @@ class Wanted:
             if not whole:
                 raise UsageError(f"IMAGES={archive} is no archive of images.", remedy=_IMAGES)
 
+    def nodes(self) -> list[str]:
+        """The names that kind gives its nodes: of each role in order, from the second on with a number."""
+        written = yaml.safe_load(self.config.read_bytes())
+        named: Counter[str] = Counter()
+        for node in written.get("nodes") or [{}]:
+            named[node.get("role") or "control-plane"] += 1
+        return [
+            f"{self.name}-{role}{number if number > 1 else ''}"
+            for role, count in named.items()
+            for number in range(1, count + 1)
+        ]
+
     @property
     def told(self) -> dict[str, str]:
         """What makes it another one than one of the same name."""
@@ -118,6 +131,11 @@ class Tenancy:
         return self.engine.typed(f"kind delete cluster --name {self.name}")
 
     # at the beginning
+
+    def nodes(self) -> list[str]:
+        """The nodes that it has, where it is there, and would have if it were made. Raises `TetraproofError`."""
+        there = self._kind("get", "nodes", "--name", self.name, what="the list of kind's nodes").printed.split()
+        return list(dict.fromkeys([*there, *self.wanted.nodes()]))
 
     def open(self) -> None:
         """Have the cluster: made, or found and ready, with its images. Raises `TetraproofError`."""
