@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tetraproof import filing
+from tetraproof.report.annotation import github, markdown, sarif
 from tetraproof.report.matrix import matrix, matrix_text
 from tetraproof.report.page import page
 from tetraproof.report.result import FILE, Result
@@ -19,6 +20,7 @@ from tetraproof.text import safe
 
 ABOUT = "draw the report of a run again; of several runs, their matrix"
 WIDTH = 100
+FORMATS = {"github": github, "sarif": sarif, "md": markdown}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run's folder, with its verdicts.json")
     parser.add_argument("--matrix", type=Path, metavar="FILE", help="write the merged table of all runs there")
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON instead")
+    parser.add_argument("--format", choices=sorted(FORMATS), help="print annotations or a summary for a job instead")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -33,6 +36,9 @@ def run(given: argparse.Namespace) -> int:
     results = [(path, read_result(path)) for path in _runs(given.runs)]
     if given.json:
         print(json.dumps([_short(path, result) for path, result in results], indent=1))
+        return 0
+    if given.format:
+        print(FORMATS[given.format]([result for _, result in results]), end="")
         return 0
     for path, result in results:
         filing.write(path / "index.html", page(result))

@@ -50,6 +50,7 @@ def policy_result(  # noqa: PLR0913 - one argument for each part of the result
     limits: Sequence[LimitResult],
     titles: Mapping[str, str],
     feature: str = "",
+    place: str = "",
 ) -> PolicyResult:
     """Everything about one policy in one scenario. `titles` are those of the findings, by id."""
     loading = run.loading if run else None
@@ -79,6 +80,7 @@ def policy_result(  # noqa: PLR0913 - one argument for each part of the result
         acts=tuple(_acts(run)) if run else (),
         continuity=continuity_result(observed.continuity) if observed and observed.continuity else None,
         feature=feature,
+        place=place,
     )
 
 

@@ -170,7 +170,8 @@ class NeedResult(Struct, frozen=True):
 class PolicyResult(Struct, frozen=True):
     """One policy, as one scenario showed it. `line` is all of it in one line.
 
-    `feature` is what of the policy language it is a case of; empty where it is none.
+    `feature` is what of the policy language it is a case of; empty where it is none. `place` is where the policy lies,
+    `file:line`, from where the run was started.
     """
 
     name: str
@@ -193,6 +194,7 @@ class PolicyResult(Struct, frozen=True):
     acts: tuple[ActResult, ...] = ()
     continuity: ContinuityResult | None = None
     feature: str = ""
+    place: str = ""
 
 
 class FindingResult(Struct, frozen=True):
