@@ -25,7 +25,7 @@ from tetraproof.events.event import Event
 from tetraproof.judging.claim import Claim
 from tetraproof.judging.expectation import Exactly, Kprobe
 from tetraproof.judging.scenario import Run
-from tetraproof.observing.act import Acts, shell
+from tetraproof.observing.act import Acts, command, prepare, shell
 from tetraproof.proving.proof import SHARE, Outcome, Trial, prove, report
 from tetraproof.recordings.recording import Recording
 
@@ -206,6 +206,22 @@ def test_an_equal_event_beside_it_is_enough() -> None:
     assert twice["event dropped", "kprobe"] == {"an equal event beside it"}
     once = ruled([execs(SHELL), HOOK, ENDS], LOADS, Claim("opens", opens))
     assert ("event dropped", "kprobe") not in once
+
+
+def test_what_only_prepares_is_proven_by_what_follows_it() -> None:
+    """Its own events are no promise; that it failed, or that nobody knows, is noticed after it."""
+    put = started(90, "/usr/bin/dd", "of=/tmp/program", pod=SHELL.pod)
+    scene = performed("dd", "of=/tmp/program", id="p", role="prepare")
+    act = performed("bash", "-c", "echo x > /tmp/guarded", id="g", exit_code=137)
+    files = scenario_files("guard", [scene, act], [execs(put), exits(put), execs(SHELL), HOOK, ENDS])
+    acts = (*Acts(p=prepare(command("dd", "of=/tmp/program"))), ACTS[0])
+    trial = Trial("guard", policy(), {}, "guard", acts, (LOADS, Claim("kills", kills)))
+    found = [one for one in prove(recording({"guard": files}), [trial]) if not one.harmless]
+    of_it = [one for one in found if one.act == "p"]
+    assert of_it
+    assert {one.rule for one in of_it} == {"only prepares"}
+    noticed = {one.kind for one in found if one.act == "" and one.caught_by}
+    assert {"a preparation failed", "outcome lost", "exit code turned into 137"} <= noticed
 
 
 def test_which_program_the_runtime_is_is_no_promise() -> None:

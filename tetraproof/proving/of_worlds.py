@@ -25,23 +25,24 @@ _LOOKING = frozenset({"cat", "stat", "ls", "head", "test"})
 def damages(scene: Scene) -> Iterator[Damage]:
     """Every way in which an act may have ended otherwise."""
     for act, done in scene.done:
-        yield from _alone(scene, act, done)
+        if done.performed.role == "prepare":
+            yield from _of_preparation(scene, act, done)
+            continue
+        yield from _alone(scene, act, act, done)
         yield from _of_ends(scene, act, done)
         yield from _of_output(scene, act, done)
-        yield from _of_preparation(scene, act, done)
 
 
-def _alone(scene: Scene, act: str, done: Done) -> Iterator[Damage]:
+def _alone(scene: Scene, act: str, about: str, done: Done) -> Iterator[Damage]:
     """Who asked says otherwise than the agent."""
     was = done.performed.outcome.exit_code
-    # nothing is asked of what only prepares: it is the others that show it
-    about = "" if done.performed.role == "prepare" else act
+    what = f"exit {was}" if about == act else f"exit {was} of {act}"
     for code in (0, KILLED):
         if was not in {code, None}:
-            yield Damage(f"exit code turned into {code}", about, f"exit {was}", scene.outcome(done, exit_code=code))
+            yield Damage(f"exit code turned into {code}", about, what, scene.outcome(done, exit_code=code))
     if was is not None:
         lost = scene.outcome(done, exit_code=None, broken="the exec's status frame never came")
-        yield Damage("outcome lost", about, f"exit {was}", lost)
+        yield Damage("outcome lost", about, what, lost)
 
 
 def _of_ends(scene: Scene, act: str, done: Done) -> Iterator[Damage]:
@@ -86,7 +87,9 @@ def _of_output(scene: Scene, act: str, done: Done) -> Iterator[Damage]:
 
 
 def _of_preparation(scene: Scene, act: str, done: Done) -> Iterator[Damage]:
-    if done.performed.role == "prepare" and done.performed.outcome.exit_code == 0:
+    # nothing is asked of what only prepares: it is the acts after it that show it
+    yield from _alone(scene, act, "", done)
+    if done.performed.outcome.exit_code == 0:
         failed = scene.outcome(done, exit_code=1, stderr="no space left on device")
         yield Damage("a preparation failed", "", act, failed)
 

@@ -78,6 +78,11 @@ def _exit_of_a_helper(damage: Damage, before: Before) -> bool:
     return helper and not any(" status=" in one.question for one in before.asked(damage.act))
 
 
+def _only_prepares(damage: Damage, before: Before) -> bool:
+    done = before.done(damage.act)
+    return done is not None and done.performed.role == "prepare" and not before.asked(damage.act)
+
+
 def _of_the_runtime(damage: Damage, before: Before) -> bool:
     done = before.done(damage.act)
     if damage.kind != "binary altered" and damage.field not in {"process.exec_id", "process.pid", "process.binary"}:
@@ -216,6 +221,12 @@ RULES = (
         "asked by a limit only",
         "how far a policy reaches is told and not promised: an act that passes may end as it likes",
         _asked_by_a_limit_only,
+        left_out=True,
+    ),
+    Rule(
+        "only prepares",
+        "a preparation is not judged; that it went well is proven by what follows it",
+        _only_prepares,
         left_out=True,
     ),
     Rule(
