@@ -38,6 +38,7 @@ class Machine:
     begins: Callable[[Going], None] | None = None
     lost: bool = False
     closed: int = 0
+    doors: dict[str, str] = field(default_factory=dict)
 
     def run(
         self,
@@ -68,6 +69,9 @@ class Machine:
         if self.begins:
             self.begins(going)
         return going
+
+    def reach(self, address: str) -> str:
+        return self.doors.get(address, "")
 
     def close(self) -> None:
         self.closed += 1

@@ -16,6 +16,8 @@ SENTINELS = "sentinels"
 SETTING_UP = "setting up"
 MAKING, LOADING_IMAGES, INSTALLING = "making the cluster", "loading images", "installing Tetragon"
 ONCE = (SETTING_UP, MAKING, LOADING_IMAGES, INSTALLING)
+#: What a scenario asks for besides its policy: agents that are set otherwise, and started for that.
+SETTING_AGENTS = "setting the agents"
 #: Of so many seconds of its own a share says something; of fewer it says how quick the acts were.
 _A_MEASURE = 30.0
 
@@ -46,8 +48,9 @@ class Account:
     def added(self, seconds: float) -> float | None:
         """What a run of `seconds` adds to its own acts and loadings, as a share of these; nothing where they are few.
 
-        Sentinels are counted apart; what happens once, whatever is judged, is left out.
+        Sentinels are counted apart; what happens once, whatever is judged, is left out, and so is what a scenario asks
+        for besides.
         """
         own = sum(self.spent.get(name, 0.0) for name in OWN)
-        apart = sum(self.spent.get(name, 0.0) for name in (SENTINELS, *ONCE))
+        apart = sum(self.spent.get(name, 0.0) for name in (SENTINELS, SETTING_AGENTS, *ONCE))
         return round((seconds - own - apart) / own, 3) if own >= _A_MEASURE else None

@@ -112,9 +112,8 @@ class Narrator:
 def _line(awaited: list[_Awaited]) -> str:
     """What is awaited, for how long, and within what."""
     now = monotonic()
-    waits = {one.thread: one for one in awaited if not one.stage}
     # of what one thread awaits the innermost says most, once it takes a while
-    waits |= {one.thread: one for one in awaited if not one.stage and now - one.since >= _A_WHILE}
+    waits = {one.thread: one for one in awaited if not one.stage and now - one.since >= _A_WHILE}
     stages = [one for one in awaited if one.stage]
     told = min(waits.values(), key=lambda one: one.since, default=stages[-1] if stages else awaited[-1])
     others = [f"{len(waits) - 1} more"] if len(waits) > 1 else []

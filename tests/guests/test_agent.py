@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tetraproof.errors import AgentError
 from tetraproof.guests.agent import DEFAULT_ADDRESS, Agent, existing, is_running, start
 from tetraproof.guests.bundle import Bundle
 from tetraproof.machines.machine import Completed, MachineLost
+from tetraproof.waiting import until
 
 DEADLINES = Deadlines().scaled(0.02)
 ROOT = Path("/bundle")
@@ -178,3 +181,62 @@ def test_its_stream_goes_into_a_file(tmp_path: Path) -> None:
     Agent(machine, "tetra", "unix:///x", DEADLINES).stream(tmp_path / "events.jsonl")
     assert machine.going[0].argv == ["tetra", "--server-address", "unix:///x", "getevents", "-o", "json"]
     assert machine.going[0].output == tmp_path / "events.jsonl"
+
+
+# where the agent can be reached from this machine
+
+
+def nearby(tmp_path: Path, script: str = 'echo "$@"') -> tuple[Agent, Machine]:
+    """An agent whose socket and metrics lead here, and a `tetra` that is a script."""
+    tetra = tmp_path / "tetra"
+    tetra.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    tetra.chmod(0o755)
+    doors = {"/run/agent.sock": "/here/door", "127.0.0.1:22112": str(tmp_path / "metrics")}
+    machine = Machine(doors=doors)
+    return Agent(machine, str(tetra), "unix:///run/agent.sock", DEADLINES), machine
+
+
+def test_tetra_runs_here_where_the_agent_can_be_reached(tmp_path: Path) -> None:
+    """It begins at once here; what it says of the machine itself is asked there."""
+    agent, machine = nearby(tmp_path)
+    assert agent.tetra("status").output.startswith("--server-address unix:///here/door --timeout ")
+    assert machine.asked == []
+    agent.tetra("probe")
+    (asked,) = machine.lines("probe")
+    assert "unix:///run/agent.sock" in asked
+    following = agent.stream(tmp_path / "events.jsonl")
+    until("its end", lambda: following.runs, lambda runs: not runs, 30)
+    assert "--server-address unix:///here/door getevents" in (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+    assert machine.going == []
+
+
+def test_a_machine_that_is_lost_is_known_though_tetra_runs_here(tmp_path: Path) -> None:
+    """Where tetra fails the machine itself is asked for a word: its agent did not simply fall silent."""
+    agent, machine = nearby(tmp_path, "echo refused >&2; exit 1")
+    with pytest.raises(AgentError, match="does not list its policies"):
+        agent.states()
+    machine.lost = True
+    for ask in (agent.states, agent.metrics):
+        with pytest.raises(MachineLost):
+            ask()
+
+
+def test_metrics_are_read_over_there(tmp_path: Path) -> None:
+    """No program starts for them; where nobody serves any there are none."""
+    agent, machine = nearby(tmp_path)
+    assert agent.metrics() == ""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "metrics"))
+        listening.listen()
+
+        def serve() -> None:
+            caller, _ = listening.accept()
+            with caller:
+                assert caller.recv(1000).startswith(b"GET /metrics HTTP/1.0\r\n")
+                caller.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n# HELP\ntetragon_events 7\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert agent.metrics() == "# HELP\ntetragon_events 7\n"
+        thread.join()
+    assert not machine.lines("bash")

@@ -96,8 +96,8 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     script.write_text(PLAYED, encoding="utf-8")
 
     def playing(mode: str, with_kvm: str = "dies") -> None:
-        def command(kernel, folder, socket, name, *, accelerated) -> list[str]:
-            return [sys.executable, str(script), str(socket), with_kvm if accelerated else mode]
+        def command(kernel, folder, sockets, name, *, accelerated) -> list[str]:
+            return [sys.executable, str(script), str(sockets / "agent"), with_kvm if accelerated else mode]
 
         monkeypatch.setattr(guests, "_command", command)
 

@@ -110,7 +110,7 @@ ESTABLISHED = {"status": {"conditions": [{"type": "Established", "status": "True
 @pytest.mark.parametrize(
     ("status", "word"),
     [
-        (dict.fromkeys(COUNTED, 0), "0 of 0 agents ready"),
+        (dict.fromkeys(COUNTED, 0), "cannot come any more: The DaemonSet kube-system/tetragon wants an agent on no node"),
         ({"numberReady": 1}, "1 of 2 agents ready"),
         ({"updatedNumberScheduled": 1}, "2 of 2 agents ready, 1 of this revision"),
         ({"numberAvailable": 0}, "2 of 2 agents ready"),
@@ -196,6 +196,10 @@ def test_metrics_come_by_the_servers_proxy(lab: Lab, cluster: Cluster) -> None:
     there = ready(cluster)
     assert "ringbuf_events_received_total" in there.metrics(NODE)
     lab.api.objects["v1/ConfigMap", "kube-system", "tetragon-config"]["data"]["metrics-server"] = "0.0.0.0:9090"
+    # an agent that is the same serves where it did
+    there.metrics(NODE)
+    assert ":2112" in lab.api.asked[-1]
+    there.refresh()
     there.metrics(NODE)
     assert ":9090" in lab.api.asked[-1]
     lab.api.forbidden.add("get pods/proxy")
@@ -244,6 +248,7 @@ def test_an_installation_that_is_gone_is_told(lab: Lab, cluster: Cluster) -> Non
     """Somebody may uninstall it meanwhile."""
     there = ready(cluster)
     lab.uninstall()
+    assert there.pods() == []
     with pytest.raises(ClusterError, match="no DaemonSet kube-system/tetragon any more"):
-        there.pods()
+        there.refresh()
     assert there.configmap() == {}

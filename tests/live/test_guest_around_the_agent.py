@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,7 @@ from tetraproof.machines.machine import MachineLost
 from tetraproof.observing.act import Act, Outcome, command, shell, typed
 from tetraproof.policies.binding import Bindings, fill
 from tetraproof.policies.capability import kernel_options
+from tetraproof.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKED = os.environ.get("TETRAPROOF_KERNEL", "")
@@ -90,6 +94,42 @@ def test_a_guest_sees_our_files_and_writes_its_own(guest: Guest, tmp_path: Path)
     theirs = guest.run(["sh", "-c", "echo changed > /etc/motd && cat /etc/motd"], seconds=DEADLINES.command)
     assert theirs.output == "changed\n"
     assert not Path("/etc/motd").is_file() or Path("/etc/motd").read_text(encoding="utf-8") != "changed\n"
+
+
+_ECHO = """
+import socket, sys
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen()
+while True:
+    caller, _ = listening.accept()
+    while chunk := caller.recv(4096):
+        caller.sendall(chunk)
+    caller.close()
+"""
+
+
+def test_what_listens_in_the_guest_is_reached_from_here(guest: Guest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Over the bridge, whole and in order; and what ends there ends here."""
+    folder = guest.folder
+    going = guest.start([sys.executable, "-c", _ECHO, "/run/echo"], folder / "echo.log", folder / "echo.log")
+
+    def knocked() -> bytes:
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(DEADLINES.command)
+            caller.connect(guest.reach("/run/echo"))
+            said = bytes(range(256)) * 400
+            with suppress(BrokenPipeError, ConnectionResetError):  # nobody listens yet
+                caller.sendall(said)
+            heard = b""
+            while chunk := caller.recv(4096):
+                heard += chunk
+                if len(heard) == len(said):
+                    break
+            return heard if heard == said else b""
+
+    assert until("what is said in the guest", knocked, bool, DEADLINES.command)
+    going.stop()
 
 
 def test_nothing_leaves_the_guest(guest: Guest) -> None:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +24,16 @@ from tetraproof.guests.bundle import Bundle
 from tetraproof.machines.machine import Background, Completed, Machine, MachineLost, ThisMachine
 from tetraproof.observing.inventory import is_running
 from tetraproof.policies.policy_state import listed
-from tetraproof.progress import Tell, silent
+from tetraproof.progress import Tell, awaiting, silent
 from tetraproof.text import shorten
 from tetraproof.waiting import Overdue, until
 
 #: Where a running agent of the official package listens.
 DEFAULT_ADDRESS = "unix:///var/run/tetragon/tetragon.sock"
 _METRICS = 22112
+_UNIX = "unix://"
+#: Commands of tetra's that ask no agent, but the machine that they run on.
+_OF_THE_MACHINE = {"probe"}
 #: What an agent of ours is set to, besides what the user asks for: it speaks to us only, and to no Kubernetes.
 _SETTINGS = {
     "enable-k8s-api": "false",
@@ -79,6 +85,13 @@ class Agent:
         self._log = log
         self.export = export
         self._given = dict(given or {})
+        #: What `tetra status` said when it was known to run.
+        self.said = ""
+
+    @cached_property
+    def version(self) -> str:
+        """What `tetra version --server` says, asked once."""
+        return self.tetra("version", "--server").output
 
     @property
     def runs(self) -> bool:
@@ -101,14 +114,31 @@ class Agent:
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log and self._log.is_file() else ""
 
     def tetra(self, *words: str, stdin: bytes | None = None, seconds: float | None = None) -> Completed:
-        """Run a command of `tetra` against it, for which it is given `seconds` (default: those of a command)."""
+        """Run a command of `tetra` against it, for which it is given `seconds` (default: those of a command).
+
+        Where the agent can be reached from this machine, it is run here: it begins at once, where a guest takes a
+        second or two. What `tetra` says of the machine itself (`probe`) is asked there.
+        """
         seconds = seconds or self._deadlines.command
+        machine, address = (self._machine, self._address) if words[0] in _OF_THE_MACHINE else self._nearest()
         # by itself tetra gives up after 30 seconds, which is what loading a policy may take in emulation
-        options = ["--server-address", self._address, "--timeout", f"{seconds:.0f}s"]
+        argv = [self._tetra, "--server-address", address, "--timeout", f"{seconds:.0f}s", *words]
         # a third of its second or two in an emulated guest is Go collecting what it would not miss
-        return self._machine.run(
-            [self._tetra, *options, *words], seconds=seconds + _GRACE, stdin=stdin, environment={"GOGC": "off"}
-        )
+        environment = {"GOGC": "off"}
+        done = machine.run(argv, seconds=seconds + _GRACE, stdin=stdin, environment=environment)
+        if not done.ok and machine is not self._machine:
+            self._see_that_it_is_there()
+        return done
+
+    def _nearest(self) -> tuple[Machine, str]:
+        """Where tetra runs best, and the agent's address from there."""
+        if door := self._machine.reach(self._address.removeprefix(_UNIX)):
+            return ThisMachine(), f"{_UNIX}{door}"
+        return self._machine, self._address
+
+    def _see_that_it_is_there(self) -> None:
+        """Ask the machine itself for a word. Raises `MachineLost`."""
+        self._machine.run(["true"], seconds=self._deadlines.command)
 
     def states(self) -> list[dict[str, Any]]:
         """What it says of every policy, as `tetra tracingpolicy list -o json` has it.
@@ -124,21 +154,41 @@ class Agent:
 
     def metrics(self) -> str:
         """Its metrics, in Prometheus' text form; nothing where it serves none to us."""
+        if door := self._machine.reach(f"127.0.0.1:{_METRICS}"):
+            with awaiting("the agent's metrics"), suppress(OSError):
+                return _body(_fetched(door, self._deadlines.command))
+            self._see_that_it_is_there()
+            return ""
         # no curl and no Python: a program that starts is an event, and this one is small
         script = 'exec 3<>"/dev/tcp/127.0.0.1/$1" && printf "GET /metrics HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3'
         done = self._machine.run(["bash", "-c", script, "bash", str(_METRICS)], seconds=self._deadlines.command)
-        _, _, body = done.output.replace("\r\n", "\n").partition("\n\n")
-        return body if done.ok else ""
+        return _body(done.output) if done.ok else ""
 
     def stream(self, output: Path) -> Background:
         """Start `tetra getevents -o json`, into a file."""
-        words = [self._tetra, "--server-address", self._address, "getevents", "-o", "json"]
-        return self._machine.start(words, output, output.with_suffix(".err"))
+        machine, address = self._nearest()
+        words = [self._tetra, "--server-address", address, "getevents", "-o", "json"]
+        return machine.start(words, output, output.with_suffix(".err"))
 
     def stop(self) -> None:
         """End it, if it is ours."""
         if self._process is not None:
             self._process.stop()
+
+
+def _fetched(door: str, seconds: float) -> str:
+    """What answers at a socket when it is asked for metrics. Raises `OSError`."""
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(seconds)
+        link.connect(door)
+        link.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        with link.makefile("rb") as answer:
+            return answer.read().decode("utf-8", "replace")
+
+
+def _body(answer: str) -> str:
+    _, _, body = answer.replace("\r\n", "\n").partition("\n\n")
+    return body
 
 
 def start(  # noqa: PLR0913 - an agent is where, what, and how it is set
@@ -172,7 +222,8 @@ def start(  # noqa: PLR0913 - an agent is where, what, and how it is set
         tell("starting the agent")
         # its log is read for nothing, where tetra costs a second or two of a busy machine
         until("the agent", lambda: _last_line(agent), _listens, deadlines.agent, tell=tell)
-        until("the agent's word that it runs", lambda: _status(agent), is_running, deadlines.agent, tell=tell)
+        running = "the agent's word that it runs"
+        agent.said = until(running, lambda: _status(agent), is_running, deadlines.agent, tell=tell)
     except (Overdue, AgentError) as error:
         process.stop()
         raise AgentError(
@@ -191,10 +242,10 @@ def start(  # noqa: PLR0913 - an agent is where, what, and how it is set
 def existing(machine: Machine, tetra: str, address: str, deadlines: Deadlines) -> Agent:
     """An agent that runs already. Raises `AgentError` where none answers at the address."""
     agent = Agent(machine, tetra, address, deadlines)
-    said = _status(agent)
-    if not is_running(said):
+    agent.said = _status(agent)
+    if not is_running(agent.said):
         raise AgentError(
-            f"No agent answers at {address}: tetra status says {shorten(said, 120)!r}.",
+            f"No agent answers at {address}: tetra status says {shorten(agent.said, 120)!r}.",
             remedy="start it, or name its address with AGENT_ADDRESS=",
         )
     return agent

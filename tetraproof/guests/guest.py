@@ -22,6 +22,9 @@ from typing import Any
 
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import UsageError
+from tetraproof.guests import bridge as bridges
+from tetraproof.guests import relay
+from tetraproof.guests.bridge import Bridge
 from tetraproof.guests.kernel import Kernel
 from tetraproof.guests.link import Link, Refused
 from tetraproof.machines import program
@@ -51,7 +54,7 @@ _PING = 5.0
 
 
 class Guest:
-    """A virtual machine of one CPU with this machine's files."""
+    """A virtual machine of one CPU with this machine's files; `folder` is written to by both."""
 
     def __init__(self, kernel: Kernel, folder: Path, deadlines: Deadlines, *, accelerated: bool) -> None:
         self.name = "guest"
@@ -64,10 +67,12 @@ class Guest:
         self._sockets = Path(tempfile.mkdtemp(prefix="tetraproof-"))
         self._socket = self._sockets / "agent"
         self._link: Link | None = None
+        self.folder = folder
+        self._bridge: Bridge | None = None
         (folder / _SCRIPT).write_text(_INIT, encoding="utf-8")
         with self._console.open("wb") as console:
             self._process = subprocess.Popen(  # noqa: S603 - no shell
-                _command(kernel, folder, self._socket, self.name, accelerated=accelerated),
+                _command(kernel, folder, self._sockets, self.name, accelerated=accelerated),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -155,6 +160,25 @@ class Guest:
             raise MachineLost(f"{argv[0]} could not be started on the guest: {started}.")
         return _GuestProcess(self, started["pid"])
 
+    def reach(self, address: str) -> str:
+        """The path of a socket here that leads to one there (its path, or `127.0.0.1:port`); nothing if none can."""
+        if self._bridge is None:
+            self._bridge = self._bridged()
+        return "" if self._bridge is None or self._bridge.broken else str(self._bridge.door(address))
+
+    def _bridged(self) -> Bridge | None:
+        """A bridge whose far end is there."""
+        try:
+            bridge = Bridge(self._sockets / "bridge", self._sockets)
+        except OSError:
+            return None
+        log = self.folder / "relay.log"
+        self.start(["sh", "-c", _RELAY, "sh", bridges.PORT, sys.executable, relay.__file__], log, log)
+        with awaiting("the bridge into the guest"):
+            if not bridge.stands(self._deadlines.command):
+                bridge.close()
+        return bridge
+
     def ended(self, pid: int) -> bool:
         """Whether a command that was started has ended."""
         told = self._ask("guest-exec-status", pid=pid)
@@ -162,6 +186,8 @@ class Guest:
 
     def close(self) -> None:
         """Switch it off."""
+        if self._bridge is not None:
+            self._bridge.close()
         if self._link is not None:
             self._link.close()
             self._link = None
@@ -246,6 +272,12 @@ def _booted(kernel: Kernel, folder: Path, deadlines: Deadlines, tell: Tell, *, a
     return guest
 
 
+#: Finds the port by its name, and runs the far end of the bridge on it, with nothing but the language itself.
+_RELAY = """
+for port in /sys/class/virtio-ports/*; do
+  [ "$(cat "$port/name")" = "$1" ] && exec "$2" -I -S "$3" /dev/"${port##*/}"
+done
+"""
 _INIT = f"""\
 # What the guest runs: QEMU's guest agent, on the port of that name (there may be no udev to link it).
 for port in /sys/class/virtio-ports/*; do
@@ -255,14 +287,12 @@ echo "the guest has no port {_PORT}"
 """
 
 
-def _command(kernel: Kernel, folder: Path, socket: Path, name: str, *, accelerated: bool) -> list[str]:
-    """The virtme-ng command of a guest."""
-    options = [
-        *([] if accelerated else ["-cpu", _EMULATED]),
-        *("-chardev", f"socket,path={socket},server=on,wait=off,id=agent"),
-        *("-device", "virtio-serial-pci"),
-        *("-device", f"virtserialport,chardev=agent,name={_PORT}"),
-    ]
+def _command(kernel: Kernel, folder: Path, sockets: Path, name: str, *, accelerated: bool) -> list[str]:
+    """The virtme-ng command of a guest, whose ports are sockets in the folder `sockets`."""
+    options = [*([] if accelerated else ["-cpu", _EMULATED]), "-device", "virtio-serial-pci"]
+    for own, port in (("agent", _PORT), ("bridge", bridges.PORT)):
+        options += ["-chardev", f"socket,path={sockets / own},server=on,wait=off,id={own}"]
+        options += ["-device", f"virtserialport,chardev={own},name={port}"]
     return [
         *("vng", "--run", str(kernel.image), "--verbose", "--name", name),
         *("--user", "root", "--cpus", "1", "--memory", "3G", "--disable-monitor", "--force-9p"),

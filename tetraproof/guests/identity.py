@@ -55,11 +55,11 @@ def environment(plan: Plan, agent: Agent) -> dict[str, bytes]:
     config = plan.kernel.config if plan.kernel else _config_of_this_kernel()
     kept = "".join(f"{line}\n" for line in config.splitlines() if OPTIONS.search(line))
     told = {
-        "tetra-status.txt": agent.tetra("status"),
-        "tetra-version.txt": agent.tetra("version", "--server"),
-        "tetra-probe.txt": agent.tetra("probe"),
+        "tetra-status.txt": f"{agent.said}\n",
+        "tetra-version.txt": agent.version,
+        "tetra-probe.txt": agent.tetra("probe").output,
     }
-    files = {f"environment/{name}": done.stdout for name, done in told.items()}
+    files = {f"environment/{name}": text.encode() for name, text in told.items()}
     origins = {name: root.origin for name, root in plan.roots.items()}
     files["environment/workloads.json"] = json.dumps(origins, indent=1).encode() + b"\n"
     return {**files, "environment/kernel.config": kept.encode()} if kept else files
@@ -68,7 +68,7 @@ def environment(plan: Plan, agent: Agent) -> dict[str, bytes]:
 def _cell(plan: Plan, machine: Machine, agent: Agent, settings: Mapping[str, str]) -> Cell:
     asked = dict(plan.settings)
     label = ",".join(name if value == "true" else f"{name}={value}" for name, value in sorted(asked.items()))
-    server = _version(agent.tetra("version", "--server").output)
+    server = _version(agent.version)
     client = _version(offline(plan.tetra, "version", seconds=plan.deadlines.command).decode("utf-8", "replace"))
     return Cell(
         tetragon=server or client,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tetraproof.account import Account
 from tetraproof.deadline import Deadlines
 from tetraproof.guests.agent import DEFAULT_ADDRESS
 from tetraproof.guests.bundle import Bundle
@@ -35,6 +36,7 @@ class Plan:
     settings: Mapping[str, str] = field(default_factory=dict)
     tetra: str = "tetra"
     address: str = DEFAULT_ADDRESS
+    account: Account = field(default_factory=Account)
 
     @property
     def token(self) -> str:

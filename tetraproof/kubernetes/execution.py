@@ -61,6 +61,11 @@ class Executor:
         """Give up what runs now, and refuse what comes later."""
         self._stopped.set()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing is run at present."""
+        return self._stopped.is_set()
+
     def resume(self) -> None:
         """Run commands again."""
         self._stopped.clear()

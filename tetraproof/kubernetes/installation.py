@@ -65,6 +65,10 @@ class Installation:
         self._deadlines = deadlines
         self._tell = tell
         self.agents: dict[str, AgentPod] = {}
+        #: What was asked once, while the agents are the same: how they answer, how their pods are selected, and the
+        #: port of their metrics.
+        self._said: dict[tuple[str, ...], dict[str, Completed]] = {}
+        self._selector = self._port = ""
 
     # what is there
 
@@ -100,10 +104,10 @@ class Installation:
 
     def _listed(self) -> list[Object]:
         """All of the DaemonSet's pods."""
-        labels = self.daemonset()["spec"]["selector"]["matchLabels"]
-        return self.cluster.list(
-            "v1/Pod", self.namespace, ",".join(f"{name}={value}" for name, value in labels.items())
-        )
+        if not self._selector:
+            labels = self.daemonset()["spec"]["selector"]["matchLabels"]
+            self._selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        return self.cluster.list("v1/Pod", self.namespace, self._selector)
 
     # waiting
 
@@ -140,9 +144,10 @@ class Installation:
             every=0.5,
             final=AgentGone,
         )
-        first = self.ask("status")
+        first = self.told("status")
         if first and all(is_running(done.output) for done in first.values()):
             return
+        self._said.clear()
         until(
             "every agent's word that it runs",
             self._statuses,
@@ -183,7 +188,9 @@ class Installation:
         return _rolled_out(self.daemonset())
 
     def refresh(self) -> bool:
-        """Know the agents' pods anew; whether all of them are ready."""
+        """Know the agents' pods anew, and what they say; whether all of them are ready."""
+        self._said.clear()
+        self._port = self._selector = ""
         pods = self.pods()
         self.agents = {pod.node: pod for pod in pods}
         return bool(pods) and all(pod.ready for pod in pods)
@@ -191,7 +198,7 @@ class Installation:
     def survey(self) -> Survey:
         """What there is to diagnose an installation by; agents that have no pod are not asked."""
         self.refresh()
-        statuses, told = self.ask("status"), self.ask("version", "--server")
+        statuses, told = self.told("status"), self.told("version", "--server")
         answers = {
             node: Answer(
                 is_running(done.output),
@@ -212,7 +219,7 @@ class Installation:
     def inventory(self, asked: str = "") -> Inventory:
         """What is installed; `asked` is the chart's version, as far as it is known."""
         survey, status = self.survey(), self.daemonset().get("status", {})
-        commands = {node: versions(done.output).get("CLI", "") for node, done in self.ask("version").items()}
+        commands = {node: versions(done.output).get("CLI", "") for node, done in self.told("version").items()}
         answers = survey.answers or {}
         return Inventory(
             tuple(Agent(node, one.said, commands.get(node, ""), one.version) for node, one in answers.items()),
@@ -230,6 +237,12 @@ class Installation:
         """What `tetra` answers on each node."""
         limit = seconds or self._deadlines.command
         return self._everywhere(lambda pod: self.cluster.executor.run(pod.place, ["tetra", *words], seconds=limit))
+
+    def told(self, *words: str) -> dict[str, Completed]:
+        """The same, asked once: for what an agent says as long as it is the same."""
+        if words not in self._said:
+            self._said[words] = self.ask(*words)
+        return self._said[words]
 
     def states(self) -> dict[str, list[dict[str, Any]]]:
         """What each agent says of every policy.
@@ -251,7 +264,8 @@ class Installation:
     def metrics(self, node: str) -> str:
         """An agent's metrics, by the API server's proxy; nothing where they cannot be had."""
         pod = self.agent(node)
-        port = self.settings().get("metrics-server", "").rpartition(":")[2] or _METRICS_PORT
+        self._port = self._port or self.settings().get("metrics-server", "").rpartition(":")[2] or _METRICS_PORT
+        port = self._port
         with suppress(ClusterError):
             return self.cluster.raw(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{port}/proxy/metrics")
         return ""

@@ -104,6 +104,10 @@ class Machine(Protocol):
         """Start a command that writes to these files."""
         ...
 
+    def reach(self, address: str) -> str:
+        """The path of a socket of ours that leads to one there (its path, or `127.0.0.1:port`); nothing if none can."""
+        ...
+
     def close(self) -> None:
         """Leave the machine as it was found."""
         ...
@@ -149,6 +153,11 @@ class ThisMachine:
                 subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True),  # noqa: S603
                 f"the end of {called(argv)}",
             )
+
+    def reach(self, address: str) -> str:
+        """There is no way to go."""
+        del address
+        return ""
 
     def close(self) -> None:
         """Nothing was changed."""

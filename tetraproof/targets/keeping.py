@@ -125,16 +125,19 @@ class Keeping:
         """The agent's counters after the last sentinel."""
         scene.files["metrics-after.txt"] = self._metrics(scene)
 
-    def gather(self, scene: Scene, *, whole: bool) -> None:
-        """The stream, and where there is time for it what others make of it."""
+    def hear(self, scene: Scene) -> None:
+        """The stream."""
+        if scene.position is not None:
+            scene.files["events.jsonl"] = self.site.heard(scene.place, scene.position, scene.applied)
+
+    def gather(self, scene: Scene) -> None:
+        """What others make of it; a policy may be taken away meanwhile."""
         if scene.position is None:
             return
-        scene.files["events.jsonl"] = self.site.heard(scene.place, scene.position, scene.applied)
-        if whole:
-            with suppress(TetraproofError):
-                scene.files["agent.log"] = self.site.log(scene.place, scene.started)
-                if scene.heard:
-                    scene.files["export.jsonl"] = self.site.export(scene.place, scene.started, END.encode())
+        with suppress(TetraproofError):
+            scene.files["agent.log"] = self.site.log(scene.place, scene.started)
+            if scene.heard:
+                scene.files["export.jsonl"] = self.site.export(scene.place, scene.started, END.encode())
 
     def record(self, scene: Scene, nodes: Sequence[str]) -> None:
         """Put a scene into the recording, with the nodes that it speaks of; all of them where none is named."""

@@ -28,7 +28,7 @@ from tetraproof.progress import Tell, awaiting
 from tetraproof.recordings.record import numbered
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import Cell, ScenarioRecord, Unanswered
-from tetraproof.targets import Unanswerable
+from tetraproof.targets import Unanswerable, scenario_of
 from tetraproof.targets.acting import Acting, Pods
 from tetraproof.targets.applying import Agents, Applying, bound
 from tetraproof.targets.keeping import Keeping, Records, Scene, manifest_of
@@ -218,10 +218,9 @@ class Live:
                 each(lambda scene: self._acting.perform(scene, acts[ahead:], self._tell))
             with counted(self.account, scenes):
                 each(self._sentinels.end)
-            with spending("evidence"):
+            with spending("evidence"), self._beside(lambda: each(self._keeping.end)):
                 if policy is not None:
                     self._applying.ask_again(policy, scenes)
-                each(self._keeping.end)
 
     @contextmanager
     def _kept(self, scenes: Sequence[Scene], policy: Policy | None) -> Iterator[None]:
@@ -240,13 +239,33 @@ class Live:
             interrupted = False
         finally:
             with self.account.spending("evidence"):
-                self._on_each(scenes, lambda scene: self._keeping.gather(scene, whole=not interrupted), failed=True)
-            # after an interrupt the site is closed, and takes it away
-            if policy is not None and not interrupted:
-                with self.account.spending("removing policies"):
-                    self._applying.remove(policy, scenes)
+                self._on_each(scenes, self._keeping.hear, failed=True)
+                # after an interrupt the site is closed, and takes it away
+                if not interrupted:
+                    self._remove_and_gather(scenes, policy)
             for scene in scenes:
                 self._keeping.record(scene, self.site.nodes(scene.place) if len(scenes) > 1 else ())
+
+    def _remove_and_gather(self, scenes: Sequence[Scene], policy: Policy | None) -> None:
+        """Take the policy away, and beside that gather what is not of the moment."""
+        with self._beside(lambda: self._on_each(scenes, self._keeping.gather, failed=True)):
+            if policy is not None:
+                with self.account.spending("removing policies", within="evidence"):
+                    self._applying.remove(policy, scenes)
+
+    @contextmanager
+    def _beside(self, work: Callable[[], None]) -> Iterator[None]:
+        """Have `work` done beside the body; both have ended then, also after an interrupt."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            doing = pool.submit(work)
+            try:
+                yield
+            except TetraproofError:
+                raise
+            except BaseException:
+                self.site.interrupt()
+                raise
+        doing.result()
 
     def _on_each(self, scenes: Sequence[Scene], *steps: Callable[[Scene], None], failed: bool = False) -> None:
         """Take these steps on every place side by side; what fails on one of them leaves the others alone."""
@@ -274,4 +293,5 @@ class Live:
 
     def _scenario(self, name: str, place: str) -> str:
         """The scenario of that name on a place."""
-        return f"{name}@{place}" if len(self.site.places) > 1 else name
+        named = scenario_of(name)
+        return f"{named}@{place}" if len(self.site.places) > 1 else named

@@ -16,6 +16,7 @@ from kubernetes.client.exceptions import ApiException
 from msgspec.structs import replace
 
 import tetraproof
+from tetraproof.account import SETTING_AGENTS
 from tetraproof.errors import AgentError, AgentGone, TetraproofError
 from tetraproof.events.event import Event, parse
 from tetraproof.events.stream import whole_lines
@@ -34,7 +35,7 @@ from tetraproof.recordings.recording import FORMAT, Index, Provenance
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.applying import about
 from tetraproof.verdict import Verdict
-from tetraproof.waiting import until
+from tetraproof.waiting import Overdue, until
 
 _POLICY = "cilium.io/v1alpha1/"
 #: What an old CRD says of a field that it does not have.
@@ -53,6 +54,8 @@ class Kubernetes:
         self._programs: dict[Place, dict[str, bool]] = {}
         self._asked: dict[str, str] = {}
         self._counts: dict[str, tuple[str, int]] = {}
+        self._expected: Policy | None = None
+        self._settings: dict[str, str] | None = None
         self.folder, self.helm, self.chart, self.newer = plan.folder, plan.helm, plan.chart, plan.newer
         self.revision = 0
 
@@ -112,6 +115,12 @@ class Kubernetes:
 
     def unsupported(self, policy: Policy) -> str:
         """A policy that would meet what is not ours, and cannot be kept from it."""
+        self._expected = None
+        refused = self._refused(policy)
+        self._expected = None if refused else policy
+        return refused
+
+    def _refused(self, policy: Policy) -> str:
         one = policy.kind == "TracingPolicyNamespaced"
         if one and not policy.namespace:
             return "it names no namespace, and the run has several of its own: metadata.namespace says which is meant"
@@ -119,7 +128,8 @@ class Kubernetes:
             return f"no workload of the run is in namespace {policy.namespace}"
         if self._plan.cluster_wide:
             return ""
-        if self.installation.settings().get("enable-policy-filter") != "true":
+        self._settings = self.installation.settings()
+        if self._settings.get("enable-policy-filter") != "true":
             told = "the agent is set to enable-policy-filter: false, so"
             if one:
                 return f"{told} it keeps no policy to one namespace"
@@ -132,7 +142,8 @@ class Kubernetes:
 
     def configure(self, settings: Mapping[str, str]) -> str:
         """Set the agents so, where they are ours; what an earlier scenario set and this one does not ask is undone."""
-        effective = self.installation.settings()
+        # as they were seen for its policy, just before
+        effective, self._settings = self._settings or self.installation.settings(), None
         wanted = {name: value for name, value in settings.items() if effective.get(name, "false") != value}
         if not self._plan.helm:
             told = (
@@ -144,8 +155,10 @@ class Kubernetes:
         if wanted or before:
             self._plan.tell("restarting the agents, set otherwise")
             self._asked = {name: effective.get(name, "false") for name in wanted}
-            self.installation.configure({**before, **wanted})
-            self.listen_anew()
+            self._expected = None
+            with self._plan.account.spending(SETTING_AGENTS):
+                self.installation.configure({**before, **wanted})
+                self.listen_anew()
         return ""
 
     def listen_anew(self) -> None:
@@ -196,7 +209,8 @@ class Kubernetes:
 
         Whoever applies one comes by here, so what cannot be confined goes no further. Raises `Unanswerable`.
         """
-        if refused := self.unsupported(policy):
+        # what was said of it when way was made for it holds still
+        if policy is not self._expected and (refused := self.unsupported(policy)):
             raise Unanswerable(refused, Verdict.UNSUPPORTED)
         if policy.kind == "TracingPolicyNamespaced" or self._plan.cluster_wide:
             return policy
@@ -316,10 +330,12 @@ class Kubernetes:
         """The export log's lines of the run's pods since a moment, once it shows what is to be heard."""
 
         def ask() -> bytes:
+            if self.cluster.executor.stopped:
+                raise AgentGone("It was given up.")
             seconds = int((datetime.now(UTC) - since).total_seconds()) + 2
             return self._ours(self.installation.export(place, since=seconds))
 
-        with suppress(TetraproofError):
+        with suppress(Overdue):
             return until(
                 "the end of the scenario in the export log",
                 ask,
@@ -327,6 +343,7 @@ class Kubernetes:
                 self._plan.deadlines.export,
                 tell=self._plan.tell,
                 shown=lambda lines: f"{lines.count(b'{')} lines",
+                final=AgentGone,
             )
         return ask()
 
@@ -385,22 +402,26 @@ class Kubernetes:
         self._plan.tell("asking the agents what they are, what they can and how they are set")
         cluster, there = self.cluster, self.installation
         nodes = [one for one in cluster.list("v1/Node") if one["metadata"]["name"] in there.agents]
-        answers = {word: there.ask(word) for word in ("status", "probe")}
-        versions = there.ask("version", "--server")
+        # first, for it looks at the agents anew
+        inventory = there.inventory(self._chart_version())
+        probes = there.ask("probe")
+        status, servers, clients = (
+            there.told(*words) for words in (("status",), ("version", "--server"), ("version",))
+        )
         first = self.places[0]
         objects: dict[str, Any] = {
             "node.json": {"kind": "List", "items": kept(nodes, "Node")},
             "configmap.json": kept(there.configmap(), "ConfigMap"),
             "daemonset.json": kept(there.daemonset(), "DaemonSet"),
             "ranges.json": {name.removeprefix("ranges."): value for name, value in self.ranges.items()},
-            "installation.json": msgspec.to_builtins(there.inventory(self._chart_version())),
+            "installation.json": msgspec.to_builtins(inventory),
             "kubectl-version.json": {"serverVersion": {"gitVersion": f"v{cluster.version}"}},
         }
         texts = {
-            "tetra-status.txt": answers["status"][first].output,
-            "tetra-version.txt": there.ask("version")[first].output + versions[first].output,
-            **{f"tetra-probe-{node}.txt": done.output for node, done in answers["probe"].items()},
-            "tetra-probe.txt": answers["probe"][first].output,
+            "tetra-status.txt": status[first].output,
+            "tetra-version.txt": clients[first].output + servers[first].output,
+            **{f"tetra-probe-{node}.txt": done.output for node, done in probes.items()},
+            "tetra-probe.txt": probes[first].output,
         }
         if self._plan.helm:
             objects["helm-list.json"] = self._plan.helm.releases()

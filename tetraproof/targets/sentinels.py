@@ -20,6 +20,8 @@ from tetraproof.waiting import Hopeless, Overdue, until
 
 #: A start sentinel is repeated this often before the stream is taken for deaf.
 _STARTS = 5
+#: Seconds between two looks at the stream, at most: that costs little, and acts wait for it.
+_LOOK = 0.3
 #: One that is repeated is waited for this many times shorter than the last.
 _SHORTER = 6
 
@@ -96,23 +98,28 @@ class Sentinels:
         position = scene.position or 0
 
         def heard() -> bool:
-            # asked first: what it said last is there once it has ended
-            ended = self.site.ended(scene.place)
             lines = self.site.heard(scene.place, position, "").splitlines()
-            found = any(b'"process_exit"' in line and wanted in line for line in lines)
-            if ended and not found:
+            return any(b'"process_exit"' in line and wanted in line for line in lines)
+
+        def ask() -> bool:
+            if heard():
+                return True
+            ended = self.site.ended(scene.place)
+            # what it said last is there once it has ended
+            if ended and not heard():
                 raise Unhearable(f"The stream of {scene.place} has ended: {ended}.")
-            return found
+            return bool(ended)
 
         begun = datetime.now(UTC)
         try:
             until(
                 f"the end of {mark} in the stream of {scene.place}",
-                heard,
+                ask,
                 bool,
                 seconds,
                 tell=self.tell,
                 shown=lambda _: "not heard",
+                longest=_LOOK,
                 final=Unhearable,
             )
         finally:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from tetraproof.account import SETTING_UP, Account
+from tetraproof.account import SETTING_AGENTS, SETTING_UP
 from tetraproof.errors import AgentError, AgentGone, TetraproofError
 from tetraproof.events.event import Event, Kprobe, parse
 from tetraproof.events.stream import whole_lines
@@ -253,8 +253,9 @@ class Standalone:
             )
         why = "set otherwise" if runs else "for it does not run any more"
         self._plan.tell(f"starting the agent anew on {machine.name}, {why}")
-        self._stop_agent()
-        self._start_agent(settings)
+        with self._plan.account.spending(SETTING_AGENTS):
+            self._stop_agent()
+            self._start_agent(settings)
         return ""
 
     def perform(self, act: Act, pod: PodBinding, argv: Sequence[str]) -> Outcome:
@@ -369,8 +370,7 @@ class Standalone:
 
 def open_standalone(plan: Plan) -> tuple[Live, Standalone]:
     """A live target on a machine that is set up; the caller closes the site. Raises what keeps it from that."""
-    site = Standalone(plan)
-    account = Account()
+    site, account = Standalone(plan), plan.account
     try:
         with account.spending(SETTING_UP):
             site.open()
