@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -53,7 +54,7 @@ def kind(engine: Engine, *words: str) -> str:
     return done.stdout
 
 
-def started(folder: Path, *words: str) -> subprocess.Popen[str]:
+def started(folder: Path, *words: str, output: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
     more = shlex.split(os.environ["TETRAPROOF_KIND_OPTIONS"])
     return subprocess.Popen(
         [
@@ -72,7 +73,7 @@ def started(folder: Path, *words: str) -> subprocess.Popen[str]:
             *("--slowness", SLOWNESS, "--reports", str(folder / "reports"), *more, *words, SUITE),
         ],
         cwd=ROOT,
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
@@ -140,6 +141,26 @@ def test_what_a_killed_run_left_half_made_is_made_anew(engine: Engine, tmp_path:
     assert nothing_is_left(engine, tmp_path)
 
 
+def test_a_run_that_is_killed_while_the_engine_makes_its_containers_owns_them(engine: Engine, tmp_path: Path) -> None:
+    """Nobody is there to note them: they are known by the mark that they are born with."""
+    process = started(tmp_path)
+    assert process.stdout
+    assert any("kind: Preparing nodes" in line for line in process.stdout)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    seen: list[frozenset[str]] = []
+
+    def settled() -> bool:
+        seen.append(engine.containers(NAME) or frozenset())
+        return len(seen) > 3 and len(set(seen[-3:])) == 1
+
+    until("the engine", settled, bool, 300, every=1.0, longest=1.0)
+    code, output = run(tmp_path)
+    assert code in {0, 1}, output
+    assert (f"a run that was killed left the kind cluster {NAME}; deleting it" in output) == bool(seen[-1])
+    assert nothing_is_left(engine, tmp_path)
+
+
 def test_one_that_is_kept_is_used_as_it_is_and_a_stopped_one_of_the_users_is_left_alone(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,7 +184,13 @@ def test_one_that_is_kept_is_used_as_it_is_and_a_stopped_one_of_the_users_is_lef
 
 @pytest.mark.parametrize(
     "words",
-    [("--values", "/no/values"), ("--chart", "/no/chart"), ("--workloads", "/no/workloads"), ("--cluster-wide",)],
+    [
+        ("--values", "/no/values"),
+        ("--chart", "/no/chart"),
+        ("--workloads", "/no/workloads"),
+        ("--cluster-wide",),
+        ("-k", "nothing_of_this_name"),
+    ],
 )
 def test_what_is_not_there_is_told_before_anything_is_made(
     words: tuple[str, ...], engine: Engine, tmp_path: Path
