@@ -25,6 +25,7 @@ IMAGES ?=
 PODS_RANGE ?=
 SERVICES_RANGE ?=
 CLUSTER_WIDE ?=
+KEEP_WORKSPACE ?=
 BUGTOOL ?=
 KEEP ?=
 SUITES ?=
@@ -47,7 +48,7 @@ override BIN := $(VENV)/bin
 # environment, never as a part of a command.
 VARIABLES := PYTHON TARGET RECORDING KERNEL BUNDLE AGENT AGENT_ADDRESS AGENT_OPTIONS CONTEXT NODES CHART TETRAGON UPGRADE \
   UPGRADE_VERSION VALUES HELM KIND KUBECTL NODE_IMAGE CLUSTER_NAME KIND_CONFIG IMAGES PODS_RANGE SERVICES_RANGE \
-  CLUSTER_WIDE BUGTOOL KEEP SUITES \
+  CLUSTER_WIDE KEEP_WORKSPACE BUGTOOL KEEP SUITES \
   POLICIES WORKLOADS ACKNOWLEDGED CRD PROTO VERSION MODULES YES RECORD INTO SLOWNESS K
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
@@ -66,7 +67,8 @@ TEST = $(BIN)/tetraproof test --typed make "--target=$$TARGET" $(call given,SUIT
   $(call given,HELM,helm) $(call given,KIND,kind-bin) $(call given,KUBECTL,kind-kubectl-bin) \
   $(call given,NODE_IMAGE,kind-image) $(call given,CLUSTER_NAME,cluster-name) $(call given,KIND_CONFIG,kind-config) \
   $(call each,IMAGES,image-archive) $(call given,PODS_RANGE,pods-range) \
-  $(call given,SERVICES_RANGE,services-range) $(call flag,CLUSTER_WIDE,cluster-wide) $(call flag,BUGTOOL,bugtool) \
+  $(call given,SERVICES_RANGE,services-range) $(call flag,CLUSTER_WIDE,cluster-wide) \
+  $(call flag,KEEP_WORKSPACE,keep-workspace) $(call flag,BUGTOOL,bugtool) \
   $(call flag,KEEP,keep-cluster) $${K:+"-k=$$K"}
 
 export PYTHONPATH :=
@@ -130,15 +132,8 @@ check: $(VENV)/check ## the project's own tests, lint, types and import contract
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests -q
 
-matrix: $(VENV)/run ## replay every shipped recording, and merge the results into one table
-	@rm -rf reports/matrix && mkdir -p reports/matrix
-	@for cell in recordings/*/; do \
-	  name=$$(basename "$$cell"); echo "replaying $$name"; \
-	  $(BIN)/tetraproof test --typed make --target replay --recording "$$name" --reports reports/matrix --run-id "$$name" -q \
-	    > "reports/matrix/$$name.log" 2>&1; code=$$?; \
-	  if [ $$code -gt 1 ]; then cat "reports/matrix/$$name.log"; exit $$code; fi; \
-	done
-	@$(BIN)/tetraproof report reports/matrix --matrix reports/matrix/index.html
+matrix: $(VENV)/run ## run every cell of matrix.yaml that has no result yet, and join them into one table
+	@$(BIN)/tetraproof matrix run
 
 prove: $(VENV)/run ## damage the recordings in every way, and see that the suites notice
 	@$(BIN)/tetraproof prove $(call given,RECORDING,recording)

@@ -30,6 +30,7 @@ COMMANDS = {
     "prove": "prove",
     "report": "redraw",
     "compare": "compare",
+    "matrix": "cells",
     "clean-cluster": "clean",
 }
 

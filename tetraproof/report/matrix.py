@@ -64,6 +64,11 @@ class Row:
     fields: tuple[Field | None, ...]
 
     @property
+    def recorded(self) -> bool:
+        """Whether any cell has a record of the policy."""
+        return any(field and field.policy.verdict != str(Verdict.UNRECORDED) for field in self.fields)
+
+    @property
     def unlike(self) -> bool:
         """Whether the cells that could judge the policy differ in its verdict."""
         verdicts = {field.policy.verdict for field in self.fields if field}
@@ -139,7 +144,9 @@ def _rows(results: Sequence[tuple[str, Result]]) -> list[Row]:
         ]
         columns.append(dict(zip(names, fields, strict=True)))
         order |= dict.fromkeys(names)
-    return [Row(name, tuple(column.get(name) for column in columns)) for name in order]
+    rows = [Row(name, tuple(column.get(name) for column in columns)) for name in order]
+    # what no cell has a record of says nothing of any; where that is all there is, it is told
+    return [row for row in rows if row.recorded] or rows
 
 
 def _field(policy: PolicyResult, href: str) -> Field:

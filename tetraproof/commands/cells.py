@@ -1,0 +1,118 @@
+"""`tetraproof matrix`: the cells of a matrix, a round of them on this machine, and results joined into one table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tetraproof import filing
+from tetraproof.configuration import find
+from tetraproof.errors import UsageError
+from tetraproof.nightly import wording
+from tetraproof.nightly.axes import FILE as AXES_FILE
+from tetraproof.nightly.axes import Cell
+from tetraproof.nightly.axes import read as read_axes
+from tetraproof.nightly.merging import MATRIX, Merged, encode, merge
+from tetraproof.nightly.rounds import Round
+from tetraproof.report.matrix import matrix, matrix_text
+from tetraproof.report.result import FILE, read
+from tetraproof.text import safe
+
+ABOUT = "the cells of matrix.yaml: list them, run them on this machine, join results of any machines"
+PAGE, SUMMARY = "index.html", "matrix.md"
+#: Of more runs no page of columns is drawn.
+_COLUMNS = 40
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    doing = parser.add_subparsers(required=True, metavar="WHAT", dest="what")
+    listed = doing.add_parser("cells", help="list the cells", allow_abbrev=False)
+    ran = doing.add_parser("run", help="run every cell that has no result yet, and join them", allow_abbrev=False)
+    for one in (listed, ran):
+        one.add_argument("file", type=Path, nargs="?", help=f"the matrix (default: {AXES_FILE})")
+        one.add_argument("--cell", action="append", default=[], metavar="NAME", help="only this cell; may be repeated")
+    listed.add_argument(
+        "--format", choices=("lines", "github", "jobs"), default="lines", help="how they are told (default: lines)"
+    )
+    listed.add_argument("--image", default="", help="jobs: the image that has tetraproof")
+    ran.add_argument("--into", type=Path, help="where results are written (default: the reports' folder, matrix)")
+    ran.add_argument("--jobs", type=int, default=0, metavar="N", help="so many at once (default: as there is room)")
+    joined = doing.add_parser("merge", help="join results into one matrix", allow_abbrev=False)
+    joined.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="folders that hold results, however deep")
+    joined.add_argument("--into", type=Path, help="where the matrix is written (default: the first folder)")
+
+
+def run(given: argparse.Namespace) -> int:
+    """List (0), run or merge: 0, or 1 where a verdict is not as pinned, a cell broke or a result cannot be read."""
+    if given.what == "merge":
+        return _merge(given.folders, given.into or given.folders[0])
+    cells = _cells(given)
+    if given.what == "run":
+        return _run(cells, given)
+    told = {"lines": wording.lines, "github": wording.github}.get(given.format)
+    print(told(cells) if told else wording.jobs(cells, given.image), end="")
+    return 0
+
+
+def _cells(given: argparse.Namespace) -> list[Cell]:
+    options = find(Path.cwd()).options({})
+    file = given.file or Path(AXES_FILE)
+    if not file.exists():
+        raise UsageError(
+            f"There is no matrix {safe(file)}.", remedy=f"write {AXES_FILE}; docs/matrix.md tells its form"
+        )
+    cells = {cell.name: cell for cell in read_axes(file, options.recordings)}
+    for name in given.cell:
+        if name not in cells:
+            raise UsageError(f"{safe(file)} has no cell {safe(name)}.", remedy=f"there are {', '.join(cells)}")
+    return [cells[name] for name in given.cell or cells]
+
+
+def _run(cells: list[Cell], given: argparse.Namespace) -> int:
+    if given.jobs < 0:
+        raise UsageError(f"--jobs is {given.jobs}.", remedy="write how many cells are run at once")
+    into = given.into or find(Path.cwd()).options({}).reports / "matrix"
+
+    def tell(line: str) -> None:
+        print(safe(line), flush=True)
+
+    tell(f"{len(cells)} cells into {os.path.relpath(into)}")
+    ended = Round(into, tell).run(cells, given.jobs)
+    folders = [into / one.cell.name for one in ended if not one.broke]
+    code = _merge(folders, into) if folders else 1
+    return max(code, int(any(one.broke for one in ended)))
+
+
+def _merge(folders: list[Path], into: Path) -> int:
+    merged = merge(folders)
+    for file, why in merged.refused.items():
+        print(
+            f"tetraproof: left out: {safe(why)}" if file in why else f"tetraproof: left out: {safe(file)}: {safe(why)}",
+            file=sys.stderr,
+        )
+    if not merged.matrix.cells:
+        raise UsageError("No result could be read.", remedy=f"name folders that hold a {FILE}")
+    filing.folder(into)
+    filing.write(into / MATRIX, encode(merged.matrix))
+    filing.write(into / SUMMARY, wording.markdown(merged.matrix).encode())
+    _draw(merged, folders, into)
+    differences = [line for cell in merged.matrix.cells for line in cell.differences]
+    for line in differences:
+        print(safe(f"differs from expected.json: {line}"))
+    return 1 if differences or merged.refused else 0
+
+
+def _draw(merged: Merged, folders: list[Path], into: Path) -> None:
+    """The table in the terminal, and the page; of many runs just where the matrix is."""
+    files = [file for folder in folders for file in ([folder] if folder.is_file() else sorted(folder.rglob(FILE)))]
+    if len(files) <= _COLUMNS:
+        there = [file for file in files if str(file) not in merged.refused]
+        linked = [(os.path.relpath(file.parent / PAGE, into), read(file)) for file in there]
+        filing.write(into / PAGE, matrix(linked))
+        print(matrix_text(linked))
+        print(safe(f"matrix: {into / PAGE}"))
+    else:
+        print(safe(f"matrix: {into / MATRIX}, {into / SUMMARY}"))

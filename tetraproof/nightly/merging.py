@@ -1,0 +1,202 @@
+"""Results of any number of runs, of any machines and days, joined into one matrix: `matrix.json`.
+
+Only what a table needs is read of each. Runs of one cell are told apart by time: the newest says what holds there,
+and all of them how often. A verdict that changed though nothing else did is unstable, and stays so told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+import tetraproof
+from tetraproof import decoding
+from tetraproof.decoding import Source
+from tetraproof.errors import RecordingError, TetraproofError
+from tetraproof.nightly.slim import Policy, Run, Slim, by_node, read
+from tetraproof.recordings.recording import Cell
+from tetraproof.report.result import FILE, MOST
+from tetraproof.text import safe
+from tetraproof.verdict import Verdict
+
+MATRIX_FORMAT = 1
+MATRIX = "matrix.json"
+#: What a result is known by, whichever version reads it.
+ID = "https://tetraproof.dev/schemas/matrix/1"
+
+
+class Field(Struct, frozen=True, omit_defaults=True):
+    """What holds of one policy in one cell. `rates` says how often each verdict came, where it was run several times.
+
+    `known` says that every refutation is a known finding; `unstable` that the verdict changed and nothing else did.
+    """
+
+    verdict: str
+    line: str
+    known: bool = False
+    promises: dict[str, str] = {}
+    limits: dict[str, str] = {}
+    findings: tuple[str, ...] = ()
+    feature: str = ""
+    suite: str = ""
+    rates: dict[str, int] = {}
+    unstable: bool = False
+
+
+class MatrixCell(Struct, frozen=True, omit_defaults=True):
+    """One cell: what it is, the runs of it from the oldest to the newest, and its policies by name."""
+
+    title: str
+    target: str
+    cell: Cell
+    runs: tuple[Run, ...]
+    policies: dict[str, Field]
+    recording: str = ""
+    differences: tuple[str, ...] = ()
+
+
+class Matrix(Struct, frozen=True):
+    """`matrix.json`."""
+
+    schema_id: str = msgspec.field(name="$id")
+    format: int
+    tetraproof: str
+    cells: tuple[MatrixCell, ...]
+
+
+@dataclass
+class Merged:
+    """A matrix, and what could not be joined to it: why, by file."""
+
+    matrix: Matrix
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def merge(folders: Iterable[Path]) -> Merged:
+    """Join all results below `folders`. What cannot be read is named, and leaves the others."""
+    refused: dict[str, str] = {}
+    cells: dict[tuple[str, str, str, str], list[Slim]] = {}
+    seen: dict[tuple[str, str, str], str] = {}
+    for file in _files(folders):
+        try:
+            slim = read(file)
+        except TetraproofError as error:
+            refused[str(file)] = error.sentence
+            continue
+        for one in by_node(slim):
+            target = one.target
+            run = (target.cell.title, one.run.id, one.run.started)
+            if run in seen:
+                refused[str(file)] = f"it is the same run as {seen[run]}"
+                continue
+            seen[run] = str(file)
+            cells.setdefault((target.cell.title, target.cell.digest, target.kind, target.recording), []).append(one)
+    made = tuple(_cell(sorted(runs, key=lambda one: one.run.started)) for runs in cells.values())
+    return Merged(Matrix(ID, MATRIX_FORMAT, tetraproof.__version__, made), refused)
+
+
+def encode(matrix: Matrix) -> bytes:
+    """A matrix as the text of `matrix.json`."""
+    return msgspec.json.format(msgspec.json.encode(matrix), indent=1) + b"\n"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of `matrix.json`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": ID, **msgspec.json.schema(Matrix)}
+
+
+def read_matrix(path: Path) -> Matrix:
+    """The matrix in a file, or in the folder that holds it. Raises `RecordingError` naming file and field."""
+    file = path / MATRIX if path.is_dir() else path
+    source = Source(file, "merge the cells again")
+    if not file.exists():
+        raise RecordingError(f"There is no matrix {safe(file)}.", remedy="tetraproof matrix merge DIR makes one")
+    matrix: Matrix = decoding.as_json(decoding.read_file(file, source, MOST), Matrix, source, MOST)
+    if matrix.format != MATRIX_FORMAT:
+        raise source.refuse(f": format is {matrix.format}, and this tetraproof reads {MATRIX_FORMAT}")
+    return matrix
+
+
+def _files(folders: Iterable[Path]) -> Iterator[Path]:
+    """Every result below the folders, each once; a folder that holds none is named by the file that it lacks."""
+    met: set[Path] = set()
+    for folder in folders:
+        found = [folder] if folder.is_file() else sorted(folder.rglob(FILE)) or [folder / FILE]
+        for file in found:
+            if file.resolve() not in met:
+                met.add(file.resolve())
+                yield file
+
+
+def _cell(runs: Sequence[Slim]) -> MatrixCell:
+    """A cell of all its runs, the oldest first."""
+    newest = runs[-1]
+    histories: dict[str, list[tuple[Slim, Policy]]] = {}
+    for run in runs:
+        for name, policy in _named(run.policies):
+            histories.setdefault(name, []).append((run, policy))
+    # what the newest run says, and nothing that only older ones had
+    policies = {name: _field(histories[name]) for name, _ in _named(newest.policies)}
+    return MatrixCell(
+        newest.target.cell.title,
+        newest.target.kind,
+        newest.target.cell,
+        tuple(run.run for run in runs),
+        policies,
+        newest.target.recording,
+        newest.pins.differences if newest.pins else (),
+    )
+
+
+def _named(policies: Iterable[Policy]) -> Iterator[tuple[str, Policy]]:
+    """Each policy by its name; where several scenarios answer for one, by the scenario as well."""
+    policies = list(policies)
+    times = Counter(one.name for one in policies)
+    met: set[str] = set()
+    for policy in policies:
+        name = policy.name
+        if times[name] > 1 and policy.scenario not in {"", name}:
+            name = f"{name} ({policy.scenario})"
+        if name not in met:
+            met.add(name)
+            yield name, policy
+
+
+def _field(history: Sequence[tuple[Slim, Policy]]) -> Field:
+    latest_run, latest = history[-1]
+    refuted = [claim for claim in latest.claims if claim.verdict == str(Verdict.VIOLATES)]
+    # of the same product, about the same policy: what else could have changed the verdict is the world
+    alike = [one for run, one in history if run.tetraproof == latest_run.tetraproof and one.spec == latest.spec]
+    rates = Counter(one.verdict for one in alike)
+    return Field(
+        latest.verdict,
+        latest.line,
+        bool(refuted) and all(claim.finding_seen for claim in refuted),
+        {claim.name: claim.verdict for claim in latest.claims if claim.verdict},
+        {limit.label: limit.result for limit in latest.limits},
+        tuple(dict.fromkeys(claim.finding for claim in latest.claims if claim.finding and claim.finding_seen)),
+        latest.feature,
+        latest.suite,
+        dict(rates) if len(alike) > 1 else {},
+        unstable=len(rates) > 1,
+    )
+
+
+def rows(matrix: Matrix) -> Mapping[str, list[Field | None]]:
+    """Every policy in every cell, in the order in which they are met; nothing where a cell lacks it.
+
+    One that no cell has a record of has no row.
+    """
+    names = dict.fromkeys(
+        name
+        for cell in matrix.cells
+        for name, field in cell.policies.items()
+        if field.verdict != str(Verdict.UNRECORDED)
+    )
+    return {name: [cell.policies.get(name) for cell in matrix.cells] for name in names}
