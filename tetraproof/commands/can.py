@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tetraproof import shipped
 from tetraproof.errors import UsageError
-from tetraproof.language.proven import IN_USE, WORDS, WORKS, Shown, Told, asked, shown
 from tetraproof.language.feature import known, used
+from tetraproof.language.proven import IN_USE, WORDS, WORKS, Shown, Told, asked, shown
 from tetraproof.policies.directory import load_file, load_folder
 from tetraproof.recordings.recording import INDEX
 from tetraproof.text import safe
