@@ -467,7 +467,7 @@ SHIPPED = [
     for path in sorted(RECORDINGS.iterdir())
     if path.is_dir()
     for scenario in opened(path).index.scenarios
-    if not scenario.change
+    if not scenario.change and scenario.unanswered is None
 ]
 
 
@@ -477,8 +477,11 @@ def observed(path: Path, scenario: str) -> Observed:
 
 @pytest.mark.parametrize(("path", "scenario"), SHIPPED)
 def test_no_recorded_act_is_told_wrongly(path: Path, scenario: str) -> None:
-    """Every act of every shipped scenario; where the stream's end was not heard, what is missing does not count."""
-    acts = observed(path, scenario).others
+    """Every act of every shipped scenario; where the stream's end was not heard, what is missing does not count.
+
+    What was done before the stream was heard to begin is no act but its preparation.
+    """
+    acts = [done for done in observed(path, scenario).others if done.performed.role == "act"]
     assert acts
     for done in acts:
         told = [fault for fault in faults(done.performed, done.timeline) if not (fault.missing and done.timeline.open)]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.builders import RECORDINGS
 from tests.clusters import POLICY
 from tetraproof.errors import UsageError
 from tetraproof.events.event import Event, parse
@@ -195,6 +196,23 @@ def test_a_folder_is_found_however_its_name_is_written(name: str) -> None:
     for log in map(str.encode, forms):
         _, kept = neutral.scenario(ScenarioRecord("it"), {"acts.json": b"[]", "agent.log": log})
         assert json.loads(kept["agent.log"]) == {"msg": "/home/somebody-else"}
+
+
+def test_a_shipped_recording_is_the_same_whoever_made_it() -> None:
+    """Made by somebody else in other folders it would be this very one, to the byte."""
+    folders = {WORK: "/home/alice/src/policies", RUN: "/mnt/big/reports/20261126-x"}
+    shipped = open_recording(RECORDINGS / "standalone_tetragon-1.7.0_kprobe-override-6.12.117")
+    neutral = Neutral({folder: name for name, folder in folders.items()})
+    renamed = 0
+    for record in shipped.index.scenarios:
+        inside = f"scenarios/{record.name}/"
+        own = {path.removeprefix(inside): body for path, body in shipped.files.items() if path.startswith(inside)}
+        theirs = dict(own)
+        for name in sorted(folders, key=len, reverse=True):
+            theirs = {path: body.replace(name.encode(), folders[name].encode()) for path, body in theirs.items()}
+        renamed += sum(theirs[path] != own[path] for path in own)
+        assert neutral.scenario(record, theirs) == (record, own), record.name
+    assert renamed > 30
 
 
 def test_this_machine_is_known_by_where_we_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

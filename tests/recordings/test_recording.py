@@ -362,9 +362,9 @@ def test_the_sums_are_what_sha256sum_reads(tmp_path: Path) -> None:
 def test_every_shipped_recording_is_whole(path: Path) -> None:
     """Sums, fields, acts; and every file has the sum that is listed."""
     opened = open_recording(path)
-    assert all(
-        opened.continuity(one.name).pulses if one.change else opened.acts(one.name) for one in opened.index.scenarios
-    )
+    observed = [one for one in opened.index.scenarios if one.unanswered is None]
+    assert observed
+    assert all(opened.continuity(one.name).pulses if one.change else opened.acts(one.name) for one in observed)
     listed = (path / SUMS).read_text(encoding="utf-8").splitlines()
     assert f"{hashlib.sha256((path / INDEX).read_bytes()).hexdigest()}  {INDEX}" in listed
 
