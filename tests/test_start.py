@@ -52,6 +52,21 @@ def test_a_run_that_is_interrupted_while_it_loads_has_made_nothing(at: str, sign
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (_TEST, (2, ["tetraproof: interrupted while setting up; nothing was made"])),
+        (("events", str(NEWEST)), (130, ["tetraproof: interrupted"])),
+    ],
+)
+def test_an_interrupt_after_the_last_word_changes_nothing(
+    words: tuple[str, ...], told: tuple[int, list[str]], tmp_path: Path
+) -> None:
+    """Seen live: the second one came while Python was ending, and ended it with another exit code."""
+    again = "import atexit\natexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+    assert ran(tmp_path, _INTERRUPTS + again, *words, AT="tetraproof.options", SIGN="SIGINT") == told
+
+
 @pytest.mark.parametrize("at", ["tetraproof.cli", "argparse", "tetraproof.commands.show"])
 def test_another_command_that_is_interrupted_while_it_loads_ends_in_a_sentence(at: str, tmp_path: Path) -> None:
     """Nothing of it is done."""

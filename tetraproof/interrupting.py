@@ -35,3 +35,9 @@ def let_go() -> None:
     if are_held():
         del os.environ[_HELD]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def ignore() -> None:
+    """Heed none any more: all is said, and one that came now would change the exit code."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

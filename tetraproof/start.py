@@ -10,4 +10,6 @@ def main() -> int:
     interrupting.hold()
     from tetraproof import cli  # noqa: PLC0415 - only now
 
-    return cli.main()
+    code = cli.main()
+    interrupting.ignore()
+    return code

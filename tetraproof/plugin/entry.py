@@ -46,8 +46,9 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Where suites are asked for, load what judges them and open the target; bad input ends here, with exit code 2."""
     given = given_to(config)
     typed = str(given.get("typed") or Options.typed)
+    own = interrupting.are_held()
     try:
-        if interrupting.are_held():
+        if own:
             # what no other session needs
             from tetraproof.plugin.session import OWN_PROCESS  # noqa: PLC0415
             from tetraproof.plugin.terminal import end_on_terminate  # noqa: PLC0415
@@ -60,9 +61,13 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
             return None
         return _take_part(config, options, given)
     except TetraproofError as error:
+        if own:
+            interrupting.ignore()
         print(f"tetraproof: {spelled(str(error), typed)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
+        if own:
+            interrupting.ignore()
         told = next(reversed(getattr(error, "__notes__", [])), "nothing was made")
         print(f"tetraproof: interrupted while setting up; {told}", file=sys.stderr)
         return 2
