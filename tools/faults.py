@@ -225,11 +225,15 @@ def trials() -> Iterator[Trial]:
     """Each shipped suite on each shipped scenario that answers for it."""
     for path in sorted(one.parent for one in ROOT.glob("recordings/*/recording.json")):
         recording = open_recording(path)
+        # of these nothing was observed that could be wrong
+        unanswered = {scenario.name for scenario in recording.index.scenarios if scenario.unanswered}
         for file in sorted((ROOT / "suites").rglob("test_*.py")):
             suite = ".".join(file.relative_to(ROOT).with_suffix("").parts)
             for policy, settings, name in _cases(_suite(suite)):
                 for named in Replay(recording).scenarios(name, policy, settings):
                     scenario = Replay(recording).answering(named, getattr(_suite(suite), "acts", ()))
+                    if scenario in unanswered:
+                        continue
                     small = _alone(recording, scenario)
                     trial = Trial(path.name, small, scenario, policy, settings, suite, {})
                     yield replace(trial, truth=judge(trial, small))
