@@ -14,6 +14,7 @@ from tetraproof.nightly import wording
 from tetraproof.nightly.axes import FILE as AXES_FILE
 from tetraproof.nightly.axes import Cell
 from tetraproof.nightly.axes import read as read_axes
+from tetraproof.nightly.history import past, with_history
 from tetraproof.nightly.merging import MATRIX, Merged, encode, merge
 from tetraproof.nightly.rounds import Round
 from tetraproof.report.matrix import matrix, matrix_text
@@ -43,12 +44,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     joined = doing.add_parser("merge", help="join results into one matrix", allow_abbrev=False)
     joined.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="folders that hold results, however deep")
     joined.add_argument("--into", type=Path, help="where the matrix is written (default: the first folder)")
+    joined.add_argument("--history", type=Path, metavar="DIR", help="past matrices: how long each verdict stands")
 
 
 def run(given: argparse.Namespace) -> int:
     """List (0), run or merge: 0, or 1 where a verdict is not as pinned, a cell broke or a result cannot be read."""
     if given.what == "merge":
-        return _merge(given.folders, given.into or given.folders[0])
+        return _merge(given.folders, given.into or given.folders[0], given.history)
     cells = _cells(given)
     if given.what == "run":
         return _run(cells, given)
@@ -86,8 +88,13 @@ def _run(cells: list[Cell], given: argparse.Namespace) -> int:
     return max(code, int(any(one.broke for one in ended)))
 
 
-def _merge(folders: list[Path], into: Path) -> int:
+def _merge(folders: list[Path], into: Path, history: Path | None = None) -> int:
     merged = merge(folders)
+    if history is not None:
+        if not history.is_dir():
+            raise UsageError(f"There is no folder {safe(history)}.", remedy="make it: the first night has no past")
+        earlier, refused = past(history)
+        merged = Merged(with_history(merged.matrix, earlier), merged.refused | refused)
     for file, why in merged.refused.items():
         print(
             f"tetraproof: left out: {safe(why)}" if file in why else f"tetraproof: left out: {safe(file)}: {safe(why)}",

@@ -14,6 +14,7 @@ import msgspec
 from tetraproof import shipped
 from tetraproof.comparing.comparison import Comparison, Turned, cells, compare
 from tetraproof.errors import UsageError
+from tetraproof.nightly.merging import MATRIX, as_results, read_matrix
 from tetraproof.recordings.recording import INDEX
 from tetraproof.report.result import FILE, Result, read
 from tetraproof.text import safe, shorten
@@ -27,7 +28,8 @@ _WIDE = 400
 
 def add(parser: argparse.ArgumentParser) -> None:
     """What it is told."""
-    kinds = "a run's folder, its verdicts.json, a recording (a folder, or the name of a shipped one), a folder of runs"
+    kinds = "a run's folder, its verdicts.json, a recording (a folder, or the name of a shipped one), a folder of runs,"
+    kinds += " a matrix.json"
     parser.add_argument("before", metavar="BEFORE", help=kinds)
     parser.add_argument("after", metavar="AFTER", help="likewise")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON instead")
@@ -52,12 +54,16 @@ def run(given: argparse.Namespace) -> int:
 def _results(what: str, scratch: Path) -> list[Result]:
     """The results that a word on the command line stands for."""
     path = Path(what)
+    if path.is_file() and path.name == MATRIX:
+        return as_results(read_matrix(path))
     if path.is_file() or (path / FILE).is_file():
         return [read(path)]
     for recording in (path, shipped.root() / "recordings" / what):
         if (recording / INDEX).is_file():
             return [_replayed(recording, scratch)]
     runs = sorted(path.glob(f"*/{FILE}")) if path.is_dir() else []
+    if not runs and (path / MATRIX).is_file():
+        return as_results(read_matrix(path))
     if not runs:
         known = ", ".join(sorted(one.parent.name for one in (shipped.root() / "recordings").glob(f"*/{INDEX}")))
         raise UsageError(

@@ -217,5 +217,5 @@ _WIDE = 80
 
 
 def cells(results: Sequence[Result]) -> dict[str, Result]:
-    """Results by their cell's title."""
-    return {result.target.cell.title: result for result in results}
+    """Results by their cell's title, and the recording where they are of one."""
+    return {" · ".join(filter(None, (result.target.cell.title, result.target.recording))): result for result in results}

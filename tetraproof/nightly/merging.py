@@ -20,8 +20,19 @@ from tetraproof import decoding
 from tetraproof.decoding import Source
 from tetraproof.errors import RecordingError, TetraproofError
 from tetraproof.nightly.slim import Policy, Run, Slim, by_node, read
+from tetraproof.policies.binding import Bindings
 from tetraproof.recordings.recording import Cell
-from tetraproof.report.result import FILE, MOST
+from tetraproof.report.result import (
+    FILE,
+    FORMAT,
+    MOST,
+    ClaimResult,
+    LimitResult,
+    PolicyResult,
+    Result,
+    RunResult,
+    TargetResult,
+)
 from tetraproof.text import safe
 from tetraproof.verdict import Verdict
 
@@ -35,6 +46,8 @@ class Field(Struct, frozen=True, omit_defaults=True):
     """What holds of one policy in one cell. `rates` says how often each verdict came, where it was run several times.
 
     `known` says that every refutation is a known finding; `unstable` that the verdict changed and nothing else did.
+    `streak` is in how many matrices on end the verdict stood, `since` when the first of them was run, and `was` what
+    it was before; nothing of it where no past is known.
     """
 
     verdict: str
@@ -47,6 +60,9 @@ class Field(Struct, frozen=True, omit_defaults=True):
     suite: str = ""
     rates: dict[str, int] = {}
     unstable: bool = False
+    streak: int = 0
+    since: str = ""
+    was: str = ""
 
 
 class MatrixCell(Struct, frozen=True, omit_defaults=True):
@@ -185,6 +201,28 @@ def _field(history: Sequence[tuple[Slim, Policy]]) -> Field:
         latest.suite,
         dict(rates) if len(alike) > 1 else {},
         unstable=len(rates) > 1,
+    )
+
+
+def as_results(matrix: Matrix) -> list[Result]:
+    """A result for each cell, as far as a matrix holds it: verdicts, and nothing of acts and events."""
+    return [
+        Result(
+            FORMAT,
+            matrix.tetraproof,
+            RunResult(cell.runs[-1].id, cell.runs[-1].started, 0.0, "", whole=True),
+            TargetResult(cell.target, cell.cell, (), Bindings(), cell.recording),
+            tuple(_policy(name, field) for name, field in cell.policies.items()),
+        )
+        for cell in matrix.cells
+    ]
+
+
+def _policy(name: str, field: Field) -> PolicyResult:
+    claims = tuple(ClaimResult(promise, promise, verdict) for promise, verdict in field.promises.items())
+    limits = tuple(LimitResult(label, label, label, result) for label, result in field.limits.items())
+    return PolicyResult(
+        name, "", "", field.suite, field.verdict, field.line, field.verdict, "", claims=claims, limits=limits
     )
 
 

@@ -99,7 +99,10 @@ def _field(field: Field | None) -> str:
     known = " known" if field.known else ""
     total = sum(field.rates.values())
     rate = f" {field.rates[field.verdict]} of {total}" if field.rates else ""
-    return f"{SIGNS[field.verdict]} {field.verdict}{known}{rate}{' **unstable**' if field.unstable else ''}"
+    turned = f" **was {field.was}**" if field.was and field.streak == 1 else ""
+    since = f" since {field.since[:10]}" if field.streak > 1 else ""
+    unstable = " **unstable**" if field.unstable else ""
+    return f"{SIGNS[field.verdict]} {field.verdict}{known}{rate}{turned}{since}{unstable}"
 
 
 def escaped(text: str) -> str:
