@@ -22,7 +22,7 @@ EPERM = ("EPERM",)
 
 def error_of(number: int) -> str:
     """The name of the error that an `argError` is (`EACCES` of -13); nothing where it is none."""
-    return errno.errorcode.get(-number, "") if number < 0 else ""
+    return errno.errorcode.get(-number, "")
 
 
 def words_of(error: str) -> str:
