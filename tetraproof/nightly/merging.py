@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -97,7 +98,7 @@ class Merged:
 def merge(folders: Iterable[Path]) -> Merged:
     """Join all results below `folders`. What cannot be read is named, and leaves the others."""
     refused: dict[str, str] = {}
-    cells: dict[tuple[str, str, str, str], list[Slim]] = {}
+    cells: dict[tuple[str, str, str, str], list[_Read]] = {}
     seen: dict[tuple[str, str, str], str] = {}
     for file in _files(folders):
         try:
@@ -112,7 +113,9 @@ def merge(folders: Iterable[Path]) -> Merged:
                 refused[str(file)] = f"it is the same run as {seen[run]}"
                 continue
             seen[run] = str(file)
-            cells.setdefault((target.cell.title, target.cell.digest, target.kind, target.recording), []).append(one)
+            key = target.cell.title, target.cell.digest, target.kind, target.recording
+            # of thousands of results no more is kept than what is told of them
+            cells.setdefault(key, []).append(_Read(one, {name: _told(policy) for name, policy in _named(one.policies)}))
     made = tuple(_cell(sorted(runs, key=lambda one: one.run.started)) for runs in cells.values())
     return Merged(Matrix(ID, MATRIX_FORMAT, tetraproof.__version__, made), refused)
 
@@ -150,24 +153,41 @@ def _files(folders: Iterable[Path]) -> Iterator[Path]:
                 yield file
 
 
-def _cell(runs: Sequence[Slim]) -> MatrixCell:
+class _Read:
+    """One run as far as it is told: its fields by the policies' names, each with what the policy says."""
+
+    def __init__(self, slim: Slim, fields: dict[str, tuple[Field, int]]) -> None:
+        self.run, self.target, self.fields = slim.run, slim.target, fields
+        self.by = intern(slim.tetraproof)
+        self.differences = slim.pins.differences if slim.pins else ()
+
+
+def _cell(runs: Sequence[_Read]) -> MatrixCell:
     """A cell of all its runs, the oldest first."""
     newest = runs[-1]
-    histories: dict[str, list[tuple[Slim, Policy]]] = {}
-    for run in runs:
-        for name, policy in _named(run.policies):
-            histories.setdefault(name, []).append((run, policy))
-    # what the newest run says, and nothing that only older ones had
-    policies = {name: _field(histories[name]) for name, _ in _named(newest.policies)}
     return MatrixCell(
         newest.target.cell.title,
         newest.target.kind,
         newest.target.cell,
         tuple(run.run for run in runs),
-        policies,
+        # what the newest run says, and nothing that only older ones had
+        {name: _rated(name, runs) for name in newest.fields},
         newest.target.recording,
-        newest.pins.differences if newest.pins else (),
+        newest.differences,
     )
+
+
+def _rated(name: str, runs: Sequence[_Read]) -> Field:
+    """What the newest run says of a policy, with how often each verdict came."""
+    latest, says = runs[-1].fields[name]
+    # of the same product, about the same policy: what else could have changed the verdict is the world
+    alike = [
+        run.fields[name][0] for run in runs if run.by == runs[-1].by and run.fields.get(name, (None, None))[1] == says
+    ]
+    if len(alike) == 1:
+        return latest
+    rates = Counter(one.verdict for one in alike)
+    return msgspec.structs.replace(latest, rates=dict(rates), unstable=len(rates) > 1)
 
 
 def _named(policies: Iterable[Policy]) -> Iterator[tuple[str, Policy]]:
@@ -184,24 +204,20 @@ def _named(policies: Iterable[Policy]) -> Iterator[tuple[str, Policy]]:
             yield name, policy
 
 
-def _field(history: Sequence[tuple[Slim, Policy]]) -> Field:
-    latest_run, latest = history[-1]
-    refuted = [claim for claim in latest.claims if claim.verdict == str(Verdict.VIOLATES)]
-    # of the same product, about the same policy: what else could have changed the verdict is the world
-    alike = [one for run, one in history if run.tetraproof == latest_run.tetraproof and one.spec == latest.spec]
-    rates = Counter(one.verdict for one in alike)
-    return Field(
-        latest.verdict,
-        latest.line,
+def _told(policy: Policy) -> tuple[Field, int]:
+    """What is told of a policy, and what tells its spec from another."""
+    refuted = [claim for claim in policy.claims if claim.verdict == str(Verdict.VIOLATES)]
+    told = Field(
+        intern(policy.verdict),
+        intern(policy.line),
         bool(refuted) and all(claim.finding_seen for claim in refuted),
-        {claim.name: claim.verdict for claim in latest.claims if claim.verdict},
-        {limit.label: limit.result for limit in latest.limits},
-        tuple(dict.fromkeys(claim.finding for claim in latest.claims if claim.finding and claim.finding_seen)),
-        latest.feature,
-        latest.suite,
-        dict(rates) if len(alike) > 1 else {},
-        unstable=len(rates) > 1,
+        {intern(claim.name): intern(claim.verdict) for claim in policy.claims if claim.verdict},
+        {intern(limit.label): intern(limit.result) for limit in policy.limits},
+        tuple(dict.fromkeys(claim.finding for claim in policy.claims if claim.finding and claim.finding_seen)),
+        intern(policy.feature),
+        intern(policy.suite),
     )
+    return told, hash(policy.spec)
 
 
 def as_results(matrix: Matrix) -> list[Result]:
