@@ -51,6 +51,7 @@ def policy_result(  # noqa: PLR0913 - one argument for each part of the result
     titles: Mapping[str, str],
     feature: str = "",
     place: str = "",
+    about: str = "policy",
 ) -> PolicyResult:
     """Everything about one policy in one scenario. `titles` are those of the findings, by id."""
     loading = run.loading if run else None
@@ -81,6 +82,7 @@ def policy_result(  # noqa: PLR0913 - one argument for each part of the result
         continuity=continuity_result(observed.continuity) if observed and observed.continuity else None,
         feature=feature,
         place=place,
+        about=about,
     )
 
 

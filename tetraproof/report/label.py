@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from tetraproof.report.result import PolicyResult, Result, RunResult
 from tetraproof.verdict import Verdict
@@ -21,6 +22,8 @@ MEANINGS = {
 NOT_JUDGED = "not judged"
 #: What took less, in seconds, is not worth a word.
 _WORTH_TELLING = 0.5
+#: From so many policies on a folder is told in one line where nothing of it was recorded.
+_SEVERAL = 6
 _NOT_IN_A_SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -96,12 +99,34 @@ def shares(counts: dict[str, int]) -> tuple[Share, ...]:
 
 
 def headline(result: Result) -> str:
-    """The whole result in a clause."""
-    total = len(result.policies)
+    """The whole result in a clause: of the policies that there is a record of, how many conform.
+
+    What is no policy (the agent under settings, changes of the installation) is counted where there is nothing else.
+    """
+    own = [policy for policy in result.policies if policy.about == "policy"] or list(result.policies)
+    recorded = [policy for policy in own if policy.verdict != str(Verdict.UNRECORDED)] or own
+    total = len(recorded)
     if not total:
         return "no policy was judged"
-    conform = result.counts.get(str(Verdict.CONFORMS), 0)
+    conform = sum(policy.verdict == str(Verdict.CONFORMS) for policy in recorded)
     return f"{conform} of {total} {'policy conforms' if total == 1 else 'policies conform'}"
+
+
+def unrecorded_folders(result: Result) -> dict[str, int]:
+    """The folders of suites with several policies of which none was recorded, and how many each has."""
+    folders: dict[str, list[bool]] = {}
+    for policy in result.policies:
+        nothing = policy.verdict == policy.loading == str(Verdict.UNRECORDED)
+        folders.setdefault(str(PurePath(policy.suite).parent), []).append(nothing)
+    return {folder: len(said) for folder, said in folders.items() if len(said) >= _SEVERAL and all(said)}
+
+
+def gravity(policy: PolicyResult) -> int:
+    """How much a policy wants to be looked at: a violation that nothing explains first, what conforms last."""
+    if policy.verdict == str(Verdict.VIOLATES):
+        return 2 if kind(policy) == "known" else 0
+    order = [Verdict.INCONCLUSIVE, None, Verdict.UNSUPPORTED, Verdict.CONFORMS, Verdict.UNRECORDED]
+    return 1 + next((at for at, verdict in enumerate(order) if policy.verdict == str(verdict)), len(order))
 
 
 def known_verdict(verdict: str | None) -> str:

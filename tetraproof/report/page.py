@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from tetraproof.report import label, pulse
 from tetraproof.report.drawing import SHAPES, Picture, picture
@@ -102,9 +103,13 @@ def page(result: Result) -> str:
         _policy(policy, name, anchor, known)
         for policy, name, anchor in zip(result.policies, names, anchors, strict=True)
     ]
+    folders = label.unrecorded_folders(result)
+    views = [view for view in views if str(PurePath(view.policy.suite).parent) not in folders]
     return render(
         "page.html.j2",
         result=result,
+        folders=folders,
+        glance=sorted(views, key=lambda view: label.gravity(view.policy)),
         headline=label.headline(result),
         findings=sorted(findings, key=lambda view: not view.finding.seen),
         views=views,

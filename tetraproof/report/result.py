@@ -171,7 +171,8 @@ class PolicyResult(Struct, frozen=True):
     """One policy, as one scenario showed it. `line` is all of it in one line.
 
     `feature` is what of the policy language it is a case of; empty where it is none. `place` is where the policy lies,
-    `file:line`, from where the run was started.
+    `file:line`, from where the run was started. `about` says what was judged: a policy, the agent under settings, a
+    change of the installation, or the installation as it is.
     """
 
     name: str
@@ -195,6 +196,7 @@ class PolicyResult(Struct, frozen=True):
     continuity: ContinuityResult | None = None
     feature: str = ""
     place: str = ""
+    about: str = "policy"
 
 
 class FindingResult(Struct, frozen=True):

@@ -11,11 +11,8 @@ from rich.cells import cell_len, set_cell_size
 from tetraproof.report import label
 from tetraproof.report.result import Result
 from tetraproof.text import safe, shorten
-from tetraproof.verdict import Verdict
 
 _LONGEST = 600
-#: From so many policies on a folder is told in one line where nothing of it was recorded.
-_SEVERAL = 6
 
 
 def summary_text(result: Result, width: int) -> list[str]:
@@ -40,7 +37,7 @@ def _policies(result: Result, width: int) -> Iterator[str]:
     """
     names = [safe(name) for name in label.names(result, label.several([result]))]
     first = max((len(safe(policy.verdict)) for policy in result.policies), default=0)
-    folders = _unrecorded(result)
+    folders = label.unrecorded_folders(result)
     told_of: set[str] = set()
     for policy, name in zip(result.policies, names, strict=True):
         folder = str(PurePath(policy.suite).parent)
@@ -56,15 +53,6 @@ def _policies(result: Result, width: int) -> Iterator[str]:
             line, max(8, width), subsequent_indent=" " * min(first + 2, width // 2), break_on_hyphens=False
         )
         yield from (_fit(part, width) for part in wrapped)
-
-
-def _unrecorded(result: Result) -> dict[str, int]:
-    """The folders of suites with several policies of which none was recorded, and how many each has."""
-    folders: dict[str, list[bool]] = {}
-    for policy in result.policies:
-        nothing = policy.verdict == policy.loading == str(Verdict.UNRECORDED)
-        folders.setdefault(str(PurePath(policy.suite).parent), []).append(nothing)
-    return {folder: len(said) for folder, said in folders.items() if len(said) >= _SEVERAL and all(said)}
 
 
 def _section(title: str, texts: Sequence[str], width: int) -> Iterator[str]:
