@@ -110,7 +110,7 @@ ESTABLISHED = {"status": {"conditions": [{"type": "Established", "status": "True
 @pytest.mark.parametrize(
     ("status", "word"),
     [
-        (dict.fromkeys(COUNTED, 0), "cannot come any more: The DaemonSet kube-system/tetragon wants an agent on no node"),
+        (dict.fromkeys(COUNTED, 0), "The DaemonSet kube-system/tetragon wants an agent on no node"),
         ({"numberReady": 1}, "1 of 2 agents ready"),
         ({"updatedNumberScheduled": 1}, "2 of 2 agents ready, 1 of this revision"),
         ({"numberAvailable": 0}, "2 of 2 agents ready"),

@@ -700,6 +700,9 @@ STAGES = {
 }
 
 
+# an interrupt may come while the library makes a socket, which goes with it
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("nodes", [(NODE,), (NODE, SECOND)])
 @pytest.mark.parametrize("stage", STAGES)
 def test_an_interrupt_leaves_nothing(stage: str, nodes: tuple[str, ...], api: ApiServer, tmp_path: Path) -> None:

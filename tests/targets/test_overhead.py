@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,24 @@ def test_an_interrupt_ends_what_is_done_beside_as_well(api: ApiServer, tmp_path:
         assert asked(api)["pods/log"] <= 2
     assert api.snapshot() == before
     assert nothing_runs(api)
+
+
+def test_an_export_log_is_awaited_to_the_last_that_the_stream_shows(
+    api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentinel's start is there before its end; without that the export would not cover the stream."""
+    lab = Lab(api)
+    with opened(lab, tmp_path) as (live, site):
+        export, looks = site.installation.export, count()
+
+        def late(node: str, *, since: int = 0) -> str:
+            log = export(node, since=since)
+            # at first all but the last line
+            return log if next(looks) > 2 else "".join(log.splitlines(keepends=True)[:-1])
+
+        monkeypatch.setattr(site.installation, "export", late)
+        live.observe(guard(), {}, tuple(ACTS), "guard")
+        kept = live.recorder.only("guard")
+        stream, exported = (kept.in_scenario("guard", f"{name}.jsonl") or b"" for name in ("events", "export"))
+        assert exported.splitlines()[-1] == stream.splitlines()[-1]
+        assert next(looks) > 3

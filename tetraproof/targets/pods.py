@@ -339,7 +339,7 @@ class Kubernetes:
             return until(
                 "the end of the scenario in the export log",
                 ask,
-                lambda lines: lines.count(until_heard) > 1,
+                lambda lines: until_heard in lines,
                 self._plan.deadlines.export,
                 tell=self._plan.tell,
                 shown=lambda lines: f"{lines.count(b'{')} lines",
