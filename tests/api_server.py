@@ -494,6 +494,9 @@ class ApiServer:
         if key not in self.objects and "force" in asked.query:
             return self._create(asked, body)
         found = self._found(asked)
+        if body.get("metadata", {}).get("resourceVersion", "") not in {"", found["metadata"]["resourceVersion"]}:
+            told = f'Operation cannot be fulfilled on {asked.kind.plural} "{asked.name}": the object has been modified'
+            raise Refusal(409, "Conflict", told)
         before = copy.deepcopy(found.get("spec"))
         _merge(found, body)
         metadata = found["metadata"]

@@ -134,6 +134,12 @@ class Options:
         group="kubernetes",
         on=KUBERNETES,
     )
+    keep_workspace: bool = _option(
+        default=False,
+        about="keep the run's namespaces and pods for the next run with this, and take those that one kept",
+        group="kubernetes",
+        on=KUBERNETES,
+    )
     tetragon_version: str = _option(
         "", "install: the chart's version (default: 1.7.0)", group="kubernetes", make="TETRAGON"
     )

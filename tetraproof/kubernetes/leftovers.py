@@ -9,7 +9,7 @@ from http import HTTPStatus
 from tetraproof.deadline import Deadlines
 from tetraproof.kubernetes.cluster import Cluster, ClusterError, Object
 from tetraproof.kubernetes.helm import CRDS_MADE, INSTALLED_BY, Helm
-from tetraproof.kubernetes.workspace import MANAGED, RUN
+from tetraproof.kubernetes.workspace import KEPT, MANAGED, RUN
 from tetraproof.progress import Tell
 from tetraproof.waiting import until
 
@@ -22,13 +22,17 @@ _CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 
 @dataclass(frozen=True)
 class Leftover:
-    """An object that a run left; `run` is which. `crds` says of an installation whether its CRDs came with it."""
+    """An object that a run left; `run` is which. `crds` says of an installation whether its CRDs came with it.
+
+    One that is `kept` was to stay, for the next run.
+    """
 
     kind: str
     name: str
     namespace: str
     run: str
     crds: bool = False
+    kept: bool = False
 
     @property
     def is_installation(self) -> bool:
@@ -39,7 +43,8 @@ class Leftover:
         if self.is_installation:
             return f"the Tetragon {self.namespace}/{self.name}, installed by Helm (run {self.run})"
         place = f"{self.namespace}/" if self.namespace else ""
-        return f"{self.kind.rpartition('/')[2]} {place}{self.name} (run {self.run})"
+        kept = ", kept for the next run" if self.kept else ""
+        return f"{self.kind.rpartition('/')[2]} {place}{self.name} (run {self.run}{kept})"
 
 
 def find(cluster: Cluster) -> list[Leftover]:
@@ -82,7 +87,8 @@ def _found(cluster: Cluster) -> Iterator[Leftover]:
         for one in _listed(cluster, kind, selector):
             metadata = one["metadata"]
             run = (metadata.get("labels") or {}).get(RUN, "unknown")
-            yield Leftover(kind, metadata["name"], metadata.get("namespace", ""), run)
+            kept = KEPT in (metadata.get("annotations") or {})
+            yield Leftover(kind, metadata["name"], metadata.get("namespace", ""), run, kept=kept)
     for one in cluster.list(_INSTALLATION, selector=_TETRAGON):
         metadata = one["metadata"]
         yield from _installation(metadata.get("annotations") or {}, metadata["name"], metadata["namespace"])

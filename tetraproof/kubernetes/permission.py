@@ -60,9 +60,17 @@ TO_INSTALL = (
 )
 
 
-def check(cluster: Cluster, namespace: str, *, install: bool) -> None:
+#: What is needed besides to keep a workspace.
+TO_KEEP = (Permission(("patch",), "namespaces"),)
+
+
+def check(cluster: Cluster, namespace: str, *, install: bool, keeps: bool = False) -> None:
     """See that all of it is allowed. Raises `UsageError` naming every verb that is missing."""
-    wanted = [*ALWAYS, *(_in(one, namespace) for one in (*OF_TETRAGON, *(TO_INSTALL if install else ())))]
+    wanted = [
+        *ALWAYS,
+        *(TO_KEEP if keeps else ()),
+        *(_in(one, namespace) for one in (*OF_TETRAGON, *(TO_INSTALL if install else ()))),
+    ]
     missing = [lack for one in wanted for lack in one.missing(cluster)]
     if missing:
         raise UsageError(

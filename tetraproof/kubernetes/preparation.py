@@ -34,7 +34,7 @@ class Plan:
 
     A cluster that is `passing` goes with the run, so nothing is removed from it singly. One that is `keeping` is ours
     as well: an earlier run's Tetragon may be there, and ours stays. `way_out` is what a user types to remove what is
-    left behind.
+    left behind. One that `keeps_workspace` takes the namespaces and pods that an earlier run kept, and keeps its own.
     """
 
     kind: str
@@ -58,6 +58,7 @@ class Plan:
     passing: bool = False
     keeping: bool = False
     way_out: str = ""
+    keeps_workspace: bool = False
     account: Account = field(default_factory=Account)
 
 
@@ -67,7 +68,7 @@ class Preparation:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.cluster = Cluster(plan.kubeconfig, plan.context, plan.deadlines)
-        self._installed = False
+        self._installed = self._ready = False
         self._crds_before: set[str] = set()
         self.installation: Installation
         self.workspace: Workspace
@@ -78,7 +79,9 @@ class Preparation:
         """Check, install if asked, and create the workloads. Raises what keeps it from that."""
         plan, cluster = self._plan, self.cluster
         plan.tell(f"asking the cluster of {plan.context}: Kubernetes {cluster.version}")
-        permission.check(cluster, NAMESPACE if plan.helm else "", install=plan.helm is not None)
+        permission.check(
+            cluster, NAMESPACE if plan.helm else "", install=plan.helm is not None, keeps=plan.keeps_workspace
+        )
         self._alone()
         if plan.cluster_wide:
             self._see_that_it_is_no_kind()
@@ -94,13 +97,20 @@ class Preparation:
         self.workspace = Workspace(
             cluster, plan.token, self.places, manifests=plan.workloads, deadlines=plan.deadlines, tell=plan.tell
         )
-        self.workspace.create()
+        if not (plan.keeps_workspace and self.workspace.take()):
+            self.workspace.create()
+        self._ready = True
 
-    def close(self) -> list[str]:
-        """Remove what the run made, and await that it is gone; what cannot be removed is returned, in sentences."""
+    def close(self, *, clean: bool = True) -> list[str]:
+        """Remove what the run made, and await that it is gone; what cannot be removed is returned, in sentences.
+
+        A workspace that is to be kept is, if it is ready and `clean`: nothing that the run began goes on in it.
+        """
         self.cluster.executor.resume()
         plan, left = self._plan, []
-        steps = (self._remove_workspace, *(() if plan.keeping else (self._uninstall,)))
+        keeps = plan.keeps_workspace and self._ready and clean
+        workspace = self._keep_workspace if keeps else self._remove_workspace
+        steps = (workspace, *(() if plan.keeping else (self._uninstall,)))
         for step in () if plan.passing else steps:
             try:
                 step()
@@ -108,6 +118,11 @@ class Preparation:
                 left.append(f"{error.sentence} To remove it: {plan.way_out}")
         self.cluster.close()
         return left
+
+    def _keep_workspace(self) -> None:
+        self.workspace.keep()
+        names = ", ".join(self.workspace.namespaces.values())
+        self._plan.tell(f"kept for the next run with KEEP_WORKSPACE=1: {names}; to remove them: {self._plan.way_out}")
 
     def _remove_workspace(self) -> None:
         if hasattr(self, "workspace"):
@@ -117,6 +132,13 @@ class Preparation:
     def _alone(self) -> None:
         """See that no other run is on the cluster, nor left anything."""
         there = [one for one in leftovers.find(self.cluster) if not (self._plan.keeping and one.is_installation)]
+        if self._plan.keeps_workspace:
+            there = [one for one in there if not one.kept]
+        if there and all(one.kept for one in there):
+            raise UsageError(
+                f"A run kept its workspace there: {', '.join(map(str, there))}.",
+                remedy=f"use it with KEEP_WORKSPACE=1; {self._plan.way_out} removes it",
+            )
         if there:
             raise self._occupied(", ".join(map(str, there)))
 

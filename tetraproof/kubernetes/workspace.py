@@ -6,12 +6,17 @@ Everything carries the labels below, which is how leftovers of a killed run are 
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import tetraproof
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import PolicyError, TetraproofError, UsageError
 from tetraproof.kubernetes.cluster import Cluster, ClusterError, Object
@@ -23,6 +28,9 @@ from tetraproof.waiting import Overdue, until
 
 MANAGED = {"app.kubernetes.io/managed-by": "tetraproof"}
 RUN, PLACE, WORKLOAD = "tetraproof.dev/run", "tetraproof.dev/place", "tetraproof.dev/workload"
+#: The annotation of a namespace that is kept for the next run: what is in it, as a digest. While one uses it, it has
+#: none, so that no other takes it, and a run that is killed leaves it as anything else that is left.
+KEPT = "tetraproof.dev/kept"
 #: Kinds that hold a template of pods.
 _TEMPLATED = {"Deployment", "StatefulSet", "ReplicaSet"}
 #: Waiting does not help against these.
@@ -63,8 +71,13 @@ class Workspace:
         self._deadlines = deadlines
         self._tell = tell
         self._bound: dict[str, Bindings] = {}
-        wanted = sorted({_namespace(one.document) for one in self._manifests if one.document["kind"] != "Namespace"})
-        self.namespaces = {name: f"tetraproof-{run}-{name}" for name in wanted}
+        self._wanted_in = sorted({_namespace(one.document) for one in self._manifests if not _is_namespace(one)})
+        self.namespaces = self._names(run)
+
+    @property
+    def run(self) -> str:
+        """The name of the run that it was created for, by which its objects are known."""
+        return self._run
 
     @property
     def labels(self) -> dict[str, str]:
@@ -99,13 +112,8 @@ class Workspace:
             levels = {f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "warn", "audit")}
             metadata = {"name": name, "labels": {**self.labels, **levels}}
             self._cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-        for manifest in self._manifests:
-            kind = manifest.document["kind"]
-            if kind == "Namespace":
-                continue
-            # a service is one for all, and leads each pod to those on its own node
-            for place in self._places if kind in {*_TEMPLATED, "Pod"} else self._places[:1]:
-                self._cluster.create(self._fitted(manifest, place))
+        for document in self._documents():
+            self._cluster.create(document)
         try:
             until(
                 "the workloads' pods",
@@ -122,20 +130,82 @@ class Workspace:
             ) from error
         self._bind()
 
+    def take(self) -> bool:
+        """Take the workspace that an earlier run kept, instead of creating one; whether there was one that fits.
+
+        It fits where it holds what this run would create, and all of its pods are ready; what does not is removed.
+        Raises `WorkspaceError` where another run takes it at the same moment, and what removing raises.
+        """
+        kept: dict[str, list[Object]] = {}
+        for one in self._cluster.list("v1/Namespace", selector=_selector(MANAGED)):
+            if KEPT in (one["metadata"].get("annotations") or {}):
+                kept.setdefault(one["metadata"]["labels"][RUN], []).append(one)
+        for run, namespaces in kept.items():
+            names = [one["metadata"]["name"] for one in namespaces]
+            for one in namespaces:
+                self._claim(one)
+            if not self._bound and (why := self._unfit(run, namespaces)) == "":
+                self._run, self.namespaces = run, self._names(run)
+                self._bind()
+                self._tell(f"taking what a run kept: {', '.join(names)}")
+            else:
+                why = "one is enough" if self._bound else why
+                self._tell(f"removing what a run kept, for {why}: {', '.join(names)}")
+                self._delete(names)
+        return bool(self._bound)
+
+    def keep(self) -> None:
+        """Leave it to the next run. Raises `ClusterError`."""
+        for name in self.namespaces.values():
+            self._cluster.patch("v1/Namespace", name, "", {"metadata": {"annotations": {KEPT: self._digest}}})
+
+    def _claim(self, namespace: Object) -> None:
+        """Make a kept namespace ours, if it is as it was seen."""
+        name, version = namespace["metadata"]["name"], namespace["metadata"]["resourceVersion"]
+        claim = {"metadata": {"annotations": {KEPT: None}, "resourceVersion": version}}
+        try:
+            self._cluster.patch("v1/Namespace", name, "", claim)
+        except ClusterError as error:
+            if error.status in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}:
+                raise WorkspaceError(f"Another run took the namespace {name} at the same moment.") from error
+            raise
+
+    def _unfit(self, run: str, namespaces: Sequence[Object]) -> str:
+        """Why what a run kept is not what this one would create, in a clause; nothing where it is."""
+        told = {one["metadata"]["name"]: one["metadata"]["annotations"][KEPT] for one in namespaces}
+        if told != dict.fromkeys(self._names(run).values(), self._digest):
+            return "it is of other workloads, other nodes or another tetraproof"
+        pods = self._cluster.list("v1/Pod", selector=f"{RUN}={run}")
+        ending = any(one["metadata"].get("deletionTimestamp") for one in (*namespaces, *pods))
+        ready = len(pods) == self._wanted() and all(_is_ready(pod) for pod in pods)
+        return "" if ready and not ending else "its pods are not ready"
+
+    @cached_property
+    def _digest(self) -> str:
+        """What a run creates, whatever its name."""
+        text = json.dumps([tetraproof.__version__, *self._documents()], sort_keys=True)
+        return hashlib.sha256(text.replace(self._run, "").encode()).hexdigest()[:16]
+
     def remove(self) -> None:
         """Delete the namespaces with all that is in them, and await their end. Raises `Overdue`."""
-        for name in self.namespaces.values():
+        self._delete(list(self.namespaces.values()))
+
+    def _delete(self, names: Sequence[str]) -> None:
+        for name in names:
             with suppress(ClusterError):
                 self._cluster.delete("v1/Namespace", name)
         until(
             "the end of the run's namespaces",
-            lambda: [name for name in self.namespaces.values() if self._cluster.get("v1/Namespace", name)],
+            lambda: [name for name in names if self._cluster.get("v1/Namespace", name)],
             lambda left: not left,
             self._deadlines.workload,
             tell=self._tell,
             shown=", ".join,
             every=0.5,
         )
+
+    def _names(self, run: str) -> dict[str, str]:
+        return {name: f"tetraproof-{run}-{name}" for name in self._wanted_in}
 
     def _pods(self) -> list[Object]:
         return self._cluster.list("v1/Pod", selector=f"{RUN}={self._run}")
@@ -177,6 +247,15 @@ class Workspace:
                     bound = _bound(pod)
                     workloads[labels[WORKLOAD]] = (*workloads.get(labels[WORKLOAD], ()), bound)
             self._bound[place] = Bindings(workloads, services, namespaces=dict(self.namespaces))
+
+    def _documents(self) -> Iterator[Object]:
+        """All that is created in the namespaces."""
+        for manifest in self._manifests:
+            if not _is_namespace(manifest):
+                # a service is one for all, and leads each pod to those on its own node
+                alone = manifest.document["kind"] not in {*_TEMPLATED, "Pod"}
+                for place in self._places[:1] if alone else self._places:
+                    yield self._fitted(manifest, place)
 
     def _fitted(self, manifest: Manifest, place: str) -> Object:
         """A manifest for one node: in our namespace, with our labels, and a name of its own on further nodes."""
@@ -232,6 +311,14 @@ def _read(folder: Path) -> Iterator[Manifest]:
             if not named or not document["metadata"].get("name") or not document.get("kind"):
                 raise UsageError(f"{path} holds a document without kind or metadata.name.", remedy="write them")
             yield Manifest(document, str(path))
+
+
+def _is_namespace(manifest: Manifest) -> bool:
+    return bool(manifest.document["kind"] == "Namespace")
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
 def _namespace(document: Mapping[str, Any]) -> str:

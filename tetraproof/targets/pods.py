@@ -56,6 +56,8 @@ class Kubernetes:
         self._counts: dict[str, tuple[str, int]] = {}
         self._expected: Policy | None = None
         self._settings: dict[str, str] | None = None
+        #: Acts that were begun, and not seen to end.
+        self._going: set[object] = set()
         self.folder, self.helm, self.chart, self.newer = plan.folder, plan.helm, plan.chart, plan.newer
         self.revision = 0
 
@@ -87,7 +89,7 @@ class Kubernetes:
                 self.remove(policy, awaited=self.helm is None)
             except TetraproofError as error:
                 left.append(f"The policy {policy.name}: {error.sentence} To remove it: {self._plan.way_out}")
-        return [*(() if self._plan.passing else left), *self._prepared.close()]
+        return [*(() if self._plan.passing else left), *self._prepared.close(clean=not self._going)]
 
     def _listen(self, place: str) -> None:
         """Begin to follow the events of the run's pods on a node; unfiltered, a stream can feed itself."""
@@ -194,6 +196,8 @@ class Kubernetes:
 
     def perform(self, act: Act, pod: PodBinding, argv: Sequence[str]) -> Outcome:
         """Perform an act in a pod."""
+        begun = object()
+        self._going.add(begun)
         done = self.cluster.executor.run(
             Place(pod.namespace, pod.name),
             argv,
@@ -201,6 +205,8 @@ class Kubernetes:
             stdin=None if act.stdin is None else act.stdin.encode(),
             tty=act.tty,
         )
+        if done.exit_code is not None or done.unstarted:  # else it may go on in the pod
+            self._going.discard(begun)
         complaint = done.stderr.decode("utf-8", "replace")
         return Outcome(done.exit_code, done.output, complaint, done.broken, done.unstarted, done.gone)
 
@@ -214,7 +220,7 @@ class Kubernetes:
             raise Unanswerable(refused, Verdict.UNSUPPORTED)
         if policy.kind == "TracingPolicyNamespaced" or self._plan.cluster_wide:
             return policy
-        return dataclasses.replace(policy, spec=to_pods(policy.spec, {RUN: self._plan.token}))
+        return dataclasses.replace(policy, spec=to_pods(policy.spec, {RUN: self.workspace.run}))
 
     def apply(self, policy: Policy, manifest: str) -> str:
         """Create a policy, once the server has said that it would take it. Raises `Unanswerable`, `ClusterError`."""
@@ -241,7 +247,7 @@ class Kubernetes:
             return
         kind = f"{_POLICY}{policy.kind}"
         there = self.cluster.get(kind, policy.name, policy.namespace)
-        if there and (there["metadata"].get("labels") or {}).get(RUN) != self._plan.token:
+        if there and (there["metadata"].get("labels") or {}).get(RUN) != self.workspace.run:
             # somebody made one of this name between our question and our creation
             del self._applied[policy.key]
             return
