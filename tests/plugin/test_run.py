@@ -21,6 +21,7 @@ import pytest
 
 from tests.builders import MANIFESTS, NEWEST, RECORDINGS, ROOT, read_tree, recording_files, reindexed, write_tree
 from tetraproof.recordings.recording import EXPECTED, INDEX, sealed
+from tetraproof.report.label import unrecorded_folders
 from tetraproof.report.result import Result, read, schema
 
 FIRST = "suites/files/test_block_fd_install.py"
@@ -343,6 +344,9 @@ def test_a_run_leaves_its_result_behind(ran: Runs, name: str) -> None:
     tests = ET.parse(run.directory / "junit.xml").getroot().findall(".//testcase")  # our own file
     results = list((run.directory / "allure").glob("*-result.json"))
     assert len(tests) == len(results) > 0
+    for test in tests:
+        told = {one.get("name"): one.get("value") for one in test.iter("property")}
+        assert re.fullmatch(r".+\.py:\d+", told.get("location", "")) or "verdict" not in told
     assert (run.directory / "index.html").stat().st_size > 1000
     assert f"report: {run.directory / 'index.html'}" in run.output
     assert bool(run.result.run.red) is (run.code == 1)
@@ -360,11 +364,14 @@ def test_the_whole_run_judges_every_policy_once(ran: Runs) -> None:
 
 
 def test_the_verdicts_in_the_terminal_are_those_of_the_result(ran: Runs) -> None:
-    """One line for each policy, its verdict first."""
+    """One line for each policy, its verdict first; one for a folder of which nothing was recorded."""
     run = ran("the whole of it")
-    shown = {match[2]: match[1] for match in re.finditer(r"^(\w+) +([a-z0-9-]+) · ", run.output, re.MULTILINE)}
+    shown = {match[2]: match[1] for match in re.finditer(r"^(\w+) +([a-z0-9/-]+) · ", run.output, re.MULTILINE)}
+    folders = unrecorded_folders(run.result)
+    assert {f"{folder}/": "unrecorded" for folder in folders}.items() <= shown.items()
     for policy in run.result.policies:
-        assert shown.get(policy.name) == policy.verdict, policy.name
+        if str(Path(policy.suite).parent) not in folders:
+            assert shown.get(policy.name) == policy.verdict, policy.name
 
 
 def claims_of(run: Ran) -> dict[str, Any]:
