@@ -115,7 +115,7 @@ def test_an_agent_that_runs_already_is_asked_and_left_alone() -> None:
     """At the address of the package, or the one named."""
     machine = Machine({"status": RUNS})
     agent = existing(machine, "tetra", DEFAULT_ADDRESS, Deadlines())
-    assert machine.asked == [["tetra", "--server-address", DEFAULT_ADDRESS, "--timeout", "60s", "status"]]
+    assert machine.asked == [["tetra", "status", "--server-address", DEFAULT_ADDRESS, "--timeout", "60s"]]
     agent.stop()
     assert agent.runs
     assert (agent.log, agent.settings, machine.going) == ("", {}, [])
@@ -179,7 +179,7 @@ def test_its_stream_goes_into_a_file(tmp_path: Path) -> None:
     """As JSON, its complaints beside it."""
     machine = Machine()
     Agent(machine, "tetra", "unix:///x", DEADLINES).stream(tmp_path / "events.jsonl")
-    assert machine.going[0].argv == ["tetra", "--server-address", "unix:///x", "getevents", "-o", "json"]
+    assert machine.going[0].argv == ["tetra", "getevents", "-o", "json", "--server-address", "unix:///x"]
     assert machine.going[0].output == tmp_path / "events.jsonl"
 
 
@@ -199,14 +199,15 @@ def nearby(tmp_path: Path, script: str = 'echo "$@"') -> tuple[Agent, Machine]:
 def test_tetra_runs_here_where_the_agent_can_be_reached(tmp_path: Path) -> None:
     """It begins at once here; what it says of the machine itself is asked there."""
     agent, machine = nearby(tmp_path)
-    assert agent.tetra("status").output.startswith("--server-address unix:///here/door --timeout ")
+    assert agent.tetra("status").output.startswith("status --server-address unix:///here/door --timeout ")
     assert machine.asked == []
     agent.tetra("probe")
     (asked,) = machine.lines("probe")
     assert "unix:///run/agent.sock" in asked
     following = agent.stream(tmp_path / "events.jsonl")
     until("its end", lambda: following.runs, lambda runs: not runs, 30)
-    assert "--server-address unix:///here/door getevents" in (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+    written = (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+    assert written == "getevents -o json --server-address unix:///here/door\n"
     assert machine.going == []
 
 

@@ -344,7 +344,8 @@ def test_policies_go_in_and_out_by_tetra(machines: Machines, tmp_path: Path) -> 
     site = opened(tmp_path)
     assert site.apply(GUARD, "manifest") == ""
     (added,) = machines.last.lines("tracingpolicy add")
-    assert Path(added.split()[-1]).read_text(encoding="utf-8") == "manifest"
+    file = added.partition("tracingpolicy add ")[2].split()[0]
+    assert Path(file).read_text(encoding="utf-8") == "manifest"
     refusal = b"level=warn msg=old\nfailed to add tracing policy: no such hook\n"
     machines.last.answers["tracingpolicy add"] = Completed(1, b"", refusal)
     assert site.apply(GUARD, "manifest") == "failed to add tracing policy: no such hook"

@@ -122,7 +122,7 @@ class Agent:
         seconds = seconds or self._deadlines.command
         machine, address = (self._machine, self._address) if words[0] in _OF_THE_MACHINE else self._nearest()
         # by itself tetra gives up after 30 seconds, which is what loading a policy may take in emulation
-        argv = [self._tetra, "--server-address", address, "--timeout", f"{seconds:.0f}s", *words]
+        argv = [self._tetra, *words, "--server-address", address, "--timeout", f"{seconds:.0f}s"]
         # a third of its second or two in an emulated guest is Go collecting what it would not miss
         environment = {"GOGC": "off"}
         done = machine.run(argv, seconds=seconds + _GRACE, stdin=stdin, environment=environment)
@@ -167,7 +167,7 @@ class Agent:
     def stream(self, output: Path) -> Background:
         """Start `tetra getevents -o json`, into a file."""
         machine, address = self._nearest()
-        words = [self._tetra, "--server-address", address, "getevents", "-o", "json"]
+        words = [self._tetra, "getevents", "-o", "json", "--server-address", address]
         return machine.start(words, output, output.with_suffix(".err"))
 
     def stop(self) -> None:

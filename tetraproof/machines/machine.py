@@ -15,7 +15,7 @@ from typing import Protocol
 
 from tetraproof.errors import TetraproofError
 from tetraproof.progress import awaiting
-from tetraproof.text import command_line, shorten
+from tetraproof.text import command_line, head
 
 #: Seconds that a command which was asked to end is given for it.
 _PATIENCE = 20.0
@@ -25,7 +25,7 @@ _SHOWN = 80
 
 def called(argv: Sequence[str]) -> str:
     """What a command is called while it is awaited: without the folder of its program, and not all of a long one."""
-    return shorten(command_line([Path(argv[0]).name, *argv[1:]]), _SHOWN)
+    return head(command_line([Path(argv[0]).name, *argv[1:]]), _SHOWN)
 
 
 class MachineLost(TetraproofError):  # noqa: N818 - what happened, by its name
