@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tetraproof.account import INSTALLING, LOADING_IMAGES, MAKING, SENTINELS, SETTING_UP, Account
+from tetraproof.account import INSTALLING, LOADING_IMAGES, MAKING, SENTINELS, SETTING_AGENTS, SETTING_UP, Account
 
 
 def test_what_is_spent_is_counted_by_what_it_was_spent_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,7 @@ def test_what_is_counted_within_something_is_counted_there_only(monkeypatch: pyt
 
 
 def test_what_a_run_adds_is_a_share_of_its_own() -> None:
-    """Sentinels and what happens once are apart; what was counted elsewhere can be taken back."""
+    """Sentinels, agents that are set, and what happens once are apart; what was counted elsewhere can be taken back."""
     account = Account()
     for what, seconds in (
         ("acts", 60.0),
@@ -41,10 +41,11 @@ def test_what_a_run_adds_is_a_share_of_its_own() -> None:
         (MAKING, 80.0),
         (LOADING_IMAGES, 20.0),
         (INSTALLING, 30.0),
+        (SETTING_AGENTS, 25.0),
     ):
         account.add(what, seconds)
-    assert account.added(260.0) == 0.15
-    assert account.added(245.0) == 0.0
+    assert account.added(285.0) == 0.15
+    assert account.added(270.0) == 0.0
 
 
 @pytest.mark.parametrize("own", [0.0, 3.0])

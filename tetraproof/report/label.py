@@ -166,6 +166,6 @@ def spent(run: RunResult) -> Iterator[str]:
     )
     if run.added is not None:
         yield (
-            f"besides its acts and the loading of its policies, setting up and sentinels apart, "
+            f"besides its acts and the loading of its policies, setting up, sentinels and setting agents apart, "
             f"the run took {run.added:.0%} of what these took"
         )
