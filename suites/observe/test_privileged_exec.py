@@ -34,8 +34,9 @@ def test_starting_it_from_a_shell_is_reported(run: Run) -> None:
     ),
 )
 def test_starting_it_from_the_runtime_is_reported(run: Run) -> None:
-    """It is reported as well when kubectl exec starts it, with no shell between."""
+    """It is reported as well when kubectl exec starts it, with no shell between, and once."""
     assert PRIVILEGED in run.direct.timeline
+    assert Exactly(1, PRIVILEGED) in run.direct.timeline
 
 
 def test_nobody_is_stopped(run: Run) -> None:

@@ -567,6 +567,19 @@ def test_a_masked_process_of_the_runtime_may_be_that_of_an_act_that_was_refused(
     assert refused.own == ()
 
 
+@pytest.mark.parametrize(("pod", "may_be"), [("", True), ("other/another", False)])
+def test_a_process_of_the_runtime_without_a_number_may_be_the_one_that_became_the_acts(
+    pod: str, *, may_be: bool
+) -> None:
+    """By its number it would be known, and it cannot be read; one in another pod is none."""
+    told = hooked(replace(SHIM, pod=pod), file="/etc/passwd", at=-1.0).line
+    unread = parse(told.replace(b'"pid": %d' % SHIM.pid, b'"pid": "?"', 1))
+    assert isinstance(unread, Event)
+    assert "process.pid" in unread.unread
+    (line,) = lines_of([FIRST], [unread, *whole(ONE)])
+    assert [entry.stray for entry in line.whole if entry.event is unread] == ([True] if may_be else [])
+
+
 def test_of_two_refused_acts_each_has_its_own() -> None:
     """In their order: the first process is the first act's."""
     one, two = (hooked(replace(ANOTHER_SHIM, pid=pid), file="/a") for pid in (997, 998))

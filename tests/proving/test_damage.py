@@ -12,6 +12,7 @@ from tests.builders import (
     BASH,
     MANIFESTS,
     NEWEST,
+    RECORDINGS,
     child,
     execs,
     exits,
@@ -286,3 +287,19 @@ def test_a_state_is_turned_at_its_moment(moment: str) -> None:
     path = f"scenarios/block-fd-install/{moment}.json"
     assert "TP_STATE_LOAD_ERROR" in files[path].decode()
     assert [one for one in files if files[one] != recorded().files[one]] == [path]
+
+
+def test_a_cut_stream_lacks_its_end_whatever_came_behind_it() -> None:
+    """Where nothing filters, a stream that feeds itself goes on behind the end sentinel: cut there nothing is lost."""
+    inside = "scenarios/log-tcp-connection/events.jsonl"
+    files = open_recording(RECORDINGS / "standalone_tetragon-1.7.0_kprobe-override-6.12.117").files
+    replay = Replay(from_files("made", files))
+    policy = load(MANIFESTS / "log-tcp-connection.yaml")
+    scene = Scene(replay.observe(policy, {}, (), "log-tcp-connection"), files)
+    lines = files[inside].splitlines()
+    ended = [at for at, line in enumerate(lines) if b"sentinel-end" in line]
+    assert max(ended) < len(lines) / 2
+    cuts = [damage.to(files)[inside].splitlines() for damage in damages(scene) if damage.kind == "stream cut"]
+    assert len(cuts) == 2
+    for cut in cuts:
+        assert 0 < len(cut) < ended[0] + 1

@@ -16,7 +16,7 @@ from tetraproof.observing.timeline import HELD_BACK, Crowd, Others, Performed, r
 
 _NOBODY = -1
 #: What makes it uncertain whose an event is.
-_WHOSE = ("process.exec_id", "process.parent_exec_id", "process.pod")
+_WHOSE = ("process.exec_id", "process.parent_exec_id", "process.pod", "process.pid")
 
 
 class Sieve:

@@ -267,6 +267,8 @@ def _may_be_of(act: Performed, event: Event) -> bool:
     if event.typed and not hasattr(event.detail, "process"):
         return False
     unread = event.could_not_read("process.exec_id", "process.parent_exec_id", "process.pod")
+    # by its number the runtime's process is known for the one that became the act's
+    unread = unread or (event.could_not_read("process.pid") if event.process.pod is None else "")
     unknown = event.anonymous or bool(unread)
     elsewhere = event.node not in {act.node, ""}
     of_another = event.pod not in {f"{act.namespace}/{act.pod}", ""} and not event.could_not_read("process.pod")

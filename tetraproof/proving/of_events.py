@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from tetraproof.events.event import Event
+from tetraproof.observing.timeline import END
 from tetraproof.proving.damage import Change, Damage, Json, Scene, altered, body_of, in_body, in_process
 
 #: An address of TEST-NET-2 (RFC 5737), which no recorded event holds.
@@ -175,6 +176,9 @@ def _related(first: Event, second: Event) -> bool:
 
 def _cut(scene: Scene) -> Iterator[Damage]:
     order = scene.observed.stream
+    # what comes behind the end sentinel nobody waits for
+    ended = [at for at, event in enumerate(order) if event.process.arguments.startswith(END)]
+    order = order[: ended[-1] + 1] if ended else order
     if not order:
         return
     last = order[-1].process.exec_id
