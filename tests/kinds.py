@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -172,11 +173,12 @@ def _player(lab: Lab, folder: Path) -> type[BaseHTTPRequestHandler]:
             if self.path == "/delete":
                 lab.api.objects = copy.deepcopy(before)
             elif self.path == "/install":
-                lab.install()
-                annotations = dict(
-                    line.split("=", 1) for line in (folder / "release").read_text(encoding="utf-8").split()
-                )
-                lab.daemonset["metadata"]["annotations"] = annotations
+                # it may be uninstalled meanwhile
+                with suppress(FileNotFoundError):
+                    written = (folder / "release").read_text(encoding="utf-8")
+                    lab.install()
+                    annotations = dict(line.split("=", 1) for line in written.split())
+                    lab.daemonset["metadata"]["annotations"] = annotations
             elif "tetragon" in lab.api.names("apps/v1/DaemonSet"):
                 lab.uninstall()
             self.send_response(200)
