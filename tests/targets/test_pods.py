@@ -9,7 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,6 +198,10 @@ class Config:
 
     def getoption(self, name: str, default: Any = None) -> Any:
         return self.given.get(name, default)
+
+    def add_cleanup(self, clean: Callable[[], None]) -> None:
+        # nobody ends this one: what it would do at its end is done at once
+        clean()
 
 
 def asked(**given: Any) -> tuple[Any, Options]:

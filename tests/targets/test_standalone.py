@@ -412,6 +412,11 @@ def test_the_export_log_is_told_since_the_scenario_began(machines: Machines, tmp
         export.write(later + event("f" * 31))
     assert site.export("made", datetime.now(UTC), IDS["nginx"].encode()) == later
     assert site.export("made", datetime.now(UTC), b"never") == later
+    # it is read while the policy is taken away
+    site.remove(GUARD)
+    assert site.export("made", datetime.now(UTC), b"never") == later
+    site.position("made")
+    assert site.export("made", datetime.now(UTC), b"never") == b""
 
 
 def test_a_machine_that_is_lost_is_booted_anew_for_the_next_scenario(machines: Machines, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ class Standalone:
         self._asked: dict[str, str] = {}
         self._exported = 0
         self._applied: set[str] = set()
+        self._policy = ""
         self._machine: Machine | None = None
         self._agent: Agent | None = None
         self._stream: Background | None = None
@@ -191,8 +192,8 @@ class Standalone:
             return b""
 
         def exported() -> bytes:
-            applied = next(iter(self._applied), "")
-            return b"" if not path.is_file() else self._ours(path, self._exported, applied)
+            # of its policy also while that is being taken away
+            return b"" if not path.is_file() else self._ours(path, self._exported, self._policy)
 
         def ask() -> bytes:
             # asked first: what it exported last is there once it has ended
@@ -276,6 +277,7 @@ class Standalone:
         file = self._folder / f"{policy.name}.yaml"
         file.write_text(manifest, encoding="utf-8")
         self._applied.add(policy.name)
+        self._policy = policy.name
         done = self._guarded(
             lambda: self.agent.tetra("tracingpolicy", "add", str(file), seconds=self._plan.deadlines.policy)
         )
@@ -312,6 +314,7 @@ class Standalone:
         del place
         if self._stream is None or not self._stream.runs:
             self._listen()
+        self._policy = ""
         export = self.agent.export
         self._exported = whole_lines(export) if export is not None and export.is_file() else 0
         return whole_lines(self._events)
