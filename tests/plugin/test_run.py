@@ -26,6 +26,7 @@ from tetraproof.report.result import Result, read, schema
 
 FIRST = "suites/files/test_block_fd_install.py"
 SYMLINK = "suites/override/test_override_symlink.py"
+LIVE = "k8s-1.36.2_tetragon-1.4.1-disable-kprobe-multi_debian-6.12.117_files"
 WRITING, OTHER = "test_writing_the_guarded_file_is_killed", "test_writing_another_file_goes_through"
 
 
@@ -184,6 +185,12 @@ RUNS: dict[str, tuple[Callable[[Path], list[str]], int, tuple[str, ...]]] = {
     ),
     "only what is skipped": (given(SYMLINK), 1, ("nothing conforms",)),
     "a folder of the suites": (given("--suites", "suites/files"), 0, ("0 differ",)),
+    "the suites of the installation": (given("--suites", "suites/install"), 0, ("0 differ", "3 of 6 promises conform")),
+    "suites of which nothing was recorded": (
+        given("--suites", "suites/network", "--recording", LIVE),
+        1,
+        ("red, because:", "nothing conforms"),
+    ),
     "a file of the suites": (given("--suites", FIRST), 0, ("0 differ",)),
     "one judgement": (given(FIRST, "-k", WRITING), 0, ("1 passed",)),
     "a kill that is not reported": (
