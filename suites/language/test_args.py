@@ -1,8 +1,21 @@
 """Arguments: where they are found, what they are, and how much of them is taken."""
 
-from dirty_equals import IsStr
+from dirty_equals import HasLen, IsStr
 
-from tetraproof.suite import Act, Case, Exactly, InOrder, Kprobe, Pattern, Tracepoint, cases, command, shell
+from fixtures.findings import FD_IS_NOT_RESOLVED, FILENAME_IS_NOT_MATCHED
+from tetraproof.suite import (
+    Act,
+    Case,
+    Exactly,
+    InOrder,
+    Known,
+    Kprobe,
+    Pattern,
+    Tracepoint,
+    cases,
+    command,
+    shell,
+)
 
 
 def umask(number: int) -> Act:
@@ -20,9 +33,20 @@ def connect(port: int) -> Act:
     return shell(f"true < /dev/tcp/127.0.0.1/{port} || true")
 
 
-def case(name: str, says: str, match: Act, near: Act, reported: Pattern | InOrder | Exactly, *before: Act) -> Case:
-    """A case of the policy of that name."""
-    return Case(f"language/args-{name}", says, match, near, reported, before=before)
+def case(  # noqa: PLR0913 - the columns of a table
+    name: str,
+    says: str,
+    match: Act,
+    near: Act,
+    reported: Pattern | InOrder | Exactly,
+    *before: Act,
+    ends: str = "succeeded",
+    known: Known | None = None,
+) -> Case:
+    """A case of the policy of that name, both of whose acts end so."""
+    return Case(
+        f"language/args-{name}", says, match, near, reported, before=before, ends=ends, near_ends=ends, known=known
+    )
 
 
 def made(name: str) -> Act:
@@ -31,8 +55,10 @@ def made(name: str) -> Act:
 
 
 ARCH, OTHER = shell("arch; true"), shell("uname -m; true")
-#: More than the agent takes of a buffer by itself, and so that it ends on a word.
-MANY = f"printf 'lang-many %05000d end' 1 > {path('many')}"
+#: Known of the filter: the agent refuses the policy.
+NOT_MATCHED = Known(FILENAME_IS_NOT_MATCHED, lambda run: run.refused_with("MatchArgs type filename unsupported"))
+#: Known of the type: the call is made, and nothing is reported of it.
+NOT_RESOLVED = Known(FD_IS_NOT_RESOLVED, lambda run: Kprobe("sys_fchmod") not in run.match.timeline)
 
 pytestmark = cases(
     case(
@@ -51,10 +77,10 @@ pytestmark = cases(
     ),
     case(
         "auto",
-        "The type is taken from the kernel's own.",
-        shell(f"echo x > {path('auto')}"),
-        shell(f"echo x > {path('auto')}-x"),
-        Kprobe("fd_install", file=path("auto")),
+        "The type of a tracepoint's field is taken from the kernel.",
+        umask(150),
+        umask(151),
+        Tracepoint("syscalls", "sys_enter_umask", arg0=150),
     ),
     case(
         "char-buf",
@@ -73,16 +99,16 @@ pytestmark = cases(
     ),
     case(
         "max-data",
-        "More of a buffer is reported.",
-        shell(MANY),
-        shell(MANY.replace("lang-many", "lang-man")),
-        Kprobe("sys_write", arg2=5014),
+        "More of a buffer is reported than the four kibibytes that are taken by themselves.",
+        command("dd", "if=/dev/zero", f"of={path('many')}", "bs=6000", "count=1", "status=none"),
+        command("dd", "if=/dev/zero", f"of={path('many')}", "bs=5999", "count=1", "status=none"),
+        Kprobe("sys_write", arg1=HasLen(6000), arg2=6000),
     ),
     case(
         "path",
         "A path is compared and reported.",
-        command("truncate", "-s", "0", path("path")),
-        command("truncate", "-s", "0", path("path-x")),
+        command("python3", "-c", f"import os; os.truncate('{path('path')}', 0)"),
+        command("python3", "-c", f"import os; os.truncate('{path('path-x')}', 0)"),
         Kprobe("security_path_truncate", file=path("path")),
         made("path"),
     ),
@@ -101,6 +127,7 @@ pytestmark = cases(
         command("cat", path("filename-x")),
         Kprobe("do_filp_open", file=path("filename")),
         made("filename"),
+        known=NOT_MATCHED,
     ),
     case(
         "fd",
@@ -109,6 +136,7 @@ pytestmark = cases(
         command("python3", "-c", f"import os; os.fchmod(os.open('{path('fd-x')}', 0), 0o600)"),
         Kprobe("sys_fchmod", file=path("fd")),
         made("fd"),
+        known=NOT_RESOLVED,
     ),
     case(
         "socket",
@@ -123,6 +151,7 @@ pytestmark = cases(
         shell(f"curl -sS --unix-socket {path('socket')} http://x/ || true"),
         shell(f"curl -sS --unix-socket {path('socket-x')} http://x/ || true"),
         Kprobe("unix_stream_connect").by("/usr/bin/curl"),
+        ends="free",
     ),
     case(
         "skb",

@@ -2,7 +2,8 @@
 
 from dirty_equals import HasLen
 
-from tetraproof.suite import Act, Case, Exactly, Kprobe, Pattern, cases, shell
+from fixtures.findings import LONG_RATE_LIMIT_LIMITS_NOTHING
+from tetraproof.suite import Act, Case, Exactly, Known, Kprobe, Pattern, cases, shell
 
 
 def path(name: str) -> str:
@@ -18,6 +19,12 @@ def opened(name: str) -> Act:
 def event(name: str, action: str = "POST") -> Pattern:
     """What is reported of opening it."""
     return Kprobe("fd_install", file=path(name), action=action)
+
+
+def several(name: str) -> Act:
+    """Open the file three times in one thread, and once in another."""
+    again = "; ".join(f"echo {number} > {path(name)}" for number in range(3))
+    return shell(f"{again}; (echo x > {path(name)})")
 
 
 pytestmark = cases(
@@ -49,16 +56,22 @@ pytestmark = cases(
         match=shell(f"trap 'exit 0' USR1; echo x > {path('signal')}; exit 3"),
         near=shell(f"trap 'exit 3' USR1; echo x > {path('signal-x')}; exit 0"),
         reported=event("signal", "SIGNAL"),
-        ends="free",
+        ends="ended",
     ),
     Case(
         "language/match-actions-rate-limit",
-        "With a rate limit a thread that does it again is not reported again, and another one is.",
-        match=shell(
-            "; ".join(f"echo {n} > {path('rate-limit')}" for n in range(3)) + f"; (echo x > {path('rate-limit')})"
-        ),
+        "With a rate limit of an hour a thread that does it again is not reported again, and another one is.",
+        match=several("rate-limit"),
         near=opened("rate-limit-x"),
         reported=Exactly(2, event("rate-limit")),
+        known=Known(LONG_RATE_LIMIT_LIMITS_NOTHING, lambda run: Exactly(4, event("rate-limit")) in run.match.timeline),
+    ),
+    Case(
+        "language/match-actions-rate-limit-minute",
+        "With a rate limit of a minute a thread that does it again is not reported again, and another one is.",
+        match=several("rate-minute"),
+        near=opened("rate-minute-x"),
+        reported=Exactly(2, event("rate-minute")),
     ),
     Case(
         "language/match-actions-rate-limit-process",

@@ -22,11 +22,14 @@ from tetraproof.errors import UsageError
 from tetraproof.judging.expectation import AllOf, Exactly, InOrder
 from tetraproof.judging.finding import Known
 from tetraproof.judging.pattern import Pattern
+from tetraproof.judging.question import ActRun
 from tetraproof.judging.scenario import Run
 from tetraproof.observing.act import Act, prepare, with_programs
 
 #: What may be asked of the act that matches: the words of `run.match`, without an argument.
 ENDS = ("succeeded", "free", "killed", "denied", "stopped")
+#: The word for an act that ends by itself with exit code 0, whatever was done about it (a signal that it meets).
+ENDED = "ended"
 #: The kind of event that comes of each kind of hook.
 KIND_OF = {
     "kprobes": "kprobe",
@@ -43,8 +46,8 @@ KIND_OF = {
 class Case:
     """One case. `says` is its sentence, `reported` what is reported of the act that matches; nothing where nothing is.
 
-    `ends` is the word for what becomes of that act. `before` sets the scene. `known` is the finding that refutes one of
-    its promises, with its evidence.
+    `ends` is the word for what becomes of that act, `near_ends` for its neighbour. `before` sets the scene. `known` is
+    the finding that refutes one of its promises, with its evidence.
     """
 
     policy: str
@@ -54,11 +57,14 @@ class Case:
     reported: Pattern | InOrder | AllOf | Exactly | None
     ends: str = "succeeded"
     before: tuple[Act, ...] = ()
+    near_ends: str = "succeeded"
     known: Known | None = None
 
     def __post_init__(self) -> None:
-        if self.ends not in ENDS:
-            raise UsageError(f"case {self.policy}: no act is {self.ends!r}.", remedy=f"write one of {', '.join(ENDS)}")
+        for word in (self.ends, self.near_ends):
+            if word not in {*ENDS, ENDED}:
+                known = ", ".join((*ENDS, ENDED))
+                raise UsageError(f"case {self.policy}: no act is {word!r}.", remedy=f"write one of {known}")
 
     def __str__(self) -> str:
         return self.policy
@@ -82,7 +88,7 @@ class Subject(Protocol):
 def test_what_matches_is_told(run: Run, tetraproof_case: Subject) -> None:
     """The act that matches ends as it should, and is reported."""
     case = _case(tetraproof_case)
-    assert getattr(run.match, case.ends)
+    assert _ends(run.match, case.ends)
     if case.reported is None:
         for event in events_of(run):
             assert event not in run.match.timeline
@@ -90,9 +96,9 @@ def test_what_matches_is_told(run: Run, tetraproof_case: Subject) -> None:
         assert case.reported in run.match.timeline
 
 
-def test_its_neighbour_is_left_alone(run: Run) -> None:
+def test_its_neighbour_is_left_alone(run: Run, tetraproof_case: Subject) -> None:
     """The nearest act that does not match goes through, and nothing is reported of it."""
-    assert run.near.succeeded
+    assert _ends(run.near, _case(tetraproof_case).near_ends)
     for event in events_of(run):
         assert event not in run.near.timeline
 
@@ -105,6 +111,10 @@ def test_what_is_reported_is_counted(run: Run, tetraproof_case: Subject) -> None
         assert run.counts(post=shown, enforce=0)
     else:
         assert run.counts(post=shown)
+
+
+def _ends(act: ActRun, word: str) -> bool:
+    return act.exited(0) if word == ENDED else bool(getattr(act, word))
 
 
 def _case(subject: Subject) -> Case:
