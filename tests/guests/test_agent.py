@@ -211,6 +211,16 @@ def test_tetra_runs_here_where_the_agent_can_be_reached(tmp_path: Path) -> None:
     assert machine.going == []
 
 
+def test_a_stream_that_nothing_is_carried_to_has_ended(tmp_path: Path) -> None:
+    """Its reader here goes on, and would hear nothing any more."""
+    agent, machine = nearby(tmp_path, "exec sleep 600")
+    following = agent.stream(tmp_path / "events.jsonl")
+    assert following.runs
+    machine.doors.clear()
+    assert not following.runs
+    following.stop()
+
+
 def test_a_machine_that_is_lost_is_known_though_tetra_runs_here(tmp_path: Path) -> None:
     """Where tetra fails the machine itself is asked for a word: its agent did not simply fall silent."""
     agent, machine = nearby(tmp_path, "echo refused >&2; exit 1")

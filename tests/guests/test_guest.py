@@ -6,17 +6,22 @@ The guest is a program that plays QEMU's guest agent; a real one is booted by te
 from __future__ import annotations
 
 import os
+import socket
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.hosts import Going
 from tetraproof.deadline import Deadlines
 from tetraproof.errors import UsageError
 from tetraproof.guests import guest as guests
 from tetraproof.guests.guest import Guest, boot
 from tetraproof.guests.kernel import Kernel
+from tetraproof.guests.relay import HEAD, HELLO
 from tetraproof.machines.machine import MachineLost
 from tetraproof.waiting import until
 
@@ -257,3 +262,40 @@ def test_a_guest_is_one_processor_without_a_network(accelerated: bool, tmp_path:
 
 def _zombie(pid: str) -> bool:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_guest_whose_port_nobody_is_at_cannot_be_reached(guest: Guest) -> None:
+    """What is asked of the agent is asked in the guest then, as ever."""
+    assert guest.reach("/run/agent.sock") == ""
+    assert guest.run(["echo", "well"], seconds=10).output == "well\n"
+
+
+def test_a_bridge_whose_far_end_was_killed_lets_everybody_go(guest: Guest, tmp_path: Path) -> None:
+    """A policy may kill it. Whoever waits on the bridge would wait for ever."""
+    with socket.socket(socket.AF_UNIX) as port:
+        port.bind(str(guest._sockets / "bridge"))
+        port.listen()
+
+        def greet() -> None:
+            link, _ = port.accept()
+            with link:
+                link.sendall(HEAD.pack(0, HELLO, 0))
+                gone.wait(30)
+
+        gone = threading.Event()
+        thread = threading.Thread(target=greet)
+        thread.start()
+        # what runs the far end goes on until it is killed
+        guest.start = lambda *given: Going([], tmp_path)  # type: ignore[method-assign]
+        door = guest.reach("/run/agent.sock")
+        assert Path(door).is_socket()
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(30)
+            caller.connect(door)
+            assert guest.reach("/run/agent.sock") == door
+            guest._relay.runs = False  # type: ignore[union-attr,misc]
+            assert guest.reach("/run/agent.sock") == ""
+            with suppress(ConnectionResetError):  # it was not even let in
+                assert caller.recv(1) == b""
+        gone.set()
+        thread.join()

@@ -132,6 +132,21 @@ def test_what_listens_in_the_guest_is_reached_from_here(guest: Guest, tmp_path_f
     going.stop()
 
 
+def test_a_bridge_whose_far_end_is_killed_is_none(guest: Guest) -> None:
+    """As a policy may do: whoever waits is let go, and nobody is sent over it any more."""
+    door = guest.reach("/run/echo")
+    killed = (
+        "for one in /proc/[0-9]*; do tr '\\0' ' ' < $one/cmdline | grep -q '[r]elay.py' && kill -9 ${one#/proc/}; done"
+    )
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.settimeout(DEADLINES.command)
+        caller.connect(door)
+        guest.run(["sh", "-c", killed], seconds=DEADLINES.command)
+        until("the end of the bridge", lambda: guest.reach("/run/echo"), lambda path: not path, DEADLINES.command)
+        with suppress(ConnectionResetError):
+            assert caller.recv(1) == b""
+
+
 def test_nothing_leaves_the_guest(guest: Guest) -> None:
     """There is no network device but loopback and the containers' bridge, and no way out."""
     assert guest.run(["ip", "route", "show", "default"], seconds=DEADLINES.command).output == ""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,22 @@ _LOG_LINES = 8
 _GRACE = 10.0
 
 
+@dataclass(frozen=True)
+class _Carried:
+    """A stream that is read on another machine than its agent's: deaf once there is no way there any more."""
+
+    process: Background
+    nearest: Callable[[], tuple[Machine, str]]
+    machine: Machine
+
+    @property
+    def runs(self) -> bool:
+        return self.process.runs and self.nearest()[0] is self.machine
+
+    def stop(self) -> None:
+        self.process.stop()
+
+
 class _Logged(Struct):
     """What is read of a line of the agent's log."""
 
@@ -85,6 +102,7 @@ class Agent:
         self._log = log
         self.export = export
         self._given = dict(given or {})
+        self._here = ThisMachine()
         #: What `tetra status` said when it was known to run.
         self.said = ""
 
@@ -133,7 +151,7 @@ class Agent:
     def _nearest(self) -> tuple[Machine, str]:
         """Where tetra runs best, and the agent's address from there."""
         if door := self._machine.reach(self._address.removeprefix(_UNIX)):
-            return ThisMachine(), f"{_UNIX}{door}"
+            return self._here, f"{_UNIX}{door}"
         return self._machine, self._address
 
     def _see_that_it_is_there(self) -> None:
@@ -168,7 +186,8 @@ class Agent:
         """Start `tetra getevents -o json`, into a file."""
         machine, address = self._nearest()
         words = [self._tetra, "getevents", "-o", "json", "--server-address", address]
-        return machine.start(words, output, output.with_suffix(".err"))
+        process = machine.start(words, output, output.with_suffix(".err"))
+        return process if machine is self._machine else _Carried(process, self._nearest, machine)
 
     def stop(self) -> None:
         """End it, if it is ours."""

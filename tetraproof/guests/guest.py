@@ -69,6 +69,7 @@ class Guest:
         self._link: Link | None = None
         self.folder = folder
         self._bridge: Bridge | None = None
+        self._relay: Background | None = None
         (folder / _SCRIPT).write_text(_INIT, encoding="utf-8")
         with self._console.open("wb") as console:
             self._process = subprocess.Popen(  # noqa: S603 - no shell
@@ -162,22 +163,26 @@ class Guest:
 
     def reach(self, address: str) -> str:
         """The path of a socket here that leads to one there (its path, or `127.0.0.1:port`); nothing if none can."""
-        if self._bridge is None:
-            self._bridge = self._bridged()
-        return "" if self._bridge is None or self._bridge.broken else str(self._bridge.door(address))
+        if self._relay is None:
+            self._bridge, self._relay = self._bridged()
+        bridge = self._bridge
+        if bridge is not None and not bridge.broken and not self._relay.runs:
+            # a policy may have killed it: whoever is on the bridge is let go
+            bridge.close()
+        return "" if bridge is None or bridge.broken else str(bridge.door(address))
 
-    def _bridged(self) -> Bridge | None:
-        """A bridge whose far end is there."""
+    def _bridged(self) -> tuple[Bridge | None, Background]:
+        """A bridge whose far end is there, if one can be, and what runs that."""
+        log = self.folder / "relay.log"
+        far = self.start(["sh", "-c", _RELAY, "sh", bridges.PORT, sys.executable, relay.__file__], log, log)
         try:
             bridge = Bridge(self._sockets / "bridge", self._sockets)
         except OSError:
-            return None
-        log = self.folder / "relay.log"
-        self.start(["sh", "-c", _RELAY, "sh", bridges.PORT, sys.executable, relay.__file__], log, log)
+            return None, far
         with awaiting("the bridge into the guest"):
             if not bridge.stands(self._deadlines.command):
                 bridge.close()
-        return bridge
+        return bridge, far
 
     def ended(self, pid: int) -> bool:
         """Whether a command that was started has ended."""
