@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.builders import NEWEST, ROOT
-from tetraproof import start
+from tetraproof import interrupting, start
 from tetraproof.commands import show
 
 #: Interrupts the process as soon as a module is looked for.
@@ -22,11 +23,17 @@ class Interrupts:
     def find_spec(self, name, path=None, target=None):
         if name == os.environ.get("AT"):
             del os.environ["AT"]
-            os.kill(os.getpid(), getattr(signal, os.environ["SIGN"]))
+            # from a text, as dataclasses are made: Python ends by the signal then, whoever caught the interrupt
+            exec("os.kill(os.getpid(), getattr(signal, os.environ['SIGN']))")
 
 sys.meta_path.insert(0, Interrupts())
 """
 _TEST = ("test", "--target", "replay", "--recording", str(NEWEST), "suites/files/test_block_fd_install.py")
+#: In the order in which they are loaded; the last when interrupts are heeded.
+_LOADED = (
+    *("tetraproof.cli", "tetraproof.commands.test", "_pytest.config", "tetraproof.marks"),
+    "tetraproof.plugin.collecting",
+)
 
 
 def ran(folder: Path, customised: str, *words: str, **environment: str) -> tuple[int, list[str]]:
@@ -44,7 +51,16 @@ def ran(folder: Path, customised: str, *words: str, **environment: str) -> tuple
 
 
 @pytest.mark.parametrize("sign", ["SIGINT", "SIGTERM", "SIGHUP"])
-@pytest.mark.parametrize("at", ["tetraproof.cli", "tetraproof.commands.test", "_pytest.config", "tetraproof.marks"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "tetraproof.cli",
+        "tetraproof.commands.test",
+        "_pytest.config",
+        "tetraproof.marks",
+        "tetraproof.plugin.collecting",
+    ],
+)
 def test_a_run_that_is_interrupted_while_it_loads_has_made_nothing(at: str, sign: str, tmp_path: Path) -> None:
     """And says so; nothing is judged."""
     code, lines = ran(tmp_path, _INTERRUPTS, *_TEST, "--reports", str(tmp_path / "reports"), AT=at, SIGN=sign)
@@ -74,6 +90,16 @@ def test_another_command_that_is_interrupted_while_it_loads_ends_in_a_sentence(a
     assert (code, lines) == (130, ["tetraproof: interrupted"])
 
 
+@pytest.fixture
+def _signals() -> Iterator[None]:
+    """A command that ends heeds none any more, and here the process goes on."""
+    before = {number: signal.getsignal(number) for number in interrupting.SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_signals")
 def test_what_a_command_starts_hears_of_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are held while it loads, and no longer: whom it starts begins with what its parent holds."""
     held: list[set[int]] = []

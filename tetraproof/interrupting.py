@@ -41,3 +41,6 @@ def ignore() -> None:
     """Heed none any more: all is said, and one that came now would change the exit code."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    # Python ends by the signal where an interrupt came out of a text that was executed (dataclasses are made so), even
+    # if it was caught; executing another one has it forget that
+    exec("")  # noqa: S102

@@ -305,6 +305,26 @@ def test_what_is_left_behind_is_not_called_removed(how: str, kinds: Kinds, tmp_p
     assert nothing_is_left(kinds, tmp_path)
 
 
+def test_a_second_interrupt_while_it_is_given_back_leaves_it_and_says_so(kinds: Kinds, tmp_path: Path) -> None:
+    """After all was judged: the first is told what the second would leave, and the second ends in no traceback."""
+    kinds.set("deletes", LONG[:200])
+    process = started(kinds, tmp_path)
+    at_step(kinds, "delete cluster")
+    time.sleep(0.5)
+    signalled(process, signal.SIGINT, signal.SIGINT)
+    code, output = ended(process)
+    assert code == 2, output
+    assert "Traceback" not in output
+    assert "another interrupt leaves it behind" in output
+    assert "left behind: what was not removed" in output
+    assert "Interrupted while what the run made was removed; something is left behind." in output
+    assert kinds.clusters == {NAME}
+    kinds.unset("deletes")
+    code, output = run(kinds, tmp_path)
+    assert code == 0, output
+    assert nothing_is_left(kinds, tmp_path)
+
+
 @pytest.mark.parametrize("step", ["prepares", "installs", "acts"])
 def test_a_killed_runs_is_removed_by_the_next(step: str, kinds: Kinds, tmp_path: Path) -> None:
     """kill -9: in the making, while Helm installs, while it acts; the copy of the kubeconfig goes as well."""
