@@ -63,6 +63,8 @@ def wrong(code: int, output: str, *, left: bool) -> str:
     """What is wrong with how a run ended and what it said, or nothing."""
     if "Traceback" in output:
         return f"wrong: a traceback: {output[-600:]}"
+    if code in {-signal.SIGINT, -signal.SIGTERM} and not output and not left:
+        return ""  # Python had not begun
     if code not in _CODES:
         return f"wrong: exit code {code}: {output[-300:]}"
     if left and _REMOVED in output:

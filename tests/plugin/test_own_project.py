@@ -357,7 +357,7 @@ OTHERS = {
         "pytest --markers && pytest --fixtures && pytest --fixtures-per-test && pytest --cache-show && pytest --version"
         " && pytest --collect-only -q",
         0,
-        ("tetraproof_policy", "7 tests collected"),
+        ("tetraproof_policy", "9 tests collected"),
         {"tetraproof.toml": 'target = "cluster"\n'},
     ),
     "no recording to damage": Session("tetraproof prove", 2, ("There is no recording in ",), dict.fromkeys(RECORDING)),
