@@ -86,3 +86,19 @@ def test_no_act_ends_in_a_word_that_there_is_not() -> None:
     """Told where the table is read."""
     with pytest.raises(UsageError, match=r"case x: no act is 'dead'"):
         Case("x", "It is.", command("true"), command("false"), Kprobe("fd_install"), ends="dead")
+
+
+def test_a_row_whose_policy_another_crd_does_not_take_is_unsupported(tmp_path: Path) -> None:
+    """And the others of the table are judged."""
+    words = ("--crd", "1.4.1", "--suites", "suites/language/test_match_args_string.py")
+    own = ("test", "--target", "replay", *words, "--reports", str(tmp_path), "--run-id", "a")
+    done = subprocess.run(
+        [sys.executable, "-m", "tetraproof", *own], cwd=ROOT, check=False, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode in {0, 1}, done.stderr
+    found = {
+        policy.name.removeprefix("language/match-args-string-"): policy for policy in read(tmp_path / "a").policies
+    }
+    assert found["sub-string"].verdict == "unsupported"
+    assert "the CRD of Tetragon 1.4.1 does not take its policy" in found["sub-string"].line
+    assert found["equal"].verdict != "unsupported"
