@@ -14,6 +14,9 @@ ABOUT = "damage the recordings, and see that the suites notice"
 def add(parser: argparse.ArgumentParser) -> None:
     """What it is told."""
     parser.add_argument("--recording", default="", help="only this one (default: every recording of the project)")
+    parser.add_argument(
+        "--suites", action="append", default=[], metavar="DIR", help="only these (default: the project's); may be repeated"
+    )
     parser.add_argument("--json", action="store_true", help="print what came of each damage as JSON")
 
 
@@ -21,6 +24,7 @@ def run(given: argparse.Namespace) -> int:
     """Have pytest collect the suites, and prove instead of testing."""
     words = [sys.executable, "-m", "tetraproof", "test", "--target", "replay", "--prove", "-q"]
     words += ["--recording", given.recording] if given.recording else []
+    words += [f"--suites={folder}" for folder in given.suites]
     if not given.json:
         return subprocess.run(words, check=False).returncode  # noqa: S603 - our own pytest, no shell
     with TemporaryDirectory() as reports:
