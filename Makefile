@@ -137,9 +137,9 @@ matrix: $(VENV)/run ## run every cell of matrix.yaml that has no result yet, and
 
 # the survivors of the language's damages are not all explained yet (docs/language.md)
 PROVEN := $(filter-out suites/language suites/__pycache__,$(wildcard suites/*))
+proven = $(if $(SUITES),$(call given,SUITES,suites),$(addprefix --suites=,$(PROVEN)))
 prove: $(VENV)/run ## damage the recordings in every way, and see that the suites notice
-	@$(BIN)/tetraproof prove $(call given,RECORDING,recording) \
-	  $(if $(SUITES),$(call given,SUITES,suites),$(addprefix --suites=,$(PROVEN)))
+	@$(BIN)/tetraproof prove $(call given,RECORDING,recording) $(proven)
 
 mutate: $(VENV)/mutate ## change the judging code in every place, and see that its tests notice (MODULES=)
 	@$(BIN)/python tools/mutate.py "$$MODULES"

@@ -15,7 +15,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """What it is told."""
     parser.add_argument("--recording", default="", help="only this one (default: every recording of the project)")
     parser.add_argument(
-        "--suites", action="append", default=[], metavar="DIR", help="only these (default: the project's); may be repeated"
+        "--suites", action="append", default=[], metavar="DIR", help="only these; may be repeated (default: all)"
     )
     parser.add_argument("--json", action="store_true", help="print what came of each damage as JSON")
 
