@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import threading
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from tetraproof.observing.gap import Continuity
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.targets import Unanswerable, alteration
 from tetraproof.targets.alteration import ACT, CHANGES, alter
+from tetraproof.verdict import Verdict
 from tetraproof.waiting import Hopeless, Overdue
 
 DEADLINES = Deadlines().scaled(0.005)
@@ -361,11 +363,29 @@ def test_enforcement_that_never_comes_back_is_told_and_put_back_all_the_same(tmp
 
 
 def test_a_policy_that_is_never_enabled_ends_it_before_anything_is_changed(tmp_path: Path) -> None:
-    """There is nothing to measure then."""
+    """There is nothing to measure then: the change is inconclusive, and the run goes on."""
     site = Site(tmp_path, gap_of_three)
     site.states = dict  # no agent says anything
-    with pytest.raises(Overdue):
+    with pytest.raises(Unanswerable, match="did not come into force") as caught:
         altered(site, "rollout-restart")
+    assert caught.value.verdict is Verdict.INCONCLUSIVE
+    assert "restart" not in site.installation.done
+    assert site.applied == []
+
+
+def test_a_policy_that_an_agent_could_not_load_is_not_awaited(tmp_path: Path) -> None:
+    """Its word is final; the deadline would be an hour."""
+    site = Site(tmp_path, gap_of_three)
+    states = site.states
+
+    def broken() -> dict[str, list[dict[str, object]]]:
+        return {node: [{**one, "state": "TP_STATE_LOAD_ERROR"} for one in told] for node, told in states().items()}
+
+    site.states = broken
+    patient = dataclasses.replace(DEADLINES, policy=3600.0)
+    with pytest.raises(Unanswerable, match="says load_error") as caught:
+        alter(site, "rollout-restart", policy(), patient, lambda line: None)
+    assert caught.value.verdict is Verdict.INCONCLUSIVE
     assert "restart" not in site.installation.done
     assert site.applied == []
 

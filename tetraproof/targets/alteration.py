@@ -27,7 +27,7 @@ from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
 from tetraproof.progress import Tell
 from tetraproof.targets import Unanswerable
-from tetraproof.targets.applying import States
+from tetraproof.targets.applying import SETTLED, States
 from tetraproof.targets.keeping import manifest_of
 from tetraproof.targets.pods import Kubernetes
 from tetraproof.text import command_line
@@ -83,6 +83,10 @@ def alter(site: Kubernetes, change: str, policy: Policy, deadlines: Deadlines, t
     return _Alteration(site, change, policy, deadlines, tell).run()
 
 
+#: Of a change that was not made nobody can say what would have become of enforcement.
+_UNKNOWN = Verdict.INCONCLUSIVE
+
+
 class _Alteration:
     """One change, while it is made."""
 
@@ -100,6 +104,12 @@ class _Alteration:
         going = _Changing(site)
         try:
             beats = self._made(going, known, helm)
+        except _NotInForce as error:
+            self._put_back(known, helm)
+            why = error.sentence.removesuffix(".")
+            raise Unanswerable(
+                f"nothing was changed, since the policy did not come into force: {why}", _UNKNOWN
+            ) from error
         except TetraproofError:
             self._put_back(known, helm)
             raise
@@ -119,7 +129,7 @@ class _Alteration:
             site.installation.await_ready()
         self._tell(f"{change}: applying {policy.name}")
         site.apply(policy, manifest_of(site.fitted(policy)))
-        self._await_enabled()
+        self._await_in_force()
         for node in site.places:
             going.note(gap.ENABLED, node=node)
         with _beating(going, self._deadlines.act) as beats:
@@ -151,6 +161,32 @@ class _Alteration:
             self._tell(f"the installation could not be put back: {error}")
         site.installation.await_ready()
         site.listen_anew()
+
+    def _await_in_force(self) -> None:
+        """Wait until the policy is in force before anything is changed. Raises `_NotInForce` with the agents' word."""
+
+        def ask() -> dict[str, str]:
+            self.site.installation.refresh()
+            return {node: _word(self._policy, told) for node, told in self.site.states().items()}
+
+        def told(words: Mapping[str, str]) -> str:
+            return ", ".join(f"{node} says {word}" for node, word in words.items())
+
+        try:
+            words = until(
+                f"{self._policy.name} on every node",
+                ask,
+                # an agent that has ended with it does not begin again by itself
+                lambda words: bool(words) and all(word in SETTLED for word in words.values()),
+                self._deadlines.policy,
+                tell=self._tell,
+                shown=told,
+                forgives=TetraproofError,
+            )
+        except Overdue as error:
+            raise _NotInForce(error.sentence) from error
+        if any(word != "enabled" for word in words.values()):
+            raise _NotInForce(f"{told(words)}.")
 
     def _await_enabled(self) -> None:
         """Wait until every node's agent, the one that is there by now, says that the policy is enabled."""
@@ -224,6 +260,10 @@ class _Alteration:
         settings = self.site.installation.settings()
         for name in (*self.site.asked_for, *_EDITED):
             going.note(gap.SETTING, f"{name}: {settings.get(name, 'nothing')}")
+
+
+class _NotInForce(TetraproofError):  # noqa: N818 - what happened, by its name
+    """The policy under which something was to be changed is not in force."""
 
 
 class _Ended(TetraproofError):  # noqa: N818 - what happened, by its name

@@ -26,7 +26,8 @@ from tetraproof.waiting import Overdue, until
 
 #: What each node's agent says of every policy, as `tetra tracingpolicy list -o json` has it.
 States = dict[str, list[dict[str, Any]]]
-_SETTLED = {"enabled", "load_error", "error", "disabled"}
+#: The states after which no other follows by itself.
+SETTLED = {"enabled", "load_error", "error", "disabled"}
 
 
 class Agents(Protocol):
@@ -197,7 +198,7 @@ def about(policy: Policy, told: Sequence[Mapping[str, Any]]) -> list[Mapping[str
 def _has_settled(policy: Policy, told: Sequence[Mapping[str, Any]]) -> bool:
     """Whether an agent has come to an end with a policy."""
     words = [str(one.get("state", "")).removeprefix("TP_STATE_").lower() for one in about(policy, told)]
-    return bool(words) and all(word in _SETTLED for word in words)
+    return bool(words) and all(word in SETTLED for word in words)
 
 
 def _words(policy: Policy, states: States) -> str:
