@@ -153,7 +153,7 @@ def test_a_recorded_line_is_an_event_of_a_known_kind(path: Path) -> None:
         assert event.json() == raw
         assert event.typed
         assert event.unread == ()
-        field = {"exec": "process_exec", "exit": "process_exit", "kprobe": "process_kprobe"}[event.kind]
+        field = f"process_{event.kind}"
         assert agrees(msgspec.to_builtins(event.detail), raw[field])
         assert event.node == raw["node_name"]
         assert event.time is not None

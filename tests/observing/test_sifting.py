@@ -88,7 +88,10 @@ def judgements(path: Path, suite: Path) -> Iterator[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(path.parent for path in RECORDINGS.glob("*/recording.json")), ids=lambda one: one.name[11:40]
+    # the language's suites are tables, whose rows these suites' bodies do not judge
+    "path",
+    sorted(path.parent for path in RECORDINGS.glob("*/recording.json") if not path.parent.name.endswith("_language")),
+    ids=lambda one: one.name[11:],
 )
 def test_every_shipped_verdict_is_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its reason."""
