@@ -239,7 +239,9 @@ def test_every_recorded_refusal_is_understood() -> None:
     assert len(errors) > 5
     for error, name in errors.items():
         judged = loading(KILLS, [state(told="load_error", error=error)], {}).verdict
-        assert judged is (Verdict.UNSUPPORTED if name.startswith(LACKING) else Verdict.VIOLATES), error
+        expected = Verdict.UNSUPPORTED if name.startswith(LACKING) else Verdict.VIOLATES
+        # the agent looked for a file by a name that it never has, which says nothing of the policy
+        assert judged is (Verdict.INCONCLUSIVE if name == "match-namespaces-time-for-children" else expected), error
 
 
 def test_a_policy_that_is_still_being_loaded_cannot_be_judged() -> None:
