@@ -81,7 +81,11 @@ class Bridge:
                 number = next(self._numbers)
                 answers: SimpleQueue[bytes] = SimpleQueue()
                 self._open[number] = caller, answers
-                self._send(number, OPEN, address.encode())
+                try:
+                    self._send(number, OPEN, address.encode())
+                except OSError:  # the bridge was closed as it was let in
+                    self._forget(number)
+                    raise
                 self._begin(partial(self._carry, number, caller))
                 self._begin(partial(self._answer, number, caller, answers))
 
