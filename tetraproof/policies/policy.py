@@ -263,7 +263,7 @@ def compare(ours: Policy, theirs: Policy) -> Likeness:
     """Whether `theirs` (recorded) says what `ours` (a manifest) says, and what its bound values are there."""
     bindings: dict[str, str] = {}
     # by one CRD: what another fills in is no difference
-    there = dataclasses.replace(theirs, crd=ours.crd).normalised
+    there = (theirs if theirs.crd == ours.crd else dataclasses.replace(theirs, crd=ours.crd)).normalised
     differences = list(_differences(ours.normalised, there, "spec", ours.bound, bindings))
     if ours.kind != theirs.kind:
         differences.insert(0, Difference("kind", ours.kind, theirs.kind))
