@@ -13,7 +13,7 @@ from tetraproof.errors import UsageError
 from tetraproof.language.feature import known, used
 from tetraproof.language.proven import IN_USE, WORDS, WORKS, Shown, Told, asked, shown
 from tetraproof.policies.directory import load_file, load_folder
-from tetraproof.recordings.recording import INDEX
+from tetraproof.recordings.recording import INDEX, recordings_in
 from tetraproof.text import safe
 
 ABOUT = "say on which recorded kernels and agents a feature of the policy language, or a policy, is proven to work"
@@ -39,7 +39,7 @@ def run(given: argparse.Namespace) -> int:
     """Answer. Ends with 0 where on each cell all of it works or is in use, with 1 otherwise."""
     policies = load_folder(given.policies or shipped.root() / "manifests/policies").policies
     folder = given.recordings or shipped.root() / "recordings"
-    found = sorted(path.parent for path in folder.glob(f"*/{INDEX}"))
+    found = recordings_in(folder)
     if not found:
         raise UsageError(
             f"There is no recording in {safe(folder)}.", remedy=f"name a folder whose folders hold {INDEX}"

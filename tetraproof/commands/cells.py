@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from tetraproof import filing
@@ -94,7 +95,7 @@ def _merge(folders: list[Path], into: Path, history: Path | None = None) -> int:
         if not history.is_dir():
             raise UsageError(f"There is no folder {safe(history)}.", remedy="make it: the first night has no past")
         earlier, refused = past(history)
-        merged = Merged(with_history(merged.matrix, earlier), merged.refused | refused)
+        merged = replace(merged, matrix=with_history(merged.matrix, earlier), refused=merged.refused | refused)
     for file, why in merged.refused.items():
         print(
             f"tetraproof: left out: {safe(why)}" if file in why else f"tetraproof: left out: {safe(file)}: {safe(why)}",
@@ -105,19 +106,17 @@ def _merge(folders: list[Path], into: Path, history: Path | None = None) -> int:
     filing.folder(into)
     filing.write(into / MATRIX, encode(merged.matrix))
     filing.write(into / SUMMARY, wording.markdown(merged.matrix).encode())
-    _draw(merged, folders, into)
+    _draw(merged, into)
     differences = [line for cell in merged.matrix.cells for line in cell.differences]
     for line in differences:
         print(safe(f"differs from expected.json: {line}"))
     return 1 if differences or merged.refused else 0
 
 
-def _draw(merged: Merged, folders: list[Path], into: Path) -> None:
+def _draw(merged: Merged, into: Path) -> None:
     """The table in the terminal, and the page; of many runs just where the matrix is."""
-    files = [file for folder in folders for file in ([folder] if folder.is_file() else sorted(folder.rglob(FILE)))]
-    if len(files) <= _COLUMNS:
-        there = [file for file in files if str(file) not in merged.refused]
-        linked = [(os.path.relpath(file.parent / PAGE, into), read(file)) for file in there]
+    if len(merged.files) <= _COLUMNS:
+        linked = [(os.path.relpath(file.parent / PAGE, into), read(file)) for file in merged.files]
         filing.write(into / PAGE, matrix(linked))
         print(matrix_text(linked))
         print(safe(f"matrix: {into / PAGE}"))

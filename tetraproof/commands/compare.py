@@ -15,7 +15,7 @@ from tetraproof import shipped
 from tetraproof.comparing.comparison import Comparison, Turned, cells, compare
 from tetraproof.errors import UsageError
 from tetraproof.nightly.merging import MATRIX, as_results, read_matrix
-from tetraproof.recordings.recording import INDEX
+from tetraproof.recordings.recording import INDEX, recordings_in
 from tetraproof.report.result import FILE, Result, read
 from tetraproof.text import safe, shorten
 from tetraproof.verdict import Verdict
@@ -65,7 +65,7 @@ def _results(what: str, scratch: Path) -> list[Result]:
     if not runs and (path / MATRIX).is_file():
         return as_results(read_matrix(path))
     if not runs:
-        known = ", ".join(sorted(one.parent.name for one in (shipped.root() / "recordings").glob(f"*/{INDEX}")))
+        known = ", ".join(one.name for one in recordings_in(shipped.root() / "recordings"))
         raise UsageError(
             f"There is no run, no recording and no folder of runs {safe(what)}.",
             remedy=f"name a folder that holds {FILE} or {INDEX}, or one of {known}",

@@ -17,7 +17,6 @@ replayed: `all` of the folder `recordings/`, or a list of them.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +27,8 @@ from typing import Any
 from tetraproof.errors import PolicyError, UsageError
 from tetraproof.options import TARGETS, described
 from tetraproof.policies import manifest
-from tetraproof.recordings.recording import INDEX
+from tetraproof.policies.hook import nearest
+from tetraproof.recordings.recording import recordings_in
 from tetraproof.text import shorten
 
 FILE = "matrix.yaml"
@@ -147,7 +147,7 @@ class _Matrix:
         asked = self.written.get("recordings")
         if asked is None:
             return []
-        there = sorted(path.parent.name for path in folder.glob(f"*/{INDEX}"))
+        there = [path.name for path in recordings_in(folder)]
         if asked == _ALL:
             if not there:
                 raise self._refuse(("recordings",), f"are none in {folder}", "record a run there, or leave it out")
@@ -204,5 +204,5 @@ def _cell(values: Mapping[str, str]) -> Cell:
 
 
 def _near(name: str, known: Sequence[str] | Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else f"there are {', '.join(known)}"

@@ -89,14 +89,16 @@ class Matrix(Struct, frozen=True):
 
 @dataclass
 class Merged:
-    """A matrix, and what could not be joined to it: why, by file."""
+    """A matrix, the files that were joined, and what could not be joined to it: why, by file."""
 
     matrix: Matrix
+    files: list[Path] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
 
 
 def merge(folders: Iterable[Path]) -> Merged:
     """Join all results below `folders`. What cannot be read is named, and leaves the others."""
+    files: list[Path] = []
     refused: dict[str, str] = {}
     cells: dict[tuple[str, str, str, str], list[_Read]] = {}
     seen: dict[tuple[str, str, str], str] = {}
@@ -106,6 +108,7 @@ def merge(folders: Iterable[Path]) -> Merged:
         except TetraproofError as error:
             refused[str(file)] = error.sentence
             continue
+        files.append(file)
         for one in by_node(slim):
             target = one.target
             run = (target.cell.title, one.run.id, one.run.started)
@@ -117,7 +120,8 @@ def merge(folders: Iterable[Path]) -> Merged:
             # of thousands of results no more is kept than what is told of them
             cells.setdefault(key, []).append(_Read(one, {name: _told(policy) for name, policy in _named(one.policies)}))
     made = tuple(_cell(sorted(runs, key=lambda one: one.run.started)) for runs in cells.values())
-    return Merged(Matrix(ID, MATRIX_FORMAT, tetraproof.__version__, made), refused)
+    joined = [file for file in files if str(file) not in refused]
+    return Merged(Matrix(ID, MATRIX_FORMAT, tetraproof.__version__, made), joined, refused)
 
 
 def encode(matrix: Matrix) -> bytes:

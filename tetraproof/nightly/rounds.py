@@ -51,11 +51,10 @@ class Ended:
 
 @dataclass
 class Round:
-    """Runs cells, each into a folder of its own under `folder`. `words` go to each."""
+    """Runs cells, each into a folder of its own under `folder`."""
 
     folder: Path
     tell: Tell
-    words: Sequence[str] = ()
     _running: set[subprocess.Popen[bytes]] = field(default_factory=set)
     _stopped: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -104,12 +103,9 @@ class Round:
             note = json.loads((folder / NOTE).read_bytes())
         except (OSError, ValueError):
             return None
-        same = isinstance(note, dict) and note.get("words") == self._said(cell)
+        same = isinstance(note, dict) and note.get("words") == list(cell.words)
         code = note.get("code") if same else None
         return code if isinstance(code, int) and code in {0, 1} and (folder / FILE).is_file() else None
-
-    def _said(self, cell: Cell) -> list[str]:
-        return [*cell.words, *self.words]
 
     def _run(self, cell: Cell) -> Ended:
         folder = filing.folder(self.folder / cell.name)
@@ -118,12 +114,12 @@ class Round:
         own = [f"--reports={self.folder}", f"--run-id={cell.name}"]
         begun = monotonic()
         with (folder / _LOG).open("wb") as log:
-            process = self._start([sys.executable, "-m", "tetraproof", "test", *self._said(cell), *own], log)
+            process = self._start([sys.executable, "-m", "tetraproof", "test", *cell.words, *own], log)
             code = process.wait() if process else -signal.SIGINT
         with self._lock:
             self._running.discard(process) if process else None
         if code in {0, 1} and (folder / FILE).is_file():
-            note = {"name": cell.name, "values": dict(cell.values), "words": self._said(cell), "code": code}
+            note = {"name": cell.name, "values": dict(cell.values), "words": cell.words, "code": code}
             filing.write(folder / NOTE, json.dumps(note, indent=1).encode() + b"\n")
         else:
             code = 2

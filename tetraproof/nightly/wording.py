@@ -12,9 +12,8 @@ import yaml
 
 from tetraproof.nightly.axes import Cell
 from tetraproof.nightly.merging import Field, Matrix, rows
-from tetraproof.text import safe
+from tetraproof.report.annotation import SIGNS, escaped
 
-SIGNS = {"conforms": "✅", "violates": "❌", "inconclusive": "❓", "unsupported": "⛔", "unrecorded": "⬜"}
 #: What a Job runs where no image is named.
 _IMAGE = "tetraproof:latest"
 _LABEL = re.compile(r"[^a-z0-9-]+")
@@ -103,8 +102,3 @@ def _field(field: Field | None) -> str:
     since = f" since {field.since[:10]}" if field.streak > 1 else ""
     unstable = " **unstable**" if field.unstable else ""
     return f"{SIGNS[field.verdict]} {field.verdict}{known}{rate}{turned}{since}{unstable}"
-
-
-def escaped(text: str) -> str:
-    """A text that Markdown takes for nothing but text."""
-    return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", safe(text))

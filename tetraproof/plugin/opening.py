@@ -25,7 +25,7 @@ from tetraproof.kubernetes.kind.engine import find as find_engine
 from tetraproof.options import OTHERS, Described, Options, described, spelled
 from tetraproof.plugin.terminal import Progress, end_on_terminate, patient
 from tetraproof.progress import Narrator
-from tetraproof.recordings.recording import INDEX, Recording, open_recording
+from tetraproof.recordings.recording import INDEX, Recording, open_recording, recordings_in
 from tetraproof.targets import Target
 from tetraproof.targets.live import Live
 from tetraproof.targets.renewing import Renewing
@@ -292,9 +292,7 @@ def recording_path(options: Options) -> Path:
     for path in (Path(given), *(place / given for place in places)):
         if path.is_dir():
             return path
-    known = ", ".join(
-        dict.fromkeys(index.parent.name for place in places for index in sorted(place.glob(f"*/{INDEX}")))
-    )
+    known = ", ".join(dict.fromkeys(path.name for place in places for path in recordings_in(place)))
     raise UsageError(f"There is no recording {given}.", remedy=f"there are {known}")
 
 
@@ -313,7 +311,7 @@ class _Recorded(Struct):
 def latest(folder: Path) -> Path | None:
     """The recording in a folder of recordings whose scenarios began last; none where there is none."""
     found = []
-    for index in folder.glob(f"*/{INDEX}"):
+    for index in (path / INDEX for path in recordings_in(folder)):
         with suppress(TetraproofError):  # a bad one is told when it is named
             source = Source(index, "")
             told: _Recorded = decoding.as_json(decoding.read_file(index, source), _Recorded, source)

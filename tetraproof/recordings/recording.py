@@ -49,6 +49,7 @@ __all__ = [
     "decode",
     "from_files",
     "open_recording",
+    "recordings_in",
     "rings_to_hear",
     "sealed",
     "write",
@@ -107,6 +108,11 @@ class Recording:
 def decode(content: bytes, kind: Any, source: str, remedy: str = _CONVERT) -> Any:
     """JSON as a typed record. Raises `RecordingError` naming file and field."""
     return decoding.as_json(content, kind, Source(source, remedy))
+
+
+def recordings_in(folder: Path) -> list[Path]:
+    """The folders of recordings that lie in `folder`, by name."""
+    return sorted(path.parent for path in folder.glob(f"*/{INDEX}"))
 
 
 def open_recording(path: Path) -> Recording:

@@ -21,7 +21,8 @@ from tetraproof.text import safe, shorten
 ERROR, WARNING, NOTICE = "error", "warning", "notice"
 _SARIF = {ERROR: "error", WARNING: "warning", NOTICE: "note"}
 _PLACE = re.compile(r"(?P<file>[^:]+):(?P<line>\d+)(?::|$)")
-_SIGNS = {"conforms": "✅", "violates": "❌", "inconclusive": "❓", "unsupported": "⛔", "unrecorded": "⬜"}
+#: What stands for a verdict where there are no colours.
+SIGNS = {"conforms": "✅", "violates": "❌", "inconclusive": "❓", "unsupported": "⛔", "unrecorded": "⬜"}
 _WIDE = 300
 _SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -113,21 +114,21 @@ def markdown(results: Sequence[Result]) -> str:
 
 
 def _summary(result: Result) -> Iterator[str]:
-    yield f"### {_cell(result.target.cell.title)}"
+    yield f"### {escaped(result.target.cell.title)}"
     yield ""
-    yield f"**{_cell(label.headline(result))}**" + (
-        f", red: {_cell('; '.join(result.run.red))}" if result.run.red else ""
+    yield f"**{escaped(label.headline(result))}**" + (
+        f", red: {escaped('; '.join(result.run.red))}" if result.run.red else ""
     )
     yield ""
     yield from ("| | policy | |", "| --- | --- | --- |")
     order = ["violates", "inconclusive", "unsupported", "unrecorded", "conforms"]
     for policy in sorted(result.policies, key=lambda one: order.index(one.verdict)):
         told = policy.line.removeprefix(policy.verdict).strip(" ·")
-        yield f"| {_SIGNS[policy.verdict]} {policy.verdict} | {_cell(policy.name)} | {_cell(shorten(told, _WIDE))} |"
+        yield f"| {SIGNS[policy.verdict]} {policy.verdict} | {escaped(policy.name)} | {escaped(shorten(told, _WIDE))} |"
     yield ""
 
 
-def _cell(text: str) -> str:
+def escaped(text: str) -> str:
     """A text that Markdown takes for nothing but text."""
     return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", safe(text))
 
