@@ -6,7 +6,7 @@ What is observed becomes a scenario of the recording, and `replay` judges it, as
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
 from tetraproof.progress import Tell
 from tetraproof.targets import Unanswerable
-from tetraproof.targets.applying import SETTLED, States
+from tetraproof.targets.applying import SETTLED
 from tetraproof.targets.keeping import manifest_of
 from tetraproof.targets.pods import Kubernetes
 from tetraproof.text import command_line
@@ -83,8 +83,7 @@ def alter(site: Kubernetes, change: str, policy: Policy, deadlines: Deadlines, t
     return _Alteration(site, change, policy, deadlines, tell).run()
 
 
-#: Of a change that was not made nobody can say what would have become of enforcement.
-_UNKNOWN = Verdict.INCONCLUSIVE
+_ENABLED = "enabled"
 
 
 class _Alteration:
@@ -106,10 +105,9 @@ class _Alteration:
             beats = self._made(going, known, helm)
         except _NotInForce as error:
             self._put_back(known, helm)
-            why = error.sentence.removesuffix(".")
-            raise Unanswerable(
-                f"nothing was changed, since the policy did not come into force: {why}", _UNKNOWN
-            ) from error
+            # what would have become of enforcement nobody can say
+            why = f"nothing was changed, since the policy did not come into force: {error.sentence.removesuffix('.')}"
+            raise Unanswerable(why, Verdict.INCONCLUSIVE) from error
         except TetraproofError:
             self._put_back(known, helm)
             raise
@@ -164,45 +162,28 @@ class _Alteration:
 
     def _await_in_force(self) -> None:
         """Wait until the policy is in force before anything is changed. Raises `_NotInForce` with the agents' word."""
+        try:
+            # an agent that has ended with it does not begin again by itself
+            words = self._await(SETTLED)
+        except Overdue as error:
+            raise _NotInForce(error.sentence) from error
+        if any(word != _ENABLED for word in words.values()):
+            raise _NotInForce(f"{_said(words)}.")
+
+    def _await(self, wanted: Container[str]) -> dict[str, str]:
+        """Wait until every node's agent, the one that is there by now, says one of these words of the policy."""
 
         def ask() -> dict[str, str]:
             self.site.installation.refresh()
             return {node: _word(self._policy, told) for node, told in self.site.states().items()}
 
-        def told(words: Mapping[str, str]) -> str:
-            return ", ".join(f"{node} says {word}" for node, word in words.items())
-
-        try:
-            words = until(
-                f"{self._policy.name} on every node",
-                ask,
-                # an agent that has ended with it does not begin again by itself
-                lambda words: bool(words) and all(word in SETTLED for word in words.values()),
-                self._deadlines.policy,
-                tell=self._tell,
-                shown=told,
-                forgives=TetraproofError,
-            )
-        except Overdue as error:
-            raise _NotInForce(error.sentence) from error
-        if any(word != "enabled" for word in words.values()):
-            raise _NotInForce(f"{told(words)}.")
-
-    def _await_enabled(self) -> None:
-        """Wait until every node's agent, the one that is there by now, says that the policy is enabled."""
-        policy = self._policy
-
-        def ask() -> States:
-            self.site.installation.refresh()
-            return self.site.states()
-
-        until(
-            f"{policy.name} on every node",
+        return until(
+            f"{self._policy.name} on every node",
             ask,
-            lambda states: bool(states) and all(_word(policy, told) == "enabled" for told in states.values()),
+            lambda words: bool(words) and all(word in wanted for word in words.values()),
             self._deadlines.policy,
             tell=self._tell,
-            shown=lambda states: ", ".join(f"{node} says {_word(policy, told)}" for node, told in states.items()),
+            shown=_said,
             forgives=TetraproofError,
         )
 
@@ -248,7 +229,7 @@ class _Alteration:
             pool.submit(_watch_states, going, self._policy)
             try:
                 until("the end of the roll-out", rollout.done, bool, self._deadlines.rollout, every=0.2, longest=0.2)
-                self._await_enabled()
+                self._await({_ENABLED})
                 self._await_steady(beats, "after the change")
             except Overdue as error:
                 self._tell(error.sentence)
@@ -368,6 +349,11 @@ def _words(site: Kubernetes, policy: Policy) -> dict[str, str]:
     with suppress(TetraproofError):
         words |= {node: _word(policy, told) for node, told in site.states().items()}
     return words
+
+
+def _said(words: Mapping[str, str]) -> str:
+    """The agents' words in a clause."""
+    return ", ".join(f"{node} says {word}" for node, word in words.items())
 
 
 def _word(policy: Policy, told: list[dict[str, object]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,14 +11,16 @@ from typing import Any, Protocol
 
 import yaml
 
-from tetraproof.errors import TetraproofError
+from tetraproof.errors import AgentGone, TetraproofError
 from tetraproof.events.loss import keep
 from tetraproof.observing.timeline import END
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
+from tetraproof.progress import Tell
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import ActRecord, ScenarioRecord, Unanswered
 from tetraproof.verdict import Verdict
+from tetraproof.waiting import Overdue, until
 
 #: The time of an event; whoever writes it chooses the blanks around it.
 _TIME = re.compile(rb'"time":\s*("[^"]+")')
@@ -162,6 +164,26 @@ class Keeping:
     def _metrics(self, scene: Scene) -> bytes:
         lines = [line for line in self.site.metrics(scene.place).splitlines() if keep(line, scene.applied)]
         return ("\n".join(lines) + "\n").encode() if lines else b""
+
+
+def exported_to(
+    heard: bytes, ask: Callable[[], bytes], seconds: float, tell: Tell, *, otherwise: Callable[[], bytes]
+) -> bytes:
+    """An export log once it shows what is to be `heard`; what does not come is not awaited, and `otherwise` is judged.
+
+    What `ask` raises of an agent that is gone ends the wait.
+    """
+    with suppress(Overdue):
+        return until(
+            "the end of the scenario in the export log",
+            ask,
+            lambda log: heard in log,
+            seconds,
+            tell=tell,
+            shown=lambda log: f"{log.count(b'{')} lines",
+            final=AgentGone,
+        )
+    return otherwise()
 
 
 def _last(stream: bytes) -> bytes:

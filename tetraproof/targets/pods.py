@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,8 +33,9 @@ from tetraproof.recordings.environment import Environment
 from tetraproof.recordings.recording import FORMAT, Index, Provenance
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.applying import about
+from tetraproof.targets.keeping import exported_to
 from tetraproof.verdict import Verdict
-from tetraproof.waiting import Overdue, until
+from tetraproof.waiting import until
 
 _POLICY = "cilium.io/v1alpha1/"
 #: What an old CRD says of a field that it does not have.
@@ -341,17 +341,7 @@ class Kubernetes:
             seconds = int((datetime.now(UTC) - since).total_seconds()) + 2
             return self._ours(self.installation.export(place, since=seconds))
 
-        with suppress(Overdue):
-            return until(
-                "the end of the scenario in the export log",
-                ask,
-                lambda lines: until_heard in lines,
-                self._plan.deadlines.export,
-                tell=self._plan.tell,
-                shown=lambda lines: f"{lines.count(b'{')} lines",
-                final=AgentGone,
-            )
-        return ask()
+        return exported_to(until_heard, ask, self._plan.deadlines.export, self._plan.tell, otherwise=ask)
 
     def _ours(self, log: str) -> bytes:
         """The lines of the run's pods, and those that are no event; others' events are not ours to keep."""

@@ -40,10 +40,10 @@ from tetraproof.recordings.discretion import neutral
 from tetraproof.recordings.recorder import Recorder
 from tetraproof.recordings.recording import Index
 from tetraproof.targets import Unanswerable
+from tetraproof.targets.keeping import exported_to
 from tetraproof.targets.live import Live
 from tetraproof.tetra.compact import PLAIN
 from tetraproof.verdict import Verdict
-from tetraproof.waiting import Overdue, until
 
 Answer = TypeVar("Answer")
 _UNHEARD = re.compile(r"DeadlineExceeded|no end within")
@@ -203,17 +203,7 @@ class Standalone:
                 raise AgentGone("The agent has ended.")
             return log
 
-        with suppress(Overdue):  # what there is of it is judged all the same
-            return until(
-                "the end of the scenario in the export log",
-                ask,
-                lambda log: heard in log,
-                self._plan.deadlines.export,
-                tell=self._plan.tell,
-                shown=lambda log: f"{log.count(b'{')} lines",
-                final=AgentGone,
-            )
-        return exported()
+        return exported_to(heard, ask, self._plan.deadlines.export, self._plan.tell, otherwise=exported)
 
     def interrupt(self) -> None:
         """Acts are waited for in the thread that is interrupted."""
