@@ -3,6 +3,7 @@
 from dirty_equals import HasLen, IsStr
 
 from fixtures.findings import FD_IS_NOT_RESOLVED, FILENAME_IS_NOT_MATCHED
+from fixtures.language import ARCH, OTHER, Files, connect, umask
 from tetraproof.suite import (
     Act,
     Case,
@@ -17,20 +18,8 @@ from tetraproof.suite import (
     shell,
 )
 
-
-def umask(number: int) -> Act:
-    """Have bash call umask with this number."""
-    return shell(f"umask {number:04o}")
-
-
-def path(name: str) -> str:
-    """The file that a policy is about."""
-    return f"/tmp/lang-arg-{name}"
-
-
-def connect(port: int) -> Act:
-    """Connect from bash to where nobody listens."""
-    return shell(f"true < /dev/tcp/127.0.0.1/{port} || true")
+FILES = Files("arg")
+path, made = FILES.path, FILES.made
 
 
 def case(  # noqa: PLR0913 - the columns of a table
@@ -49,12 +38,6 @@ def case(  # noqa: PLR0913 - the columns of a table
     )
 
 
-def made(name: str) -> Act:
-    """Make the file, before the policy is there."""
-    return shell(f"echo x > {path(name)}; echo x > {path(name)}-x")
-
-
-ARCH, OTHER = shell("arch; true"), shell("uname -m; true")
 #: Known of the filter: the agent refuses the policy.
 NOT_MATCHED = Known(FILENAME_IS_NOT_MATCHED, lambda run: run.refused_with("MatchArgs type filename unsupported"))
 #: Known of the type: the call is made, and nothing is reported of it.

@@ -1,17 +1,13 @@
 """The types that an argument can have which is a number: what is compared is what the program gave."""
 
-from tetraproof.suite import Act, Case, Kprobe, cases, shell
+from fixtures.language import umask
+from tetraproof.suite import Case, Kprobe, cases
 
 #: In the order of the policies: each has a number of its own, the even ones from 96 on.
 TYPES = (
     *("int", "sint8", "int8", "uint8", "sint16", "int16", "uint16", "sint32", "int32", "uint32"),
     *("long", "ulong", "sint64", "int64", "uint64", "size-t"),
 )
-
-
-def umask(number: int) -> Act:
-    """Have bash call umask with this number."""
-    return shell(f"umask {number:04o}")
 
 
 def case(name: str, number: int) -> Case:

@@ -1,22 +1,10 @@
 """Hooks: where a policy looks, a kind or an option of a hook each."""
 
 from fixtures.findings import GENERATED_LACKS_SUCCESSORS, LSM_IS_NOT_COUNTED
+from fixtures.language import ARCH, OTHER, Files, connect, umask
 from tetraproof.suite import Act, Case, Exactly, InOrder, Known, Kprobe, Lsm, Pattern, Tracepoint, cases, command, shell
 
-
-def umask(number: int) -> Act:
-    """Have bash call umask with this number."""
-    return shell(f"umask {number:04o}")
-
-
-def opened(name: str) -> Act:
-    """Open a file for writing, which makes it."""
-    return shell(f"echo x > /tmp/lang-hook-{name}")
-
-
-def connect(port: int) -> Act:
-    """Connect from bash to where nobody listens."""
-    return shell(f"true < /dev/tcp/127.0.0.1/{port} || true")
+opened = Files("hook").opened
 
 
 def case(  # noqa: PLR0913, PLR0917 - the columns of a table
@@ -38,9 +26,6 @@ NOT_SEEN = Known(
 )
 
 
-#: A program that nobody else starts, and one that is like it; each by a shell, for a hook before the new image is in
-#: place is the old one's.
-ARCH, OTHER = shell("arch; true"), shell("uname -m; true")
 BASH = "/usr/bin/bash"
 MASK = Tracepoint("syscalls", "sys_enter_umask")
 

@@ -3,22 +3,11 @@
 from dirty_equals import HasLen
 
 from fixtures.findings import LONG_RATE_LIMIT_LIMITS_NOTHING
-from tetraproof.suite import Act, Case, Exactly, Known, Kprobe, Pattern, cases, shell
+from fixtures.language import Files
+from tetraproof.suite import Act, Case, Exactly, Known, cases, shell
 
-
-def path(name: str) -> str:
-    """The file that a policy is about."""
-    return f"/tmp/lang-do-{name}"
-
-
-def opened(name: str) -> Act:
-    """Open the file for writing, which makes it."""
-    return shell(f"echo x > {path(name)}")
-
-
-def event(name: str, action: str = "POST") -> Pattern:
-    """What is reported of opening it."""
-    return Kprobe("fd_install", file=path(name), action=action)
+FILES = Files("do")
+path, opened, event = FILES.path, FILES.opened, FILES.event
 
 
 def several(name: str) -> Act:

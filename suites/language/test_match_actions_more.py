@@ -3,28 +3,11 @@
 from dirty_equals import IsStr
 
 from fixtures.findings import LSM_IS_NOT_COUNTED
+from fixtures.language import ARCH, OTHER, Files
 from tetraproof.suite import Act, Case, Known, Kprobe, Lsm, Pattern, cases, command, shell
 
-
-def path(name: str) -> str:
-    """The file that a policy is about."""
-    return f"/tmp/lang-do-{name}"
-
-
-def opened(name: str) -> Act:
-    """Open the file for writing, which makes it."""
-    return shell(f"echo x > {path(name)}")
-
-
-def event(name: str, action: str = "POST") -> Pattern:
-    """What is reported of opening it."""
-    return Kprobe("fd_install", file=path(name), action=action)
-
-
-def made(name: str) -> Act:
-    """Make the file and its neighbour, before the policy is there."""
-    return shell(f"echo x > {path(name)}; echo x > {path(name)}-x")
-
+FILES = Files("do")
+path, opened, event, made = FILES.path, FILES.opened, FILES.event, FILES.made
 
 #: Known of every LSM hook: an event of it is reported, and nobody counted it.
 NOT_COUNTED = Known(LSM_IS_NOT_COUNTED, lambda run: run.counts(post=0) and run.reported(Lsm()) > 0)
@@ -104,8 +87,8 @@ pytestmark = cases(
     Case(
         "language/match-actions-ima-hash",
         "The hash of the program's file is reported.",
-        match=shell("arch; true"),
-        near=shell("uname -m; true"),
+        match=ARCH,
+        near=OTHER,
         reported=Lsm("bprm_check_security", file="/usr/bin/arch", ima_hash=IsStr(regex="sha(1|256):[0-9a-f]+")),
         known=NOT_COUNTED,
     ),

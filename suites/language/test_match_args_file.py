@@ -1,11 +1,9 @@
 """matchArgs on the path of a file: one case an operator."""
 
+from fixtures.language import Files
 from tetraproof.suite import Act, Case, Kprobe, cases, shell
 
-
-def opened(name: str) -> Act:
-    """Open a file for writing, which makes it."""
-    return shell(f"echo x > /tmp/lang-file-{name}")
+opened = Files("file").opened
 
 
 def case(name: str, says: str, *, match: str, near: str) -> Case:

@@ -1,11 +1,7 @@
 """matchArgs on a number, the mask that bash gives umask: one case an operator."""
 
-from tetraproof.suite import Act, Case, Kprobe, cases, shell
-
-
-def umask(number: int) -> Act:
-    """Have bash call umask with this number."""
-    return shell(f"umask {number:04o}")
+from fixtures.language import umask
+from tetraproof.suite import Case, Kprobe, cases
 
 
 def case(name: str, says: str, *, match: int, near: int) -> Case:

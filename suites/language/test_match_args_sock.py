@@ -1,13 +1,9 @@
 """matchArgs on a socket: connections to the loopback address, where nobody listens; one case an operator."""
 
+from fixtures.language import HERE, connect
 from tetraproof.suite import Act, Case, Kprobe, cases, shell
 
-HERE, ELSEWHERE, SIXTH = "127.0.0.1", "127.0.0.5", "::1"
-
-
-def connect(port: int, to: str = HERE) -> Act:
-    """Connect from bash; that it is refused is no matter."""
-    return shell(f"true < /dev/tcp/{to}/{port} || true")
+ELSEWHERE, SIXTH = "127.0.0.5", "::1"
 
 
 def curl(port: int, *options: str) -> Act:

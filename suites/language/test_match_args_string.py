@@ -1,12 +1,10 @@
 """matchArgs on a text, the path as openat is given it: one case an operator."""
 
 from fixtures.findings import SUB_STRING_MATCHES_NOTHING
-from tetraproof.suite import Act, Case, Known, Kprobe, cases, shell
+from fixtures.language import Files
+from tetraproof.suite import Case, Known, Kprobe, cases
 
-
-def opened(name: str) -> Act:
-    """Open a file for writing, which makes it."""
-    return shell(f"echo x > /tmp/lang-text-{name}")
+opened = Files("text").opened
 
 
 def case(name: str, says: str, *, match: str, near: str, known: Known | None = None) -> Case:

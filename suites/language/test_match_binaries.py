@@ -1,11 +1,9 @@
 """matchBinaries and matchParentBinaries: who opens the file, one case an operator."""
 
+from fixtures.language import Files
 from tetraproof.suite import Act, Case, Kprobe, cases, command, shell
 
-
-def path(name: str) -> str:
-    """The file that the policy of that name is about."""
-    return f"/tmp/lang-by-{name}"
+path = Files("by").path
 
 
 def case(name: str, says: str, *, match: tuple[str, ...], near: tuple[str, ...], file: str = "") -> Case:

@@ -1,12 +1,11 @@
 """The other selectors: who does it, with which rights, and how selectors come together."""
 
 from fixtures.findings import RETURN_FILTER_IS_NOT_COUNTED
+from fixtures.language import Files
 from tetraproof.suite import Act, Case, Known, Kprobe, Pattern, cases, command, shell
 
-
-def path(name: str) -> str:
-    """The file that a policy is about."""
-    return f"/tmp/lang-sel-{name}"
+FILES = Files("sel")
+path, event = FILES.path, FILES.event
 
 
 def opened(name: str, pod: str = "probe", through: str = "") -> Act:
@@ -14,11 +13,6 @@ def opened(name: str, pod: str = "probe", through: str = "") -> Act:
     if through:
         return command(*through.split(), "bash", "-c", f"echo x > {path(name)}; true", pod=pod)
     return shell(f"echo x > {path(name)}", pod)
-
-
-def event(name: str) -> Pattern:
-    """What is reported of it."""
-    return Kprobe("fd_install", file=path(name), action="POST")
 
 
 def case(  # noqa: PLR0913 - the columns of a table
