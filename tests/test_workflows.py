@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.builders import ROOT, write_tree
-from tests.plugin.test_run import small
+from tests.builders import ROOT
+from tests.nightly.test_rounds import a_project
 from tetraproof.cli import main
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -84,21 +84,13 @@ def test_every_command_of_ours_is_one_that_there_is(path: Path, capsys: pytest.C
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_a_night_is_run_from_its_file(tmp_path: Path) -> None:
     """Its steps, one after another, on small recordings: cells, joined, compared with the night before, kept."""
-    project = tmp_path / "project"
-    project.mkdir()
-    for name in ("suites", "fixtures", "manifests"):
-        (project / name).symlink_to(ROOT / name)
-    settings = 'suites = "suites/files"\npolicies = "manifests/policies"\nworkloads = "manifests/workloads"\n'
-    (project / "tetraproof.toml").write_text(settings, encoding="utf-8")
-    (project / "conftest.py").touch()
-    (project / "matrix.yaml").write_text("recordings: all\n", encoding="utf-8")
+    (tmp_path / "project").mkdir()
+    project = a_project(tmp_path / "project", "a", "b")
     (project / "Makefile").write_text(".venv/run:\n\t@true\n", encoding="utf-8")
     command = project / ".venv/bin/tetraproof"
     command.parent.mkdir(parents=True)
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m tetraproof "$@"\n', encoding="utf-8")
     command.chmod(0o755)
-    for name in ("a", "b"):
-        write_tree(small(tmp_path), project / "recordings" / name)
     subprocess.run(["git", "init", "-q", "-b", "main"], cwd=project, check=True)
     identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run(["git", *identity, "commit", "-q", "--allow-empty", "-m", "a"], cwd=project, check=True)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,38 @@ from tetraproof.nightly.rounds import NOTE, room
 from tetraproof.report.result import FILE
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+def a_project(folder: Path, *recordings: str) -> Path:
     """A project with this repository's suites and policies, and small recordings of its own."""
     for name in ("suites", "fixtures", "manifests"):
-        (tmp_path / name).symlink_to(ROOT / name)
+        (folder / name).symlink_to(ROOT / name)
     settings = 'suites = "suites/files"\npolicies = "manifests/policies"\nworkloads = "manifests/workloads"\n'
-    (tmp_path / "tetraproof.toml").write_text(settings, encoding="utf-8")
-    (tmp_path / "conftest.py").touch()
-    (tmp_path / "matrix.yaml").write_text("recordings: all\n", encoding="utf-8")
-    for name in ("a", "b", "c"):
-        write_tree(small(tmp_path), tmp_path / "recordings" / name)
-    return tmp_path
+    (folder / "tetraproof.toml").write_text(settings, encoding="utf-8")
+    (folder / "conftest.py").touch()
+    (folder / "matrix.yaml").write_text("recordings: all\n", encoding="utf-8")
+    for name in recordings:
+        write_tree(small(folder), folder / "recordings" / name)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return a_project(tmp_path, "a", "b", "c")
+
+
+def ended_after_one_cell(project: Path, end: Callable[[subprocess.Popen[str]], None]) -> tuple[str, int]:
+    """Begin a round, and end it once the first of its cells has; what it said of that, and its exit code."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tetraproof", "matrix", "run", "--jobs", "1"],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(project)},
+    ) as process:
+        assert process.stdout is not None
+        first = next(line for line in process.stdout if line.startswith("[1/3]"))
+        end(process)
+        process.communicate(timeout=300)
+    return first, process.returncode
 
 
 def a_round(project: Path, *words: str) -> tuple[int, list[str]]:
@@ -76,18 +97,8 @@ def test_a_cell_that_breaks_leaves_the_others(project: Path) -> None:
 
 def test_a_round_that_is_interrupted_loses_no_finished_cell(project: Path) -> None:
     """The next one takes it as it was, and runs the others."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tetraproof", "matrix", "run", "--jobs", "1"],
-        cwd=project,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(project)},
-    ) as process:
-        assert process.stdout is not None
-        first = next(line for line in process.stdout if line.startswith("[1/3]"))
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=300)
-    assert process.returncode == 130
+    first, code = ended_after_one_cell(project, lambda process: process.send_signal(signal.SIGINT))
+    assert code == 130
     assert "a: green in" in first
     assert not (project / "reports/matrix/round.done").exists()
     assert not (project / "reports/matrix/c" / NOTE).exists()
@@ -99,16 +110,7 @@ def test_a_round_that_is_interrupted_loses_no_finished_cell(project: Path) -> No
 
 def test_one_that_was_killed_loses_no_finished_cell_either(project: Path) -> None:
     """Nothing of it could be put in order."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tetraproof", "matrix", "run", "--jobs", "1"],
-        cwd=project,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(project)},
-    ) as process:
-        assert process.stdout is not None
-        next(line for line in process.stdout if line.startswith("[1/3]"))
-        process.kill()
+    ended_after_one_cell(project, lambda process: process.kill())
     assert any(line.endswith("a: green as it was") for line in a_round(project)[1])
 
 
