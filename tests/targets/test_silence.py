@@ -1,6 +1,7 @@
 """No silence is long: whatever a live run asks names itself while it is awaited, in every phase.
 
-Here every answer is held back until a line has named it, so that nothing depends on how long anything takes.
+Here every answer is held back until a line has named it, or counted it beside one that is awaited for longer, so that
+nothing depends on how long anything takes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tetraproof.progress import Narrator, silent
 __all__ = ["_installed", "play"]
 Play = Callable[[str], None]
 #: Seconds that a line is awaited before the test fails.
-_PATIENCE = 2.0
+_PATIENCE = 30.0
 
 
 class Held:
@@ -46,8 +47,10 @@ class Held:
     def until_named(self, name: str) -> None:
         with self._said:
             begun = len(self.lines)
+            # of several that are awaited at once the longest is named, and the others are counted
             if not self._said.wait_for(
-                lambda: any("awaiting" in line and name in line for line in self.lines[begun:]), _PATIENCE
+                lambda: any("awaiting" in line and (name in line or " more)" in line) for line in self.lines[begun:]),
+                _PATIENCE,
             ):
                 self.unnamed.append(name)
 
