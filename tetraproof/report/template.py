@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tetraproof.report import drawing, label
+from tetraproof.report.packing import packed
 from tetraproof.text import safe_block, shorten
 
 #: Of a longer text only the head is on the page; the whole is in verdicts.json.
@@ -24,12 +25,14 @@ _LINE = 100
 def render(name: str, **values: object) -> str:
     """The page that the template `name` makes of `values`: complete in itself, and closed to anything from outside.
 
-    Its policy allows the one style and the one script that are ours, by their digests, and nothing else.
+    Its policy allows the one style and the one script that are ours, by their digests, and nothing else: the script of
+    `page.html.j2` is `page.js.j2`.
     """
     environment = _environment()
+    script = f"{name.partition('.')[0]}.js.j2"
     allowed = {
         "style_digest": _digest(environment.get_template("style.css.j2").render()),
-        "script_digest": _digest(environment.get_template("script.js.j2").render()),
+        "script_digest": _digest(environment.get_template(script).render()),
     }
     return environment.get_template(name).render(**values, **allowed)
 
@@ -67,6 +70,7 @@ def _environment() -> Environment:
         "known_verdict": label.known_verdict,
         "shape": drawing.shape,
         "cut": drawing.cut,
+        "packed": packed,
     }
     environment.globals |= {"meanings": label.MEANINGS, "not_judged": label.NOT_JUDGED}
     return environment
