@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from sys import intern
 from typing import Any
@@ -125,8 +126,9 @@ def merge(folders: Iterable[Path]) -> Merged:
 
 
 def encode(matrix: Matrix) -> bytes:
-    """A matrix as the text of `matrix.json`."""
-    return msgspec.json.format(msgspec.json.encode(matrix), indent=1) + b"\n"
+    """A matrix as the text of `matrix.json`: a line for each cell, for there may be thousands."""
+    opening = msgspec.json.encode(msgspec.structs.replace(matrix, cells=())).removesuffix(b"]}")
+    return opening + b"\n" + b",\n".join(msgspec.json.encode(cell) for cell in matrix.cells) + b"\n]}\n"
 
 
 def schema() -> dict[str, Any]:
@@ -208,8 +210,9 @@ def _named(policies: Iterable[Policy]) -> Iterator[tuple[str, Policy]]:
             yield name, policy
 
 
+@lru_cache(maxsize=8192)
 def _told(policy: Policy) -> tuple[Field, int]:
-    """What is told of a policy, and what tells its spec from another."""
+    """What is told of a policy, and what tells its spec from another. Of thousands of cells most say the same."""
     refuted = [claim for claim in policy.claims if claim.verdict == str(Verdict.VIOLATES)]
     told = Field(
         intern(policy.verdict),
@@ -251,10 +254,9 @@ def rows(matrix: Matrix) -> Mapping[str, list[Field | None]]:
 
     One that no cell has a record of has no row.
     """
+    unrecorded = str(Verdict.UNRECORDED)
     names = dict.fromkeys(
-        name
-        for cell in matrix.cells
-        for name, field in cell.policies.items()
-        if field.verdict != str(Verdict.UNRECORDED)
+        name for cell in matrix.cells for name, field in cell.policies.items() if field.verdict != unrecorded
     )
-    return {name: [cell.policies.get(name) for cell in matrix.cells] for name in names}
+    columns = [cell.policies for cell in matrix.cells]
+    return {name: [column.get(name) for column in columns] for name in names}

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from tetraproof import decoding
 from tetraproof.decoding import Source
+from tetraproof.errors import RecordingError
 from tetraproof.recordings.recording import Cell
 from tetraproof.report.result import FORMAT, MOST, VERDICTS
 from tetraproof.text import shorten
@@ -94,15 +95,25 @@ def read(file: Path) -> Slim:
     """One result. Raises `RecordingError` naming file and field."""
     source = Source(file, "run the cell again, or leave it out")
     content = decoding.read_file(file, source, MOST)
-    number = decoding.as_json(content, _Format, source, MOST).format
-    if number != FORMAT or isinstance(number, bool):
-        raise source.refuse(f": format is {shorten(repr(number), 60)}, and this tetraproof reads {FORMAT}")
-    slim: Slim = decoding.as_json(content, Slim, source, MOST)
+    try:
+        slim: Slim = decoding.as_json(content, Slim, source, MOST)
+    except RecordingError:
+        # of another format it need not be what this one is
+        _refuse_another_format(content, source)
+        raise
+    if slim.format != FORMAT:
+        _refuse_another_format(content, source)
     for at, policy in enumerate(slim.policies):
         if policy.verdict not in VERDICTS:
             said = shorten(repr(policy.verdict), 60)
             raise source.refuse(f": policies[{at}].verdict is {said}, and there are {', '.join(VERDICTS)}")
     return slim
+
+
+def _refuse_another_format(content: bytes, source: Source) -> None:
+    number = decoding.as_json(content, _Format, source, MOST).format
+    if number != FORMAT or isinstance(number, bool):
+        raise source.refuse(f": format is {shorten(repr(number), 60)}, and this tetraproof reads {FORMAT}")
 
 
 def by_node(slim: Slim) -> Iterator[Slim]:
