@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,14 @@ def test_an_answer_to_an_earlier_question_is_passed_over(served) -> None:
     """As to a ping of a guest that was still booting."""
     link = served(lambda asked: line(**{"return": "late", "id": 0}) + line(**{"return": "now", "id": asked["id"]}))
     assert link.ask("guest-ping", {}, 10) == "now"
+
+
+def test_of_several_that_ask_at_once_each_gets_its_own_answer(served) -> None:
+    """As the agent's counters and its word of the policy, which are asked for beside each other."""
+    link = served(lambda asked: line(**{"return": asked["execute"], "id": asked["id"]}))
+    questions = [f"question-{number}" for number in range(200)]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        assert list(pool.map(lambda one: link.ask(one, {}, 5), questions)) == questions
 
 
 def test_a_refusal_is_an_answer(served) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,12 +35,19 @@ class Link:
             raise
         self._asked = 0
         self._pending = b""
+        #: Who asks beside another waits for the other's answer first: it would be taken for theirs, or thrown away.
+        self._asking = threading.Lock()
 
     def ask(self, command: str, arguments: Mapping[str, Any], seconds: float) -> Any:
         """The answer to a command. Raises `Refused`, `TimeoutError` after `seconds`, `OSError` where the link broke.
 
-        What comes too late for an earlier question is passed over.
+        What comes too late for an earlier question is passed over. Of several that ask at once each gets its own.
         """
+        with self._asking:
+            return self._answered(command, arguments, seconds)
+
+    def _answered(self, command: str, arguments: Mapping[str, Any], seconds: float) -> Any:
+        """The answer to a command, while nobody else asks."""
         self._asked += 1
         asked = {"execute": command, "arguments": arguments, "id": self._asked}
         end = time.monotonic() + seconds
