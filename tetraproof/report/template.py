@@ -26,13 +26,15 @@ def render(name: str, **values: object) -> str:
     """The page that the template `name` makes of `values`: complete in itself, and closed to anything from outside.
 
     Its policy allows the one style and the one script that are ours, by their digests, and nothing else: the script of
-    `page.html.j2` is `page.js.j2`.
+    `page.html.j2` is `page.js.j2`, and its style `page.css.j2`, or `style.css.j2` where it has none of its own.
     """
     environment = _environment()
-    script = f"{name.partition('.')[0]}.js.j2"
+    stem = name.partition(".")[0]
+    style = environment.select_template([f"{stem}.css.j2", "style.css.j2"])
     allowed = {
-        "style_digest": _digest(environment.get_template("style.css.j2").render()),
-        "script_digest": _digest(environment.get_template(script).render()),
+        "style": style.name,
+        "style_digest": _digest(style.render()),
+        "script_digest": _digest(environment.get_template(f"{stem}.js.j2").render()),
     }
     return environment.get_template(name).render(**values, **allowed)
 
