@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -54,9 +55,9 @@ VERDICTS = ("conforms", "violates", "inconclusive", "unsupported", "unrecorded")
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202egnp.exe\"'><img src=https://evil.example/x onerror=alert(1)>&lt;\x00"
 HUGE = "x<y&z" * 20_000
 OPEN = "no sentinel was heard on node n1 after the acts"
-VOID = {"meta", "link", "br"}
+VOID = {"meta", "link", "br", "input"}
 BLOCKS = {"p", "div", "ul", "ol", "dl", "pre", "table", "details", "section", "h1", "h2", "h3", "h4"}
-FORBIDDEN = {"img", "iframe", "object", "embed", "form", "base", "audio", "video"}
+FORBIDDEN = {"img", "iframe", "object", "embed", "base", "audio", "video"}
 SHAPES = [
     ("exec", {}, "exec"),
     ("kprobe", {"action": "KPROBE_ACTION_POST"}, "hook"),
@@ -70,8 +71,17 @@ SHAPES = [
 ]
 
 
+def unfolded(html: str) -> str:
+    """A page as it is once its script has unfolded everything."""
+
+    def unfold(found: re.Match[str]) -> str:
+        return f">{gzip.decompress(base64.b64decode(found[1])).decode()}<"
+
+    return re.sub(r' data-packed="([^"]*)"><', unfold, html)
+
+
 class Page(HTMLParser):
-    """A page as a strict reader sees it: every element closed in its turn, its text, ids, links and scripts."""
+    """A page as a strict reader sees it, all unfolded: every element closed in its turn, text, ids, links, scripts."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -80,11 +90,12 @@ class Page(HTMLParser):
         self.ids: list[str] = []
         self.links: list[str] = []
         self.attributes: list[tuple[str, str, str]] = []
+        self.policy = ""
         self.details: dict[str, bool] = {}
         self.texts: list[str] = []
         self.titles: list[str] = []
         self.code: dict[str, str] = {"style": "", "script": ""}
-        self.feed(html)
+        self.feed(unfolded(html))
         self.close()
         assert not self.open, f"never closed: {self.open}"
 
@@ -105,8 +116,10 @@ class Page(HTMLParser):
         self.attributes += [(tag, name, value) for name, value in values.items()]
         self.ids += [values["id"]] if "id" in values else []
         self.links += [values[name] for name in ("href", "src") if name in values]
-        if tag == "details" and self.open[-1] == "section":
-            self.details[self.ids[-1]] = "open" in values
+        if tag == "section":
+            self.policy = values["id"] if values.get("class") == "policy" else ""
+        if tag == "details" and self.open[-1] == "section" and self.policy not in {"", *self.details}:
+            self.details[self.policy] = "open" in values
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open, f"</{tag}> closes nothing"
@@ -306,11 +319,12 @@ def test_a_page_is_closed_to_the_outside(result: Result) -> None:
     assert {link for link in shown.links if not link.startswith("#")} == {"data:,", "verdicts.json"}
     allowed = next(value for _, name, value in shown.attributes if name == "content" and "default-src" in value)
     assert allowed.startswith("default-src 'none';")
+    assert "form-action 'none'" in allowed
     for code in ("style", "script"):
         digest = base64.b64encode(hashlib.sha256(shown.code[code].encode()).digest()).decode()
         assert f"{code}-src 'sha256-{digest}'" in allowed
         assert "url(" not in shown.code[code]
-        assert "//" not in re.sub(r"^// .*$", "", shown.code[code], flags=re.MULTILINE)
+        assert "//" not in re.sub(r"^ *// .*$", "", shown.code[code], flags=re.MULTILINE)
 
 
 @results
@@ -373,14 +387,34 @@ def test_all_of_a_result_is_on_the_page() -> None:
     assert [part for part in folded if part not in text] == []
 
 
-def test_sections_are_open_where_there_is_something_to_see() -> None:
-    """Every policy is open but those that conform, and those of which nothing at all was recorded."""
-    absent = a_policy("absent", "unrecorded", acts=())
-    result = a_result(*a_full_result().policies, absent)
-    opened = Page(page(result)).details
-    assert list(opened) == list(label.anchors(result))
-    wanted = [policy.verdict != "conforms" and policy is not absent for policy in result.policies]
-    assert list(opened.values()) == wanted
+def test_what_needs_no_script_is_verdicts_promises_and_reasons() -> None:
+    """Acts are folded up, and whoever has no script is told where they are."""
+    result = a_full_result()
+    text = " ".join(re.sub(r"<[^>]*>", " ", page(result)).split())
+    for policy in result.policies:
+        told = [policy.name, policy.title, label.reason(policy), *(limit.title for limit in policy.limits)]
+        told += [part for claim in policy.claims for part in (claim.title, claim.reason)]
+        assert [part for part in told if " ".join(part.split()) not in text] == []
+    assert "told exec" not in text
+    assert "Acts and timelines are in verdicts.json" in text
+
+
+def test_the_gravest_is_first_and_what_surprises_is_open() -> None:
+    """A violation that nothing explains, and what could not be judged."""
+    known = a_policy("known", "violates", claims=(a_claim("violates", finding="f", finding_seen=True),))
+    policies = (a_policy("good"), known, a_policy("unheard", "inconclusive"), a_policy("new", "violates"))
+    assert Page(page(a_result(*policies))).details == {
+        "policy-new": True,
+        "policy-unheard": True,
+        "policy-known": False,
+        "policy-good": False,
+    }
+
+
+def test_each_promise_has_an_address() -> None:
+    """Of its policy and its own name, and none is an act's."""
+    shown = Page(page(a_result(a_policy(claims=(a_claim(name="guarded"),), acts=(an_act("guarded"),)))))
+    assert {"policy-block-fd-install--guarded", "policy-block-fd-install--guarded-2"} <= set(shown.ids)
 
 
 def test_every_verdict_is_explained() -> None:

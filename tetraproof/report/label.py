@@ -82,8 +82,13 @@ def kind(policy: PolicyResult) -> str:
         return ""
     if policy.loading == "violates":
         return "not in force"
+    return "known" if _explained(policy) else "new"
+
+
+def _explained(policy: PolicyResult) -> bool:
+    """Whether findings explain all that is refuted of it."""
     refuted = [claim for claim in policy.claims if claim.verdict == "violates"]
-    return "known" if all(claim.finding and claim.finding_seen for claim in refuted) and refuted else "new"
+    return bool(refuted) and all(claim.finding and claim.finding_seen for claim in refuted)
 
 
 def shares(counts: dict[str, int]) -> tuple[Share, ...]:
@@ -124,9 +129,14 @@ def unrecorded_folders(result: Result) -> dict[str, int]:
 def gravity(policy: PolicyResult) -> int:
     """How much a policy wants to be looked at: a violation that nothing explains first, what conforms last."""
     if policy.verdict == str(Verdict.VIOLATES):
-        return 2 if kind(policy) == "known" else 0
+        return 2 if _explained(policy) else 0
     order = [Verdict.INCONCLUSIVE, None, Verdict.UNSUPPORTED, Verdict.CONFORMS, Verdict.UNRECORDED]
     return 1 + next((at for at, verdict in enumerate(order) if policy.verdict == str(verdict)), len(order))
+
+
+def surprising(policy: PolicyResult) -> bool:
+    """Whether it violates and nothing explains that, or could not be judged."""
+    return gravity(policy) <= 1
 
 
 def known_verdict(verdict: str | None) -> str:

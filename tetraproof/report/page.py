@@ -1,14 +1,15 @@
-"""A run's page, `index.html`: complete in itself, readable offline and without JavaScript."""
+"""A run's page, `index.html`: complete in itself, readable offline, and but for acts without JavaScript."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from tetraproof.report import label, pulse
 from tetraproof.report.drawing import SHAPES, Picture, picture
-from tetraproof.report.result import ActResult, ClaimResult, FindingResult, LimitResult, PolicyResult, Result
+from tetraproof.report.result import ActResult, ClaimResult, FindingResult, PolicyResult, Result
 from tetraproof.report.template import render
 from tetraproof.text import command_line
 
@@ -38,21 +39,13 @@ class FindingView:
 
 @dataclass(frozen=True)
 class ClaimView:
-    """A promise, with what it links to."""
+    """A promise, with its own address and that of the finding that it shows."""
 
     claim: ClaimResult
+    anchor: str
     reason: str
     finding: str
     href: str
-    acts: tuple[Link, ...]
-
-
-@dataclass(frozen=True)
-class LimitView:
-    """A limit, with what it links to."""
-
-    limit: LimitResult
-    acts: tuple[Link, ...]
 
 
 @dataclass(frozen=True)
@@ -84,14 +77,18 @@ class PolicyView:
     counts: Mapping[str, int]
     findings: tuple[FindingView, ...]
     claims: tuple[ClaimView, ...]
-    limits: tuple[LimitView, ...]
     acts: tuple[ActView, ...]
     pulses: tuple[pulse.Picture, ...]
 
     @property
+    def folder(self) -> str:
+        """The folder of its suite."""
+        return str(PurePath(self.policy.suite).parent)
+
+    @property
     def open(self) -> bool:
-        """Whether there is something to see at once: it does not conform, and is not merely absent from the record."""
-        return self.policy.verdict != "conforms" and bool(self.policy.verdict != "unrecorded" or self.acts)
+        """Whether it is to be looked at, at once."""
+        return label.surprising(self.policy)
 
 
 def page(result: Result) -> str:
@@ -104,15 +101,16 @@ def page(result: Result) -> str:
         for policy, name, anchor in zip(result.policies, names, anchors, strict=True)
     ]
     folders = label.unrecorded_folders(result)
-    views = [view for view in views if str(PurePath(view.policy.suite).parent) not in folders]
+    views = [view for view in views if view.folder not in folders]
     return render(
         "page.html.j2",
         result=result,
         folders=folders,
-        glance=sorted(views, key=lambda view: label.gravity(view.policy)),
         headline=label.headline(result),
         findings=sorted(findings, key=lambda view: not view.finding.seen),
-        views=views,
+        views=sorted(views, key=lambda view: label.gravity(view.policy)),
+        counts=Counter(view.policy.verdict for view in views),
+        suites=sorted({view.folder for view in views}),
         shapes=SHAPES,
         spent=list(label.spent(result.run)),
     )
@@ -127,7 +125,7 @@ def _findings(result: Result, anchors: Mapping[str, str]) -> list[FindingView]:
 
 
 def _policy(policy: PolicyResult, name: str, anchor: str, known: Mapping[str, FindingView]) -> PolicyView:
-    anchors = _first([act.name for act in policy.acts], _act_anchors(policy, anchor))
+    acts, claims = _anchors(policy, anchor)
     return PolicyView(
         policy,
         name,
@@ -137,9 +135,8 @@ def _policy(policy: PolicyResult, name: str, anchor: str, known: Mapping[str, Fi
         label.passes(policy),
         policy.counts,
         tuple(known[finding] for finding in _shown(policy) if finding in known),
-        tuple(_claim(claim, policy, known, anchors) for claim in policy.claims),
-        tuple(LimitView(limit, _links(limit.acts, anchors)) for limit in policy.limits),
-        tuple(_acts(policy, anchor)),
+        tuple(_claim(claim, at, policy, known) for claim, at in zip(policy.claims, claims, strict=True)),
+        tuple(_acts(policy, acts)),
         tuple(pulse.picture(one) for one in policy.continuity.pulses) if policy.continuity else (),
     )
 
@@ -149,18 +146,11 @@ def _shown(policy: PolicyResult) -> Sequence[str]:
     return list(dict.fromkeys(claim.finding for claim in policy.claims if claim.finding and claim.finding_seen))
 
 
-def _claim(
-    claim: ClaimResult, policy: PolicyResult, known: Mapping[str, FindingView], anchors: Mapping[str, str]
-) -> ClaimView:
+def _claim(claim: ClaimResult, anchor: str, policy: PolicyResult, known: Mapping[str, FindingView]) -> ClaimView:
     view = known.get(claim.finding)
     title, href = (view.title, view.href) if view else (claim.finding, "#findings")
     # the section is headed by the policy's name
-    reason = claim.reason.removeprefix(f"{policy.name}: ")
-    return ClaimView(claim, reason, title, href, _links(claim.acts, anchors))
-
-
-def _links(names: Sequence[str], anchors: Mapping[str, str]) -> tuple[Link, ...]:
-    return tuple((name, anchors.get(name, "")) for name in names)
+    return ClaimView(claim, anchor, claim.reason.removeprefix(f"{policy.name}: "), title, href)
 
 
 def _first(names: Sequence[str], anchors: Sequence[str]) -> dict[str, str]:
@@ -168,12 +158,15 @@ def _first(names: Sequence[str], anchors: Sequence[str]) -> dict[str, str]:
     return dict(reversed(list(zip(names, anchors, strict=True))))
 
 
-def _act_anchors(policy: PolicyResult, anchor: str) -> list[str]:
-    # a slug has no two hyphens in a row, so no policy's anchor is an act's
-    return [f"{anchor}--{slug}" for slug in label.slugs(act.name for act in policy.acts)]
+def _anchors(policy: PolicyResult, anchor: str) -> tuple[list[str], list[str]]:
+    """The addresses of its acts, and of its promises."""
+    slugs = label.slugs([*(act.name for act in policy.acts), *(claim.name for claim in policy.claims)])
+    # a slug has no two hyphens in a row, so no policy's anchor is one of these
+    all_of_them = [f"{anchor}--{slug}" for slug in slugs]
+    return all_of_them[: len(policy.acts)], all_of_them[len(policy.acts) :]
 
 
-def _acts(policy: PolicyResult, anchor: str) -> list[ActView]:
+def _acts(policy: PolicyResult, anchors: Sequence[str]) -> list[ActView]:
     decisive = {name for claim in policy.claims if claim.verdict in {"violates", "inconclusive"} for name in claim.acts}
     return [
         ActView(
@@ -185,5 +178,5 @@ def _acts(policy: PolicyResult, anchor: str) -> list[ActView]:
             act.role == _UNASKED,
             act.name in decisive,
         )
-        for act, at in zip(policy.acts, _act_anchors(policy, anchor), strict=True)
+        for act, at in zip(policy.acts, anchors, strict=True)
     ]
