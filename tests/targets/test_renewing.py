@@ -201,6 +201,21 @@ def test_a_stream_that_was_cut_off_is_performed_again(
     assert len(log.taken()) == len(tuple(ACTS))
 
 
+def test_what_lacks_the_agents_last_word_is_performed_again(
+    api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that is lost after the last sentinel leaves a stream that was heard, of which nobody says more."""
+    lab, log = Lab(api), Log(api)
+    into = recorded(lab, tmp_path, monkeypatch=monkeypatch)
+    files = read_tree(into)
+    (into / "scenarios/guard/state-after.json").unlink()
+    write_tree(sealed({path: body for path, body in files.items() if "state-after" not in path}), into)
+    log.taken()
+    with opened(lab, tmp_path / "second") as (live, _):
+        Renewing(live, into).observe(guard(), {}, tuple(ACTS), "guard")
+    assert len(log.taken()) == len(tuple(ACTS))
+
+
 @pytest.mark.parametrize("backwards", [False, True])
 def test_one_node_that_lacks_something_has_all_performed(
     backwards: bool, api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

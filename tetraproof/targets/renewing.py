@@ -84,12 +84,15 @@ class Renewing:
     def _recorded(
         self, policy: Policy | None, settings: Mapping[str, str], acts: Sequence[Act], scenario: str, suite: str
     ) -> Observed | None:
-        """What was recorded of a scenario, if all of it was, and heard to its end."""
+        """What was recorded of a scenario, if all of it was, and heard to its end; the agent's last word too."""
         if scenario not in self._replay.scenarios(scenario.partition("@")[0], policy, settings):
             return None
         answering = self._replay.answering(scenario, acts, suite)
         record = next(one for one in self._recording.index.scenarios if one.name == answering)
         if record.unanswered is not None:
+            return None
+        # a machine may be lost when all has been heard, and before the agent's last word
+        if record.policy and f"scenarios/{answering}/state-after.json" not in self._recording.files:
             return None
         observed = self._replay.observe(policy, settings, acts, scenario, suite)
         return None if any(_lacks(done) for done in observed.acts.values()) else observed
