@@ -60,7 +60,8 @@ each = $(foreach one,$($(1)),'--$(2)=$(subst ','\'',$(one))')
 TEST = $(BIN)/tetraproof test --typed make "--target=$$TARGET" $(call given,SUITES,suites) \
   $(call given,RECORDING,recording) $(call given,POLICIES,policies) $(call given,WORKLOADS,workloads) \
   $(call given,ACKNOWLEDGED,acknowledged) $(call given,CRD,crd) $(call given,KERNEL,kernel) $(call given,RECORD,record) \
-  $(call given,INTO,into) $(call given,BUNDLE,bundle) $(call given,AGENT,agent) $(call given,AGENT_ADDRESS,agent-address) \
+  $(call given,INTO,into) $(call given,DEBIAN_MIRROR,debian-mirror) $(call given,BUNDLE,bundle) \
+  $(call given,AGENT,agent) $(call given,AGENT_ADDRESS,agent-address) \
   $(call given,AGENT_OPTIONS,agent-options) $(call given,SLOWNESS,slowness) $(call given,CONTEXT,context) \
   $(call given,NODES,nodes) $(call given,CHART,chart) $(call given,TETRAGON,tetragon-version) \
   $(call given,UPGRADE,upgrade) $(call given,UPGRADE_VERSION,upgrade-version) $(call each,VALUES,values) \
@@ -96,6 +97,7 @@ help: ## this list
 	@echo "  standalone (docs/kernels.md):"
 	@echo "  KERNEL=         debian:6.1, debian:6.12, debian:7.2, a folder with a vmlinuz, host; several with commas"
 	@echo "  BUNDLE=         the Tetragon to start: a version (1.7.0), a folder, a .tar.gz (default: TETRAGON_BUNDLE)"
+	@echo "  DEBIAN_MIRROR=  where Debian's kernels and packages are had (default: as this machine's apt has them)"
 	@echo "  AGENT=          existing: use the agent that runs (KERNEL=host); AGENT_ADDRESS= is where it listens"
 	@echo "  AGENT_OPTIONS=  the agent's own, without dashes: AGENT_OPTIONS='disable-kprobe-multi rb-size=1M'"
 	@echo

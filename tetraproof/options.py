@@ -100,6 +100,13 @@ class Options:
     kernel: str = _option(
         "", "debian:6.12, a folder with a vmlinuz, or host", group="standalone", on=("standalone",), place=True
     )
+    debian_mirror: str = _option(
+        "",
+        "where Debian's packages are had, http:… (default: as this machine's apt has them)",
+        group="standalone",
+        on=("standalone",),
+        metavar="URL",
+    )
     bundle: str = _option(
         "", "the Tetragon to start: a version, a folder, a .tar.gz", group="standalone", on=("standalone",), place=True
     )

@@ -325,6 +325,16 @@ def test_a_machine_without_a_mirror_of_debian_is_told(fake: Path) -> None:
         obtain(parse("debian:6.12")[0], silent)
 
 
+def test_a_mirror_that_is_named_is_the_only_one(fake: Path, tmp_path: Path) -> None:
+    """On a machine whose apt is not Debian's; the archive's keys verify it all the same."""
+    put(fake / "sources", "'http://mirror.example/ubuntu/dists/jammy/InRelease' x 0\n")
+    deb(fake, f"linux-image-{VERSION}", package_of(VERSION))
+    assert obtain(parse("debian:6.12")[0], silent, "http://other.example/debian/").version == VERSION
+    sources = {line for line in trace(fake).splitlines() if line.startswith("deb ")}
+    signed = f"deb [signed-by={tmp_path}/keys.gpg] http://other.example/debian"
+    assert sources == {f"{signed} {suite} main" for suite in ("bookworm", "bookworm-backports")}
+
+
 def test_without_the_archives_keys_nothing_is_fetched(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be verified is not used."""
     monkeypatch.setattr("tetraproof.guests.kernel._KEYRINGS", ())

@@ -39,7 +39,7 @@ MMDEBSTRAP = """\
 #!/bin/sh
 echo "mmdebstrap $*" >> "$TRACE"
 [ ! -e "$FAKE/no-mirror" ] || { echo "E: unable to fetch"; exit 25; }
-for root; do :; done
+for word; do case $word in http*) ;; *) root=$word ;; esac; done
 echo "I: running apt-get update..."
 mkdir -p "$root/etc" "$root/var/lib/dpkg"
 printf 'Package: bash\\nStatus: x\\nVersion: 5.2-1\\n\\nPackage: sed\\nVersion: 4.9\\n' > "$root/var/lib/dpkg/status"
@@ -96,6 +96,13 @@ def test_without_a_registry_it_is_built(fake: Path) -> None:
     assert "podman pull failed with exit code 125." in told
     assert "building a root file system from the distribution's packages: set up 2 of 2" in told
     assert "--include=bash,sed" in trace(fake)
+
+
+def test_packages_come_from_the_mirror_that_is_named(fake: Path) -> None:
+    """For a machine whose own sources are of another distribution."""
+    obtain(IMAGE, ["bash", "sed"], [].append, source="packages", mirror="http://other.example/debian")
+    suite, root, mirror = trace(fake).split()[-3:]
+    assert (suite, Path(root).name, mirror) == ("bookworm", "root", "http://other.example/debian")
 
 
 def test_once_it_is_there_nothing_is_asked(fake: Path) -> None:

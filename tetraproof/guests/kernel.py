@@ -64,17 +64,21 @@ def parse(text: str) -> list[Choice]:
     return [_choice(word) for word in words if word]
 
 
-def obtain(choice: Choice, tell: Tell) -> Kernel:
-    """The kernel of a choice; one of Debian's is fetched once. Raises `UsageError`."""
+def obtain(choice: Choice, tell: Tell, mirror: str = "") -> Kernel:
+    """The kernel of a choice; one of Debian's is fetched once, from `mirror` or those of this machine's own sources.
+
+    Raises `UsageError`.
+    """
     if not choice.release:
         return _kernel(choice.path)
     try:
-        return _kernel(cache.made("kernels", f"debian-{choice.release}", lambda place: _fetch(choice, place, tell)))
+        key = f"debian-{choice.release}"
+        return _kernel(cache.made("kernels", key, lambda place: _fetch(choice, place, tell, mirror)))
     except ProgramError as error:
         raise UsageError(
             f"The kernel {choice.text} could not be fetched: {error.sentence}",
             causes=error.causes,
-            remedy="let this machine's apt reach a mirror of Debian, or name a folder with a vmlinuz",
+            remedy="let apt reach a mirror of Debian (DEBIAN_MIRROR= names one), or name a folder with a vmlinuz",
         ) from error
 
 
@@ -210,14 +214,14 @@ class _Apt:
             }.items()
         ]
 
-    def packages(self, suites: Iterable[str]) -> list[_Package]:
+    def packages(self, suites: Iterable[str], mirror: str) -> list[_Package]:
         """All plain kernels of these suites. Raises `UsageError` where the machine knows no mirror, `ProgramError`."""
-        main, security = _mirrors()
+        main, security = (mirror.rstrip("/"), "") if mirror else _mirrors()
         keyring = _keyring()
         lines = [
-            f"deb [signed-by={keyring}] {mirror} {suite} main"
+            f"deb [signed-by={keyring}] {source} {suite} main"
             for suite in suites
-            if (mirror := security if _SECURITY.fullmatch(suite) else main)
+            if (source := security if _SECURITY.fullmatch(suite) else main)
         ]
         (self._folder / "sources.list").write_text("\n".join(lines) + "\n", encoding="utf-8")
         self._tell(f"reading what Debian's {', '.join(suites)} hold")
@@ -247,13 +251,13 @@ class _Apt:
         return program.run([command, *self._options, *words], called=f"{command} {words[0]}")
 
 
-def _fetch(choice: Choice, place: Path, tell: Tell) -> None:
+def _fetch(choice: Choice, place: Path, tell: Tell, mirror: str) -> None:
     program.need("apt-get", "apt-cache", "dpkg-deb", "depmod")
     apt = place / "apt"
     there: list[_Package] = []
     for number, suites in enumerate(_SUITES):
         own = _Apt(apt / str(number), tell)
-        packages = own.packages(suites)
+        packages = own.packages(suites, mirror)
         there += packages
         fitting = [package for package in packages if package.is_of(choice.release)]
         if fitting:
@@ -283,7 +287,7 @@ def _mirrors() -> tuple[str, str]:
     if not main:
         raise UsageError(
             "The sources of this machine's apt name no mirror of Debian, so its kernels cannot be fetched.",
-            remedy="name a folder with a vmlinuz, its modules and its config",
+            remedy="DEBIAN_MIRROR=http://… names one, or KERNEL= a folder with a vmlinuz, its modules and its config",
         )
     return main, security
 

@@ -81,11 +81,14 @@ class _Way:
     make: Callable[[Path], str]
 
 
-def obtain(container_image: str, packages: Sequence[str], tell: Tell, *, source: str = "auto") -> Rootfs:
+def obtain(
+    container_image: str, packages: Sequence[str], tell: Tell, *, source: str = "auto", mirror: str = ""
+) -> Rootfs:
     """The root file system of `container_image`, or one of Debian's `packages`.
 
     `source` is `image`, `packages`, or `auto`: whichever is cached, else the image, else the packages. An image is
-    pulled once: who wants a newer one removes it from the cache. Raises `UsageError`.
+    pulled once: who wants a newer one removes it from the cache. Packages are had from `mirror`, or as this machine's
+    apt has them. Raises `UsageError`.
     """
     if source not in SOURCES:
         raise UsageError(f"{source!r} is no source of root file systems.", remedy=f"name one of {', '.join(SOURCES)}")
@@ -93,7 +96,7 @@ def obtain(container_image: str, packages: Sequence[str], tell: Tell, *, source:
     digest = hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
     ways = {
         "image": _Way(f"image-{container_image}", lambda folder: _pull(container_image, folder, tell)),
-        "packages": _Way(f"{SUITE}-{digest}", lambda folder: _build(names, folder, tell)),
+        "packages": _Way(f"{SUITE}-{digest}", lambda folder: _build(names, folder, tell, mirror)),
     }
     wanted = [way for name, way in ways.items() if source in {"auto", name}]
     causes: list[str] = []
@@ -174,7 +177,7 @@ def _podman(home: Path) -> Iterator[Callable[..., str]]:
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _build(packages: Sequence[str], root: Path, tell: Tell) -> str:
+def _build(packages: Sequence[str], root: Path, tell: Tell, mirror: str) -> str:
     """Install `packages` and what they need into the folder `root`; returns which they are."""
     if not packages:
         raise _WayError(f"No packages are named to build it from (annotation {PACKAGES}).")
@@ -198,6 +201,7 @@ def _build(packages: Sequence[str], root: Path, tell: Tell) -> str:
     command = [
         *("mmdebstrap", "--verbose", f"--mode={'root' if os.geteuid() == 0 else 'auto'}", "--variant=minbase"),
         *(f"--include={','.join(packages)}", f"--customize-hook={_FINISH}", SUITE, str(root)),
+        *([mirror] if mirror else []),
     ]
     program.run([*_apart(), *command], heard, called="mmdebstrap")
     for node in (root / "dev").glob("*"):
