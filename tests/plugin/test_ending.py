@@ -178,3 +178,17 @@ def test_a_proof_ends_and_can_be_interrupted(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 2
+
+
+def test_a_proof_whose_worker_is_killed_says_so(tmp_path: Path) -> None:
+    """And awaits nobody."""
+    command = [sys.executable, "-m", "tetraproof", "test", "--target", "replay", "--prove", "-q"]
+    command += ["--recording", str(NEWEST), "--reports", str(tmp_path), "--run-id", "run", "-p", "no:cacheprovider"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not (workers := children.read_text(encoding="ascii").split()):
+        time.sleep(0.05)
+    os.kill(int(workers[0]), signal.SIGKILL)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 2, told
+    assert "was killed from outside" in told
