@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from tests.builders import write_tree
 from tests.report.test_result import LEAST
-from tetraproof.report.annotation import Annotation, annotated, github, markdown, sarif
+from tetraproof.report.annotation import Annotation, annotated, github, markdown
+from tetraproof.report.formats.sarif import sarif
 from tetraproof.report.result import ClaimResult, PolicyResult, Result
 
 SUITE, POLICY = "suites/test_a.py", "manifests/policies/guard.yaml"
@@ -53,10 +56,35 @@ def test_it_is_told_at_the_suite_s_line_and_at_the_policy_s() -> None:
     assert [(one.file, one.line) for one in told(REFUTED)] == [(SUITE, 7), (POLICY, 3)]
 
 
-@pytest.mark.parametrize("location", ["", "tetraproof/language/case.py:9: assert x", "/usr/lib/a.py:9: assert x"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "",
+        "tetraproof/language/case.py:9: assert x",
+        "/usr/lib/a.py:9: assert x",
+        "../venv/lib/a.py:9: assert x",
+        ".venv/lib/python3.13/site-packages/tetraproof/plugin/collecting.py:9: assert x",
+    ],
+)
 def test_what_the_library_asserts_is_told_at_the_suite(location: str) -> None:
     """A file that is not among the user's has no line there."""
     assert [(one.file, one.line) for one in told(replace(REFUTED, location=location))] == [(SUITE, 1), (POLICY, 3)]
+
+
+def test_a_project_in_a_folder_is_told_from_the_top_of_its_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As annotations name files; the suite may be named so already, where pytest's root is the repository's."""
+    write_tree({".git/HEAD": "", f"security/{POLICY}": ""}, tmp_path)
+    monkeypatch.chdir(tmp_path / "security")
+    refuted = replace(REFUTED, location=f"security/{SUITE}:7: assert run.a.killed")
+    assert [(one.file, one.line) for one in told(refuted)] == [(f"security/{SUITE}", 7), (f"security/{POLICY}", 3)]
+    monkeypatch.chdir(tmp_path)
+    assert [one.file for one in told(refuted)] == [f"security/{SUITE}", POLICY]
+    (tmp_path / ".git/HEAD").unlink()
+    (tmp_path / ".git").rmdir()
+    monkeypatch.chdir(tmp_path / "security")
+    assert [one.file for one in told(refuted)] == [f"security/{SUITE}", POLICY]
 
 
 def test_a_policy_of_no_file_is_told_at_the_suite_alone() -> None:
@@ -84,6 +112,15 @@ def test_sarif_has_a_rule_for_each_promise_and_a_result_for_each_place() -> None
     assert {one["ruleId"] for one in run["results"]} == {"test_a", "test_b"}
     place = run["results"][0]["locations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": SUITE}, "region": {"startLine": 7}}
+
+
+def test_a_file_of_any_name_is_an_address() -> None:
+    """As SARIF names files; one that no file system takes is told as it is."""
+    (run,) = json.loads(sarif([a_result(REFUTED, place=f"{'x' * 5000}:1")]))["runs"]
+    assert run["results"][1]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "x" * 5000
+    (run,) = json.loads(sarif([a_result(replace(REFUTED, location=""), suite="suites/a b%.py")]))["runs"]
+    uri = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == "suites/a%20b%25.py"
 
 
 def test_a_result_without_refutations_annotates_nothing() -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tetraproof import filing
-from tetraproof.report.annotation import github, markdown, sarif
+from tetraproof.report.annotation import github, markdown
+from tetraproof.report.formats.junit import junit
+from tetraproof.report.formats.sarif import sarif
 from tetraproof.report.matrix import matrix, matrix_text
 from tetraproof.report.page import page
 from tetraproof.report.result import FILE, Result
@@ -20,7 +22,7 @@ from tetraproof.text import safe
 
 ABOUT = "draw the report of a run again; of several runs, their matrix"
 WIDTH = 100
-FORMATS = {"github": github, "sarif": sarif, "md": markdown}
+FORMATS = {"github": github, "junit": junit, "md": markdown, "sarif": sarif}
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""A result where people look: annotations of a pull request (GitHub, SARIF), and a summary in Markdown.
+"""A result where people look: annotations of a pull request, and a summary in Markdown.
 
 A refuted promise is told at the line of the suite where it was asserted, and at the policy's own line. One that a
 finding explains is a notice, one that could not be judged a warning, any other an error.
@@ -6,25 +6,23 @@ finding explains is a notice, one that could not be judged a warning, any other 
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
-import tetraproof
 from tetraproof.report import label
 from tetraproof.report.result import ClaimResult, PolicyResult, Result
 from tetraproof.text import safe, shorten
 
-#: The words of GitHub's workflow commands, and SARIF's for the same.
+#: The words of GitHub's workflow commands.
 ERROR, WARNING, NOTICE = "error", "warning", "notice"
-_SARIF = {ERROR: "error", WARNING: "warning", NOTICE: "note"}
 _PLACE = re.compile(r"(?P<file>[^:]+):(?P<line>\d+)(?::|$)")
 #: What stands for a verdict where there are no colours.
 SIGNS = {"conforms": "✅", "violates": "❌", "inconclusive": "❓", "unsupported": "⛔", "unrecorded": "⬜"}
 _WIDE = 300
-_SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,33 @@ def _placed(level: str, policy: PolicyResult, claim: ClaimResult, cell: str) -> 
     known = f" (known: {claim.finding})" if claim.finding_seen else ""
     title = f"{policy.name} {claim.verdict}{known}"
     text = f"{claim.title} {claim.reason} · {cell}"
-    file, line = _of(claim.location)
-    # what a promise of every suite asserts stands in the library, and not among the user's files
-    if not file or file.startswith(("/", "tetraproof/")):
-        file, line = policy.suite, 1
-    for path, at in ((file, line), _of(policy.place)):
+    for path, at in (stands_at(policy, claim.location), _of(policy.place)):
         if path:
-            yield Annotation(level, path, at, title, text, claim.name, policy.name)
+            yield Annotation(level, from_the_top(path), at or 1, title, text, claim.name, policy.name)
+
+
+def stands_at(policy: PolicyResult, location: str) -> tuple[str, int]:
+    """Where a claim of a policy's suite was asserted: a file of the user's, and the line, 0 where nobody knows.
+
+    What a promise of every suite asserts stands in the library, which is among the user's files or in a venv there.
+    """
+    file, line = _of(location)
+    theirs = file and not file.startswith(("/", "../", "tetraproof/")) and "site-packages" not in file
+    return (file, line) if theirs else (policy.suite, 0)
+
+
+def from_the_top(path: str) -> str:
+    """A path from where the report is drawn as one from the top of its repository, which is how annotations name files.
+
+    One that leads nowhere from here is left as it is.
+    """
+    here = Path.cwd()
+    top = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    found = Path(os.path.normpath(here / path))
+    with suppress(OSError):  # no file can be called so
+        if found.is_relative_to(top) and found.is_file():
+            return found.relative_to(top).as_posix()
+    return path
 
 
 def _of(place: str) -> tuple[str, int]:
@@ -82,30 +100,6 @@ def github(results: Sequence[Result]) -> str:
         f"::{one.level} file={_property(one.file)},line={one.line},title={_property(one.title)}::{_data(one.text)}\n"
         for one in annotated(results)
     )
-
-
-def sarif(results: Sequence[Result]) -> str:
-    """A SARIF 2.1.0 log: a rule for each promise, a result for each that does not conform."""
-    told = list(annotated(results))
-    rules = {one.rule: {"id": one.rule, "name": one.rule, "shortDescription": {"text": one.rule}} for one in told}
-    driver = {"name": "tetraproof", "version": tetraproof.__version__, "rules": list(rules.values())}
-    run = {
-        "tool": {"driver": driver},
-        "results": [_sarif_result(one) for one in told],
-        "columnKind": "unicodeCodePoints",
-    }
-    return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
-
-
-def _sarif_result(one: Annotation) -> dict[str, Any]:
-    place = {"artifactLocation": {"uri": one.file}, "region": {"startLine": one.line}}
-    return {
-        "ruleId": one.rule,
-        "level": _SARIF[one.level],
-        "message": {"text": f"{one.title}: {one.text}"},
-        "locations": [{"physicalLocation": place}],
-        "partialFingerprints": {"promise/v1": f"{one.policy}/{one.rule}/{one.file}"},
-    }
 
 
 def markdown(results: Sequence[Result]) -> str:
