@@ -81,6 +81,54 @@ def test_every_command_of_ours_is_one_that_there_is(path: Path, capsys: pytest.C
     assert found or path.name == "ci.yml"
 
 
+def zizmor(*paths: Path) -> subprocess.CompletedProcess[str]:
+    """All that it knows, pedantries included, but that a job has no name beside its own; it asks nothing of anybody."""
+    program = Path(sys.executable).with_name("zizmor")
+    words = ["--offline", "--no-progress", "--persona=pedantic", "--min-severity=low", "--color=never"]
+    return subprocess.run([program, *words, *paths], check=False, capture_output=True, text=True, timeout=60)
+
+
+def initiated(folder: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """The workflow that a repository of one's own begins with."""
+    assert main(["init", str(folder)]) == 0
+    capsys.readouterr()
+    return folder / ".github/workflows/tetraproof.yml"
+
+
+def test_zizmor_finds_nothing_in_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In ours, in the action, and in the one that init writes; what is left as it is says why, at its line."""
+    begun = initiated(tmp_path, capsys)
+    found = zizmor(*WORKFLOWS, ACTION, begun)
+    assert found.returncode == 0, found.stdout
+    lines = [line for path in (*WORKFLOWS, ACTION, begun) for line in path.read_text(encoding="utf-8").splitlines()]
+    ignored = [line.partition("zizmor: ignore")[2] for line in lines if "zizmor: ignore" in line]
+    assert {one.partition("]")[0] for one in ignored} == {"[unpinned-images", "[artipacked"}
+
+
+def test_zizmor_would_find_what_a_workflow_must_not_do(tmp_path: Path) -> None:
+    """A stranger's words in a script, an action by its tag."""
+    bad = tmp_path / ".github/workflows/bad.yml"
+    bad.parent.mkdir(parents=True)
+    text = WORKFLOWS[0].read_text(encoding="utf-8")
+    text = text.replace("bash .ci/run", "echo ${{ github.head_ref }}")
+    bad.write_text(re.sub(r"checkout@\S+", "checkout@v4", text), encoding="utf-8")
+    found = zizmor(bad)
+    assert found.returncode != 0
+    for rule in ("template-injection", "unpinned-uses"):
+        assert f"[{rule}]" in found.stdout
+
+
+def test_actionlint_finds_nothing_in_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the types of every expression, and with shellcheck where that is there."""
+    folder = os.environ.get("TETRAPROOF_TOOLS", "")
+    program = shutil.which("actionlint", path=f"{folder}{os.pathsep}{os.environ.get('PATH', '')}")
+    if program is None:
+        pytest.skip("actionlint is neither on PATH nor in TETRAPROOF_TOOLS")
+    paths = [*WORKFLOWS, initiated(tmp_path, capsys)]
+    found = subprocess.run([program, *paths], check=False, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert found.returncode == 0, found.stdout
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_a_night_is_run_from_its_file(tmp_path: Path) -> None:
     """Its steps, one after another, on small recordings: cells, joined, compared with the night before, kept."""

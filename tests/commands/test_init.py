@@ -97,17 +97,20 @@ def workflow(folder: Path) -> dict[Any, Any]:
 
 
 def test_the_workflow_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its actions have a major version, it may only read, and each command that it types is one of ours."""
+    """Its actions are pinned by their hashes, it may only read, and each command that it types is one of ours."""
     said(capsys, tmp_path)
     made = workflow(tmp_path)
     assert made["permissions"] == {"contents": "read"}
     assert set(made[True]) == {"pull_request", "schedule", "workflow_dispatch"}  # YAML reads "on" as a truth
     steps = [step for job in made["jobs"].values() for step in job["steps"]]
-    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
-    typed = [step["run"].split()[1:] for step in steps if step.get("run", "").startswith("tetraproof ")]
+    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
+    lines = [line for step in steps for line in step.get("run", "").splitlines()]
+    typed = [line.split()[1:] for line in lines if line.startswith("tetraproof ")]
     assert typed == [
         ["lint"],
         ["test", "--target", "replay"],
+        ["report", "reports", "--format", "github"],
+        ["report", "reports", "--format", "md", ">>", '"$GITHUB_STEP_SUMMARY"'],
         ["test", "--target", "standalone", "--slowness", "3"],
     ]
 
