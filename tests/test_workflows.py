@@ -146,7 +146,7 @@ def test_a_night_is_run_from_its_file(tmp_path: Path) -> None:
     assert told.returncode == 0, told.stdout
     assert "replaced: actions/deploy-pages" in told.stdout
     summary = (tmp_path / "first/summary.md").read_text(encoding="utf-8")
-    assert "1 policies on 2 cells" in summary
+    assert "1 policy on 2 cells" in summary
     assert "What changed" not in summary
     assert len(list((project / "past/nights").glob("*.json"))) == 1
 

@@ -1,4 +1,4 @@
-"""The page, the matrix and the summary: all of a result is told, and nothing of a stranger's text can act."""
+"""The page and the summary: all of a result is told, and nothing of a stranger's text can act."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import hashlib
 import json
 import re
 import shlex
-import sys
 from collections import Counter
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -26,7 +25,6 @@ from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.recordings.recording import Cell, Provenance
 from tetraproof.report import label
 from tetraproof.report.drawing import MOST_EVENTS, picture, shape
-from tetraproof.report.matrix import LACKS, matrix, matrix_text
 from tetraproof.report.page import page
 from tetraproof.report.result import (
     ActResult,
@@ -549,123 +547,6 @@ def test_templates_trust_nothing() -> None:
     """No template switches escaping off."""
     for template in (Path(label.__file__).parent).glob("*.j2"):
         assert not re.search(r"\|\s*safe\b|autoescape|Markup", template.read_text(encoding="utf-8")), template.name
-
-
-def two_cells() -> list[tuple[str, Result]]:
-    """Two results with different sets of policies."""
-    old = a_result(a_policy("only-old", "violates"), a_policy("both", "violates", loading="violates"), tetragon="1.4.1")
-    new = a_result(a_policy("both"), a_policy("only-new", "unsupported"), *a_full_result().policies[5:])
-    return [("old run/index.html", old), ("new/index.html", new)]
-
-
-def cells_of(html: str) -> dict[str, list[str]]:
-    """The matrix's fields by their row."""
-    rows = re.findall(r"<tr><th scope=\"row\".*?</tr>", html, re.DOTALL)
-    split = [re.split(r"<t[hd][ >]", row)[1:] for row in rows]
-    shown = [[" ".join(re.sub(r"<[^>]*>", " ", "<x " + field).split()) for field in row] for row in split]
-    return {row[0].removesuffix("≠ the cells differ").strip(): row[1:] for row in shown}
-
-
-def test_a_matrix_merges_different_sets_of_policies() -> None:
-    """A row for each policy in the order first seen; what a cell lacks is a dash."""
-    cells = cells_of(matrix(two_cells()))
-    assert list(cells) == ["only-old", "both", "only-new", "harm", "unloaded", "twice", "twice (unfiltered)"]
-    assert cells["only-old"][1] == cells["only-new"][0] == LACKS
-    assert cells["both"][0].startswith("violates")
-    assert cells["both"][1].startswith("conforms")
-
-
-def test_nodes_on_different_kernels_are_different_cells() -> None:
-    """A run on two nodes is two columns, each with its own kernel; a policy is one row, linked to its section."""
-    policies = (a_policy("both@a"), a_policy("both@b", "violates"), a_policy("upgrade"))
-    made = a_result(*policies)
-    result = replace(made, target=replace(made.target, nodes={"a": "6.1.0", "b": "6.12.0", "idle": "6.12.0"}))
-    html = matrix([("run/index.html", result)])
-    cells = cells_of(html)
-    assert list(cells) == ["both", "upgrade"]
-    assert [field.split()[0] for field in cells["both"]] == ["conforms", "violates"]
-    assert "6.1.0 (a)" in html
-    assert "6.12.0 (b)" in html
-    assert "idle" not in html
-    links = [link for link in Page(html).links if "#" in link and not link.startswith("#")]
-    assert {link.partition("#")[2] for link in links} == set(label.anchors(result))
-    text = matrix_text([("run/index.html", result)], 200)
-    assert "6.1.0 (a)" in text
-
-
-def test_a_matrix_links_to_the_policies() -> None:
-    """Each field leads to that policy's section in its run's page; paths are quoted."""
-    results = two_cells()
-    shown = Page(matrix(results))
-    sections = {f"{path.replace(' ', '%20')}#{anchor}" for path, result in results for anchor in label.anchors(result)}
-    assert sections <= set(shown.links)
-    assert {link for link in shown.links if "#" in link and not link.startswith("#")} == sections
-    for path, result in results:
-        assert set(label.anchors(result)) <= set(Page(page(result)).ids), path
-
-
-def test_violations_are_told_apart_in_a_matrix() -> None:
-    """Not in force, known by its finding, new: each has its own word; what passes stands beside it."""
-    cells = cells_of(matrix(two_cells()))
-    assert "not in force" in cells["unloaded"][1]
-    assert "passes: UDP" in cells["unloaded"][1]
-    assert "known: the site is down" in cells["harm"][1]
-    assert "not known before" in cells["only-old"][0]
-    for name in ("harm", "unloaded"):
-        assert "not known before" not in cells[name][1]
-
-
-def test_only_judged_cells_differ() -> None:
-    """A row is marked where verdicts differ, but a replay that cannot tell differs from nothing."""
-    results = [
-        ("a", a_result(a_policy("x"), a_policy("y"))),
-        ("b", a_result(a_policy("x", "unrecorded"), a_policy("y", "violates"))),
-    ]
-    marked = re.findall(r'scope="row"[^>]*>([^<]*)<span class="unlike">', matrix(results))
-    assert marked == ["y"]
-
-
-@pytest.mark.parametrize(
-    "results", [[], [("h", a_hostile_result())], [("h", a_hostile_result()), ("n", a_result())]], ids=len
-)
-def test_a_matrix_is_closed_to_the_outside(results: list[tuple[str, Result]]) -> None:
-    """Well formed whatever it shows, with one script and one style, and nothing leads elsewhere."""
-    shown = Page(matrix(results))
-    assert shown.tags["script"] == shown.tags["style"] == 1
-    assert not FORBIDDEN & set(shown.tags)
-    assert all(link == "data:," or link.startswith(("#", "h", "n")) for link in shown.links)
-    assert not [link for link in shown.links if link.startswith("http")]
-
-
-@pytest.mark.parametrize("width", [60, 100, 160])
-def test_the_text_table_lists_all(width: int) -> None:
-    """Every policy and verdict of every cell at any width, as plain text."""
-    told = matrix_text(two_cells(), width)
-    assert "\x1b" not in told
-    assert max(cell_len(line) for line in told.splitlines()) <= width
-    for name in ("only-old", "both", "only-new", "harm", "unloaded", "twice", "(unfiltered)", "1.4.1", "1.7.0", LACKS):
-        assert name in told
-    for words in ("not in force", "not known before", "passes: UDP", "unsupported"):
-        assert words in told
-
-
-def test_the_text_table_has_colours_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Colours where the output is a terminal that wants them; the text is the same."""
-    plain = matrix_text(two_cells(), 120)
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    coloured = matrix_text(two_cells(), 120)
-    assert "\x1b[" in coloured
-    assert re.sub(r"\x1b\[[0-9;]*m| ", "", coloured) == plain.replace(" ", "")
-
-
-@pytest.mark.parametrize("width", [40, 100])
-def test_a_hostile_text_table_is_harmless(width: int) -> None:
-    """Strangers' text steers no terminal and breaks no column, in a table and in a list."""
-    told = matrix_text([("h", a_hostile_result()), ("n", a_result())], width)
-    assert not set(told) & {"\x1b", "\x00", "\u202e"}
-    assert max(cell_len(line) for line in told.splitlines()) <= width
 
 
 def test_the_summary_tells_all_in_order() -> None:

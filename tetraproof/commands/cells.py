@@ -15,17 +15,17 @@ from tetraproof.nightly import wording
 from tetraproof.nightly.axes import FILE as AXES_FILE
 from tetraproof.nightly.axes import Cell
 from tetraproof.nightly.axes import read as read_axes
+from tetraproof.nightly.grid import PAGE, grid
 from tetraproof.nightly.history import past, with_history
+from tetraproof.nightly.listing import listing, tally
 from tetraproof.nightly.merging import MATRIX, Merged, encode, merge
 from tetraproof.nightly.rounds import Round
-from tetraproof.report.matrix import matrix, matrix_text
+from tetraproof.report.matrix import MOST_COLUMNS, matrix
 from tetraproof.report.result import FILE, read
 from tetraproof.text import safe
 
 ABOUT = "the cells of matrix.yaml: list them, run them on this machine, join results of any machines"
-PAGE, SUMMARY = "index.html", "matrix.md"
-#: Of more runs no page of columns is drawn.
-_COLUMNS = 40
+SUMMARY = "matrix.md"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,12 +46,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     joined.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="folders that hold results, however deep")
     joined.add_argument("--into", type=Path, help="where the matrix is written (default: the first folder)")
     joined.add_argument("--history", type=Path, metavar="DIR", help="past matrices: how long each verdict stands")
+    for one in (ran, joined):
+        one.add_argument(
+            "--all", action="store_true", help="list each feature of the policy language, not their number"
+        )
 
 
 def run(given: argparse.Namespace) -> int:
     """List (0), run or merge: 0, or 1 where a verdict is not as pinned, a cell broke or a result cannot be read."""
     if given.what == "merge":
-        return _merge(given.folders, given.into or given.folders[0], given.history)
+        return _merge(given.folders, given.into or given.folders[0], given.history, everything=given.all)
     cells = _cells(given)
     if given.what == "run":
         return _run(cells, given)
@@ -85,11 +89,11 @@ def _run(cells: list[Cell], given: argparse.Namespace) -> int:
     tell(f"{len(cells)} cells into {os.path.relpath(into)}")
     ended = Round(into, tell).run(cells, given.jobs)
     folders = [into / one.cell.name for one in ended if not one.broke]
-    code = _merge(folders, into) if folders else 1
+    code = _merge(folders, into, everything=given.all) if folders else 1
     return max(code, int(any(one.broke for one in ended)))
 
 
-def _merge(folders: list[Path], into: Path, history: Path | None = None) -> int:
+def _merge(folders: list[Path], into: Path, history: Path | None = None, *, everything: bool) -> int:
     merged = merge(folders)
     if history is not None:
         if not history.is_dir():
@@ -106,19 +110,21 @@ def _merge(folders: list[Path], into: Path, history: Path | None = None) -> int:
     filing.folder(into)
     filing.write(into / MATRIX, encode(merged.matrix))
     filing.write(into / SUMMARY, wording.markdown(merged.matrix).encode())
-    _draw(merged, into)
+    draw(merged, into / PAGE, everything=everything)
     differences = [line for cell in merged.matrix.cells for line in cell.differences]
     for line in differences:
         print(safe(f"differs from expected.json: {line}"))
     return 1 if differences or merged.refused else 0
 
 
-def _draw(merged: Merged, into: Path) -> None:
-    """The table in the terminal, and the page; of many runs just where the matrix is."""
-    if len(merged.files) <= _COLUMNS:
-        linked = [(os.path.relpath(file.parent / PAGE, into), read(file)) for file in merged.files]
-        filing.write(into / PAGE, matrix(linked))
-        print(matrix_text(linked))
-        print(safe(f"matrix: {into / PAGE}"))
+def draw(merged: Merged, page: Path, *, everything: bool) -> None:
+    """The table in the terminal, and the page; of very many runs a tally and a grid."""
+    folder = page.resolve().parent
+    if len(merged.files) > MOST_COLUMNS:
+        filing.write(page, grid(merged, folder))
+        print(tally(merged.matrix))
     else:
-        print(safe(f"matrix: {into / MATRIX}, {into / SUMMARY}"))
+        linked = [(Path(os.path.relpath(file.parent / PAGE, folder)).as_posix(), read(file)) for file in merged.files]
+        filing.write(page, matrix(linked))
+        print(listing(linked, everything=everything))
+    print(safe(f"matrix: {page}"))

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tetraproof import filing
+from tetraproof.nightly.grid import grid
+from tetraproof.nightly.listing import listing, tally
+from tetraproof.nightly.merging import merge
 from tetraproof.report.annotation import github, markdown
 from tetraproof.report.formats.junit import junit
 from tetraproof.report.formats.sarif import sarif
-from tetraproof.report.matrix import matrix, matrix_text
+from tetraproof.report.matrix import MOST_COLUMNS, matrix
 from tetraproof.report.page import page
 from tetraproof.report.result import FILE, Result
 from tetraproof.report.result import read as read_result
@@ -29,6 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """What it is told."""
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run's folder, with its verdicts.json")
     parser.add_argument("--matrix", type=Path, metavar="FILE", help="write the merged table of all runs there")
+    parser.add_argument("--all", action="store_true", help="with --matrix: list each feature of the policy language")
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON instead")
     parser.add_argument("--format", choices=sorted(FORMATS), help="print annotations or a summary for a job instead")
 
@@ -45,10 +49,7 @@ def run(given: argparse.Namespace) -> int:
     for path, result in results:
         filing.write(path / "index.html", page(result))
     if given.matrix:
-        base = given.matrix.resolve().parent
-        linked = [(Path(os.path.relpath(path / "index.html", base)).as_posix(), result) for path, result in results]
-        filing.write(given.matrix, matrix(linked))
-        print(matrix_text(linked))
+        _matrix(results, given.matrix, everything=given.all)
         print(safe(f"matrix: {given.matrix}"))
         differences = [line for _, result in results if result.pins for line in result.pins.differences]
         for line in differences:
@@ -58,6 +59,18 @@ def run(given: argparse.Namespace) -> int:
         print("\n".join(summary_text(result, WIDTH)))
         print(safe(f"report: {path / 'index.html'}"))
     return 0
+
+
+def _matrix(results: Sequence[tuple[Path, Result]], file: Path, *, everything: bool) -> None:
+    base = file.resolve().parent
+    if len(results) > MOST_COLUMNS:
+        merged = merge([path for path, _ in results])
+        filing.write(file, grid(merged, base))
+        print(tally(merged.matrix))
+        return
+    linked = [(Path(os.path.relpath(path / "index.html", base)).as_posix(), result) for path, result in results]
+    filing.write(file, matrix(linked))
+    print(listing(linked, everything=everything))
 
 
 def _runs(given: Sequence[Path]) -> list[Path]:

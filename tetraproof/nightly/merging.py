@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from sys import intern
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +24,7 @@ from tetraproof.errors import RecordingError, TetraproofError
 from tetraproof.nightly.slim import Policy, Run, Slim, by_node, read
 from tetraproof.policies.binding import Bindings
 from tetraproof.recordings.recording import Cell
+from tetraproof.report import label
 from tetraproof.report.result import (
     FILE,
     FORMAT,
@@ -88,11 +89,19 @@ class Matrix(Struct, frozen=True):
     cells: tuple[MatrixCell, ...]
 
 
+class Origin(NamedTuple):
+    """Where a cell's newest run lies, and by name the section that each of its policies has on that run's page."""
+
+    file: Path
+    anchors: Mapping[str, str]
+
+
 @dataclass
 class Merged:
-    """A matrix, the files that were joined, and what could not be joined to it: why, by file."""
+    """A matrix, where each of its cells is from, the files that were joined, and by file why others could not be."""
 
     matrix: Matrix
+    origins: Sequence[Origin]
     files: list[Path] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
 
@@ -110,6 +119,7 @@ def merge(folders: Iterable[Path]) -> Merged:
             refused[str(file)] = error.sentence
             continue
         files.append(file)
+        names = tuple(name for name, _ in _named(slim.policies))
         for one in by_node(slim):
             target = one.target
             run = (target.cell.title, one.run.id, one.run.started)
@@ -119,10 +129,12 @@ def merge(folders: Iterable[Path]) -> Merged:
             seen[run] = str(file)
             key = target.cell.title, target.cell.digest, target.kind, target.recording
             # of thousands of results no more is kept than what is told of them
-            cells.setdefault(key, []).append(_Read(one, {name: _told(policy) for name, policy in _named(one.policies)}))
-    made = tuple(_cell(sorted(runs, key=lambda one: one.run.started)) for runs in cells.values())
+            fields = {name: _told(policy) for name, policy in _named(one.policies)}
+            cells.setdefault(key, []).append(_Read(one, fields, Origin(file, _anchors(names, tuple(target.nodes)))))
+    in_order = [sorted(runs, key=lambda one: one.run.started) for runs in cells.values()]
+    made = Matrix(ID, MATRIX_FORMAT, tetraproof.__version__, tuple(_cell(runs) for runs in in_order))
     joined = [file for file in files if str(file) not in refused]
-    return Merged(Matrix(ID, MATRIX_FORMAT, tetraproof.__version__, made), joined, refused)
+    return Merged(made, [runs[-1].origin for runs in in_order], joined, refused)
 
 
 def encode(matrix: Matrix) -> bytes:
@@ -162,8 +174,8 @@ def _files(folders: Iterable[Path]) -> Iterator[Path]:
 class _Read:
     """One run as far as it is told: its fields by the policies' names, each with what the policy says."""
 
-    def __init__(self, slim: Slim, fields: dict[str, tuple[Field, int]]) -> None:
-        self.run, self.target, self.fields = slim.run, slim.target, fields
+    def __init__(self, slim: Slim, fields: dict[str, tuple[Field, int]], origin: Origin) -> None:
+        self.run, self.target, self.fields, self.origin = slim.run, slim.target, fields, origin
         self.by = intern(slim.tetraproof)
         self.differences = slim.pins.differences if slim.pins else ()
 
@@ -208,6 +220,15 @@ def _named(policies: Iterable[Policy]) -> Iterator[tuple[str, Policy]]:
         if name not in met:
             met.add(name)
             yield name, policy
+
+
+@lru_cache(maxsize=256)
+def _anchors(names: tuple[str, ...], nodes: tuple[str, ...]) -> Mapping[str, str]:
+    """The sections of a run's page by the policies' names, those of one node without it."""
+    own = {name: f"policy-{slug}" for name, slug in zip(names, label.slugs(names), strict=True)}
+    for node in nodes:
+        own |= {name.replace(f"@{node}", "", 1): anchor for name, anchor in own.items()}
+    return own
 
 
 @lru_cache(maxsize=8192)
@@ -260,3 +281,8 @@ def rows(matrix: Matrix) -> Mapping[str, list[Field | None]]:
     )
     columns = [cell.policies for cell in matrix.cells]
     return {name: [column.get(name) for column in columns] for name in names}
+
+
+def features_of(told: Mapping[str, Sequence[Field | None]]) -> dict[str, str]:
+    """What of the policy language each row is a case of; empty where it is none."""
+    return {name: next((one.feature for one in fields if one and one.feature), "") for name, fields in told.items()}

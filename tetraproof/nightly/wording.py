@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 
 import yaml
 
 from tetraproof.nightly.axes import Cell
-from tetraproof.nightly.merging import Field, Matrix, rows
+from tetraproof.nightly.merging import Field, Matrix, features_of, rows
 from tetraproof.report.annotation import SIGNS, escaped
+from tetraproof.report.matrix import GROUPS, KINDS, MOST_COLUMNS, called, counted, group_of, lead, sort_of
 
 #: What a Job runs where no image is named.
 _IMAGE = "tetraproof:latest"
@@ -64,22 +65,82 @@ def _labels() -> dict[str, str]:
 
 
 def markdown(matrix: Matrix) -> str:
-    """The matrix as a table: a row for each policy, a column for each cell, what is violated or unstable first."""
+    """The matrix for a job's summary: a row for each policy, what is violated or unstable first.
+
+    A column for each cell, or of more cells than columns can be read, how many say what. Features of the policy
+    language are folded, by group.
+    """
     return "\n".join(_markdown(matrix)) + "\n"
 
 
 def _markdown(matrix: Matrix) -> Iterator[str]:
-    yield f"{len(rows(matrix))} policies on {len(matrix.cells)} cells"
+    told = rows(matrix)
+    features = features_of(told)
+    names = called(features)
+    groups: dict[str, dict[str, list[Field | None]]] = {}
+    for name, fields in sorted(told.items(), key=lambda one: _gravity(one[1])):
+        groups.setdefault(group_of(features[name]), {})[names[name]] = fields
+    policies = groups.pop("", {})
+    yield lead(len(policies), sum(map(len, groups.values())), len(matrix.cells))
     yield ""
+    if len(matrix.cells) <= MOST_COLUMNS:
+        yield from _cells(matrix)
+        yield ""
+    if policies:
+        yield from _rows("policy", policies, matrix)
+    for group in GROUPS:
+        if group in groups:
+            own = groups[group]
+            counts = counted(_sort(field) for fields in own.values() for field in fields if field)
+            yield ""
+            yield f"<details><summary>{group}: {len(own)} features, {_counts(counts)}</summary>"
+            yield ""
+            yield from _rows("feature", own, matrix)
+            yield ""
+            yield "</details>"
+
+
+def _cells(matrix: Matrix) -> Iterator[str]:
     for number, cell in enumerate(matrix.cells, 1):
         newest = cell.runs[-1]
         red = f", red: {escaped('; '.join(newest.red))}" if newest.red else ""
         yield f"{number}. {escaped(cell.title)}, {cell.target} {newest.started[:10]}{red}"
-    yield ""
-    yield f"| policy | {' | '.join(str(number) for number in range(1, len(matrix.cells) + 1))} |"
-    yield f"| --- |{' --- |' * len(matrix.cells)}"
-    for name, fields in sorted(rows(matrix).items(), key=lambda one: _gravity(one[1])):
-        yield f"| {escaped(name)} | {' | '.join(_field(field) for field in fields)} |"
+
+
+def _rows(what: str, told: Mapping[str, Sequence[Field | None]], matrix: Matrix) -> Iterator[str]:
+    if len(matrix.cells) > MOST_COLUMNS:
+        yield f"| {what} | cells |"
+        yield "| --- | --- |"
+        for name, fields in told.items():
+            counts = _counts(counted(_sort(field) for field in fields if field))
+            yield f"| {escaped(name)} | {counts}{_turned(fields)} |"
+        return
+    # what a cell has no record of at all needs no column
+    shown = [at for at in range(len(matrix.cells)) if any(_is_recorded(fields[at]) for fields in told.values())]
+    yield f"| {what} | {' | '.join(str(at + 1) for at in shown)} |"
+    yield f"| --- |{' --- |' * len(shown)}"
+    for name, fields in told.items():
+        yield f"| {escaped(name)} | {' | '.join(_field(fields[at]) for at in shown)} |"
+
+
+def _is_recorded(field: Field | None) -> bool:
+    return field is not None and field.verdict != "unrecorded"
+
+
+def _sort(field: Field) -> str:
+    return sort_of(field.verdict, known=field.known)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{KINDS[sort]} {count}" for sort, count in counts.items())
+
+
+def _turned(fields: Sequence[Field | None]) -> str:
+    """In how many cells the verdict is unstable, and in how many another than in the matrix before."""
+    unstable = sum(field.unstable for field in fields if field)
+    turned = sum(bool(field.was) and field.streak == 1 for field in fields if field)
+    said = (f", **unstable {unstable}**" if unstable else "", f", **changed {turned}**" if turned else "")
+    return "".join(said)
 
 
 def _gravity(fields: Sequence[Field | None]) -> int:

@@ -1,39 +1,53 @@
-"""The matrix: several results side by side, one row for each policy and one column for each cell."""
+"""The matrix: several results side by side, one row for each policy and one column for each cell.
+
+Cases of the policy language are rows by feature, in the groups of the language. The page is read without its script,
+which searches, chooses and sorts. Of very many cells `nightly/grid.py` makes the page, for a terminal
+`nightly/listing.py`.
+"""
 
 from __future__ import annotations
 
-import io
-import shutil
-import sys
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from msgspec.structs import replace
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from tetraproof.recordings.recording import Cell
 from tetraproof.report import label
 from tetraproof.report.result import PolicyResult, Result
 from tetraproof.report.template import render
-from tetraproof.text import head, safe, shorten
+from tetraproof.text import shorten
 from tetraproof.verdict import Verdict
 
 #: What stands where a cell lacks the policy.
 LACKS = "—"
-_NARROWEST = 24
-_WIDEST_NAME = 30
-_LONGEST = 150
-_STYLES = {
-    "conforms": "green",
-    "violates": "bold red",
-    "inconclusive": "yellow",
-    "unsupported": "blue",
-    "unrecorded": "dim",
+#: Of more cells no column can be read: they are marks of a grid, and counted in texts.
+MOST_COLUMNS = 40
+#: What a field may be, the gravest first. A violation is `new` where no finding explains it, else `known`.
+KINDS = {
+    "new": "violates",
+    "inconclusive": "inconclusive",
+    "known": "known violation",
+    "unsupported": "unsupported",
+    "conforms": "conforms",
+    "unrecorded": "unrecorded",
 }
+_SELECTORS = "other selectors"
+#: The groups of the policy language, with the first part of their features; what is in none is a selector.
+GROUPS = {
+    "hooks": ("kprobes", "fentries", "tracepoints", "lsmhooks", "uprobes", "usdts", "lists", "loader", "enforcers"),
+    "arguments": ("args", "returnArg", "data", "label"),
+    "matchArgs": ("matchArgs",),
+    _SELECTORS: (),
+    "actions": ("matchActions", "matchReturnActions"),
+    "options": ("options", "podSelector", "containerSelector", "hostSelector", "nodeSelector"),
+}
+_VIOLATES, _UNRECORDED = str(Verdict.VIOLATES), str(Verdict.UNRECORDED)
+_FIRST_PART = re.compile(r"[^./]*")
+_AXIS_VALUE = 120
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,11 @@ class Field:
     kind: str
     passes: tuple[str, ...]
 
+    @property
+    def sort(self) -> str:
+        """Which of `KINDS` it is."""
+        return sort_of(self.policy.verdict, known=label.gravity(self.policy) > 0)
+
 
 @dataclass(frozen=True)
 class Column:
@@ -55,54 +74,102 @@ class Column:
     href: str
     apart: str = ""
 
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """What it is on each axis."""
+        return tuple(coordinates(self.result.target.cell, self.result.target.kind).values())
+
 
 @dataclass(frozen=True)
 class Row:
-    """One policy in every cell; nothing where a cell lacks it."""
+    """One policy in every cell; nothing where a cell lacks it. `feature` says what of the language it is a case of."""
 
     name: str
     fields: tuple[Field | None, ...]
+    feature: str = ""
 
     @property
-    def recorded(self) -> bool:
-        """Whether any cell has a record of the policy."""
-        return any(field and field.policy.verdict != str(Verdict.UNRECORDED) for field in self.fields)
+    def recorded(self) -> tuple[bool, ...]:
+        """Which cells have a record of the policy."""
+        return tuple(bool(field and field.policy.verdict != _UNRECORDED) for field in self.fields)
 
     @property
     def unlike(self) -> bool:
         """Whether the cells that could judge the policy differ in its verdict."""
         verdicts = {field.policy.verdict for field in self.fields if field}
-        return len(verdicts - {str(Verdict.UNRECORDED)}) > 1
+        return len(verdicts - {_UNRECORDED}) > 1
+
+    @property
+    def gravity(self) -> int:
+        """How much it wants to be looked at: what the gravest of its fields is among `KINDS`."""
+        order = list(KINDS)
+        return min((order.index(field.sort) for field in self.fields if field and field.sort in order), default=9)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that belong together, and by number those cells that have a record of any of them."""
+
+    name: str
+    rows: tuple[Row, ...]
+    shown: tuple[int, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of its recorded fields are what, the gravest first."""
+        return counted(field.sort for row in self.rows for field in row.fields if field)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """One policy of very many cells: how many say what of it."""
+
+    name: str
+    counts: Mapping[str, int]
 
 
 def matrix(results: Sequence[tuple[str, Result]]) -> str:
     """The matrix as HTML. With each result comes the path to its page, relative to the matrix."""
-    cells = _cells(results)
-    columns = [Column(result, quote(path), apart) for (path, result), apart in zip(cells, _apart(cells), strict=True)]
-    return render("matrix.html.j2", columns=columns, rows=_rows(cells), lacks=LACKS)
+    cells = by_node(results)
+    columns = columns_of(cells)
+    tables = tables_of(rows_of(cells), len(columns))
+    policies = [table for table in tables if not table.name]
+    groups = [table for table in tables if table.name]
+    return _page(
+        axes_of(coordinates(column.result.target.cell, column.result.target.kind) for column in columns),
+        lead(sum(len(one.rows) for one in policies), sum(len(one.rows) for one in groups), len(columns)),
+        cells=len(columns),
+        columns=columns,
+        policies=policies[0] if policies else None,
+        groups=groups,
+    )
 
 
-def matrix_text(results: Sequence[tuple[str, Result]], width: int | None = None) -> str:
-    """The matrix for a terminal, as wide as it is: a table, or one line for each field where that is too narrow.
-
-    Plain text where the output is no terminal.
-    """
-    results = _cells(results)
-    wide = width or shutil.get_terminal_size((120, 24)).columns
-    rows = _rows(results)
-    names = max((len(row.name) for row in rows), default=0)
-    fits = (wide - min(names, _WIDEST_NAME)) / max(1, len(results)) - 3 >= _NARROWEST
-    table = _table(results, rows) if fits else _listing(results, rows)
-    output = io.StringIO()
-    console = Console(file=output, width=wide, force_terminal=sys.stdout.isatty(), highlight=False, emoji=False)
-    console.print(table)
-    if not fits:
-        for number, (_, result) in enumerate(results, 1):
-            console.print(Text(f"{number}  {safe(result.target.cell.title)}, {_when(result)}"))
-    return "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines())
+def board(axes: Mapping[str, Sequence[str]], told: str, numbers: Sequence[Numbers], packed: str) -> str:
+    """The matrix of very many cells as HTML: its script draws what is in view of the data that are `packed`."""
+    return _page(axes, told, cells=True, numbers=numbers, board=packed)
 
 
-def _cells(results: Sequence[tuple[str, Result]]) -> list[tuple[str, Result]]:
+def _page(axes: Mapping[str, Sequence[str]], told: str, **values: object) -> str:
+    alike = {axis: own[0] for axis, own in axes.items() if len(own) == 1}
+    given = {"columns": (), "policies": None, "groups": (), "numbers": (), "board": "", **values}
+    return render("matrix.html.j2", axes=axes, alike=alike, lead=told, kinds=KINDS, lacks=LACKS, **given)
+
+
+def lead(policies: int, features: int, cells: int) -> str:
+    """What the matrix is of, in a clause."""
+    parts = [_several(policies, "policy", "policies")] if policies or not features else []
+    parts += (
+        [_several(features, "feature of the policy language", "features of the policy language")] if features else []
+    )
+    return f"{' and '.join(parts)} on {_several(cells, 'cell', 'cells')}"
+
+
+def _several(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
+
+
+def by_node(results: Sequence[tuple[str, Result]]) -> list[tuple[str, Result]]:
     """A result for each cell: one of several nodes is taken apart, for nodes on different kernels are different cells.
 
     What is of no node (an installation, a change of it) is told with each.
@@ -121,21 +188,21 @@ def _cells(results: Sequence[tuple[str, Result]]) -> list[tuple[str, Result]]:
     return cells
 
 
-def _is_on(policy: PolicyResult, node: str) -> bool:
-    return policy.name.endswith(f"@{node}")
+def columns_of(cells: Sequence[tuple[str, Result]]) -> list[Column]:
+    """A column for each cell; where another one has its title too, with the recording that it is."""
+    titles = Counter(result.target.cell.title for _, result in cells)
+    return [
+        Column(result, quote(path), result.target.recording if titles[result.target.cell.title] > 1 else "")
+        for path, result in cells
+    ]
 
 
-def _apart(results: Sequence[tuple[str, Result]]) -> list[str]:
-    """For each cell whose title another one has too, the recording that it is."""
-    titles = Counter(result.target.cell.title for _, result in results)
-    return [result.target.recording if titles[result.target.cell.title] > 1 else "" for _, result in results]
-
-
-def _rows(results: Sequence[tuple[str, Result]]) -> list[Row]:
-    twice = label.several(result for _, result in results)
+def rows_of(cells: Sequence[tuple[str, Result]]) -> list[Row]:
+    """A row for each policy, in the order in which they are met."""
+    twice = label.several(result for _, result in cells)
     columns: list[dict[str, Field]] = []
-    order: dict[str, None] = {}
-    for path, result in results:
+    order: dict[str, str] = {}
+    for path, result in cells:
         own = "".join(f"@{node}" for node in result.target.nodes)
         names = [name.removesuffix(own) for name in label.names(result, twice)]
         fields = [
@@ -143,64 +210,88 @@ def _rows(results: Sequence[tuple[str, Result]]) -> list[Row]:
             for policy, anchor in zip(result.policies, label.anchors(result), strict=True)
         ]
         columns.append(dict(zip(names, fields, strict=True)))
-        order |= dict.fromkeys(names)
-    rows = [Row(name, tuple(column.get(name) for column in columns)) for name in order]
+        for name, field in zip(names, fields, strict=True):
+            order[name] = order.get(name) or field.policy.feature
+    rows = [Row(name, tuple(column.get(name) for column in columns), feature) for name, feature in order.items()]
     # what no cell has a record of says nothing of any; where that is all there is, it is told
-    return [row for row in rows if row.recorded] or rows
+    return [row for row in rows if any(row.recorded)] or rows
+
+
+def tables_of(rows: Sequence[Row], cells: int) -> list[Table]:
+    """The policies, named by nothing, and the groups of the policy language; in each what is gravest comes first."""
+    by_group: dict[str, list[Row]] = {name: [] for name in ("", *GROUPS)}
+    for row in sorted(rows, key=lambda row: row.gravity):
+        by_group[group_of(row.feature)].append(row)
+    return [Table(name, tuple(own), _shown(own, cells)) for name, own in by_group.items() if own]
+
+
+def _shown(rows: Sequence[Row], cells: int) -> tuple[int, ...]:
+    recorded = [row.recorded for row in rows]
+    return tuple(at for at in range(cells) if any(one[at] for one in recorded)) or tuple(range(cells))
+
+
+def group_of(feature: str) -> str:
+    """The group of the policy language that a feature is in; of none, nothing."""
+    first = _FIRST_PART.match(feature)
+    if not feature or not first:
+        return ""
+    return next((name for name, parts in GROUPS.items() if first[0] in parts), _SELECTORS)
+
+
+def called(features: Mapping[str, str]) -> dict[str, str]:
+    """What each row is called, given its feature by its name: by the feature, or by its name where it is of none.
+
+    Where several are cases of one feature, by both.
+    """
+    times = Counter(features.values())
+    return {
+        name: (feature if times[feature] == 1 else f"{feature} ({name})") if feature else name
+        for name, feature in features.items()
+    }
+
+
+def sort_of(verdict: str, *, known: bool) -> str:
+    """Which of `KINDS` a verdict is."""
+    if verdict != _VIOLATES:
+        return verdict
+    return "known" if known else "new"
+
+
+def counted(sorts: Iterable[str]) -> dict[str, int]:
+    """How many are what, the gravest first; what was not recorded is not counted."""
+    times = Counter(sorts)
+    return {sort: times[sort] for sort in KINDS if times[sort] and sort != _UNRECORDED}
+
+
+def coordinates(cell: Cell, kind: str) -> dict[str, str]:
+    """What a cell is on each axis, as it is told."""
+    told = {
+        "Tetragon": cell.tetragon,
+        "Kubernetes": cell.kubernetes or "none",
+        "kernel": cell.kernel,
+        "configuration": cell.label,
+        "target": kind,
+    }
+    return {axis: shorten(value, _AXIS_VALUE) for axis, value in told.items()}
+
+
+def axes_of(cells: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
+    """Every axis with its values, as cells are on it."""
+    axes: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        for axis, value in cell.items():
+            axes.setdefault(axis, {})[value] = None
+    return {axis: sorted(values, key=_by_number) for axis, values in axes.items()}
+
+
+def _by_number(text: str) -> list[tuple[int, str]]:
+    """6.1 comes before 6.12, and 1.9 before 1.10."""
+    return [(int(part) if part.isdecimal() else -1, part) for part in re.split(r"(\d{1,18})", text)]
+
+
+def _is_on(policy: PolicyResult, node: str) -> bool:
+    return policy.name.endswith(f"@{node}")
 
 
 def _field(policy: PolicyResult, href: str) -> Field:
     return Field(policy, href, label.reason(policy), label.kind(policy), label.passes(policy))
-
-
-def _table(results: Sequence[tuple[str, Result]], rows: Sequence[Row]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_lines=False, padding=(0, 1), pad_edge=False)
-    table.add_column("policy", max_width=_WIDEST_NAME, overflow="fold")
-    for (_, result), apart in zip(results, _apart(results), strict=True):
-        table.add_column(_heading(result, apart), ratio=1, min_width=_NARROWEST, overflow="fold")
-    table.expand = True
-    for row in rows:
-        name = Text(safe(row.name))
-        if row.unlike:
-            name.append("\n≠ the cells differ", "yellow")
-        table.add_row(name, *(_told(field, "\n") for field in row.fields), end_section=True)
-    return table
-
-
-def _listing(results: Sequence[tuple[str, Result]], rows: Sequence[Row]) -> Table:
-    """One line of the table for each field, by the number of its cell."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=True)
-    table.add_column("policy", max_width=_WIDEST_NAME, overflow="fold")
-    table.add_column("cell", justify="right")
-    table.add_column("verdict", ratio=1, overflow="fold")
-    for row in rows:
-        for number, field in enumerate(row.fields, 1):
-            name = Text(safe(row.name)) if number == 1 else Text()
-            table.add_row(name, str(number), _told(field, " · "), end_section=number == len(results))
-    return table
-
-
-def _heading(result: Result, apart: str) -> Text:
-    cell = result.target.cell
-    place = f"Kubernetes {cell.kubernetes}" if cell.kubernetes else "no Kubernetes"
-    lines = (f"Tetragon {cell.tetragon}", cell.label, f"kernel {cell.kernel}", place, _when(result), apart)
-    return Text("\n".join(shorten(line, 120) for line in lines if line))
-
-
-def _when(result: Result) -> str:
-    return f"{safe(result.target.kind)} {safe(result.run.started[:10])}".rstrip()
-
-
-def _told(field: Field | None, glue: str) -> Text:
-    if field is None:
-        return Text(LACKS, "dim")
-    verdict = field.policy.verdict
-    text = Text(safe(verdict), _STYLES.get(verdict, ""))
-    sort = {"not in force": "not in force", "new": "not known before"}.get(field.kind)
-    if sort:
-        text.append(f" ({sort})", "bold red")
-    if field.reason:
-        text.append(f"{glue}{head(field.reason, _LONGEST)}", "default")
-    if field.passes:
-        text.append(f"{glue}passes: {head(', '.join(field.passes), _LONGEST)}", "yellow")
-    return text
