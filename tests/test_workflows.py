@@ -145,6 +145,7 @@ def test_a_night_is_run_from_its_file(tmp_path: Path) -> None:
     told = a_night(project, tmp_path / "first")
     assert told.returncode == 0, told.stdout
     assert "replaced: actions/deploy-pages" in told.stdout
+    assert told.stdout.count("left out of step 2 of cell") == 1
     summary = (tmp_path / "first/summary.md").read_text(encoding="utf-8")
     assert "1 policy on 2 cells" in summary
     assert "What changed" not in summary

@@ -62,7 +62,7 @@ class Workflow:
             script = self._filled(step["run"], known)
             if any(word in script for word in _NOT_HERE):
                 lines = [line for line in script.splitlines() if not any(word in line for word in _NOT_HERE)]
-                self.replaced.append(f"left out of step {at + 1} of {name}: what has {' or '.join(_NOT_HERE)}")
+                self._replace(f"left out of step {at + 1} of {name}: what has {' or '.join(_NOT_HERE)}")
                 script = "\n".join(line.removesuffix(" \\") for line in lines if "qemu" not in line)
             output = self.artifacts / "output"
             output.write_text("", encoding="utf-8")
@@ -99,7 +99,10 @@ class Workflow:
         elif name == "actions/download-artifact":
             for artifact in sorted((self.artifacts / "artifacts").glob(given["pattern"])):
                 shutil.copytree(artifact, self.checkout / given["path"] / artifact.name, dirs_exist_ok=True)
-        what = f"replaced: {name}"
+        self._replace(f"replaced: {name}")
+
+    def _replace(self, what: str) -> None:
+        """Each is named once, however many cells there are."""
         if what not in self.replaced:
             self.replaced.append(what)
 
