@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from tests.nightly.test_merging import a_policy, a_result, keep
 from tests.report.test_matrix import closed
 from tests.report.test_report import HOSTILE, a_hostile_result
+from tetraproof.cli import main
 from tetraproof.nightly.grid import grid
 from tetraproof.nightly.history import with_history
 from tetraproof.nightly.listing import tally
@@ -146,19 +147,20 @@ def test_the_numbers_are_there_without_a_script_the_gravest_first(tmp_path: Path
     """They are what is printed."""
     shown = closed(grid(many(tmp_path), tmp_path))
     numbers = shown.text.partition("In numbers")[2]
-    assert re.search(r"other 14 violates 28 conforms .*guard 42 conforms .*matchArgs/In 42 conforms", numbers)
+    told = r"other 14 unexplained violation 28 conforms .*guard 42 conforms .*matchArgs/In 42 conforms"
+    assert re.search(told, numbers)
 
 
 def test_of_very_many_cells_the_texts_are_counts(tmp_path: Path) -> None:
     """The summary has no column that nobody can read, and the terminal the gravest first."""
     merged = many(tmp_path)
     lines = markdown(merged.matrix).splitlines()
-    assert "| other | violates 14, conforms 28 |" in lines
+    assert "| other | unexplained violation 14, conforms 28 |" in lines
     assert "<details><summary>matchArgs: 1 features, conforms 42</summary>" in lines
     assert len(lines) < MANY
     first, second, *_ = tally(merged.matrix).splitlines()
     assert first == f"3 policies on {MANY} cells"
-    assert second.split() == ["other", "violates", "14", "·", "conforms", "28"]
+    assert second.split() == ["other", "unexplained", "violation", "14", "·", "conforms", "28"]
 
 
 @pytest.mark.parametrize(("more", "said"), [(0, False), (30, True)])
@@ -168,3 +170,19 @@ def test_a_tally_says_what_it_leaves_out(tmp_path: Path, more: int, *, said: boo
     told = tally(many(tmp_path, a_result(*policies, kernel="7.0")).matrix)
     assert (f"… the 20 gravest of {3 + more}" in told) is said
     assert "other" in told
+
+
+@pytest.mark.parametrize("command", ["matrix merge", "report"])
+def test_whoever_joins_very_many_gets_the_grid(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Where a page of columns would be, and a tally in the terminal."""
+    many(tmp_path / "runs")
+    page = tmp_path / "into" / "index.html"
+    page.parent.mkdir()
+    into = ["--into", str(page.parent)] if command == "matrix merge" else ["--matrix", str(page)]
+    assert main([*command.split(), str(tmp_path / "runs"), *into]) == 0
+    assert len(data_of(page.read_text(encoding="utf-8"))["cells"]) == MANY
+    told = capsys.readouterr().out
+    assert told.startswith(f"3 policies on {MANY} cells\n")
+    assert told.endswith(f"matrix: {page}\n")

@@ -143,7 +143,7 @@ def test_the_language_is_told_by_group_and_folded() -> None:
     assert groups == ["", "hooks", "matchArgs"]
     assert [value for tag, name, value in shown.attributes if name == "open"] == []
     assert "matchArgs 40 features 40 conforms" in shown.text
-    assert "hooks 1 feature 1 violates" in shown.text
+    assert "hooks 1 feature 1 unexplained violation" in shown.text
     columns = [value for tag, name, value in shown.attributes if (tag, name) == ("th", "data-at")]
     assert columns == ["0", "1", "1", "1"]
     assert "options/x" not in shown.text

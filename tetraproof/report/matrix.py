@@ -26,9 +26,9 @@ from tetraproof.verdict import Verdict
 LACKS = "—"
 #: Of more cells no column can be read: they are marks of a grid, and counted in texts.
 MOST_COLUMNS = 40
-#: What a field may be, the gravest first. A violation is `new` where no finding explains it, else `known`.
+#: What a field may be, the gravest first. A violation is `new` where no finding explains it.
 KINDS = {
-    "new": "violates",
+    "new": "unexplained violation",
     "inconclusive": "inconclusive",
     "known": "known violation",
     "unsupported": "unsupported",
@@ -118,6 +118,11 @@ class Table:
     def counts(self) -> dict[str, int]:
         """How many of its recorded fields are what, the gravest first."""
         return counted(field.sort for row in self.rows for field in row.fields if field)
+
+    @property
+    def doubles(self) -> frozenset[str]:
+        """The features that several rows are cases of."""
+        return frozenset(feature for feature, times in Counter(row.feature for row in self.rows).items() if times > 1)
 
 
 @dataclass(frozen=True)
