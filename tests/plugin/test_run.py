@@ -414,6 +414,17 @@ def test_an_unheard_stream_is_told_apart_from_a_violation(ran: Runs) -> None:
     assert re.search(r"\d+ inconclusive", run.output)
 
 
+def test_what_could_not_be_judged_is_told_at_its_test(ran: Runs) -> None:
+    """By the line of the decorator or the name, as pytest counts; a promise of every policy stands in no suite."""
+    lines = (ROOT / FIRST).read_text(encoding="utf-8").splitlines()
+    result = ran("a stream that dies").result
+    claims = claims_of(ran("a stream that dies"))
+    assert f"def {OTHER}(" in lines[claims[OTHER].line - 1]
+    assert claims["test_applying_is_loading"].line == 0
+    (limits,) = [policy.limits for policy in result.policies if policy.limits]
+    assert all("@limit(" in lines[limit.line - 1] or f"def {limit.name}(" in lines[limit.line - 1] for limit in limits)
+
+
 def test_what_is_selected_is_no_whole_run(ran: Runs) -> None:
     """So nothing that was left out is missed."""
     result = ran("one judgement").result

@@ -66,9 +66,11 @@ def test_it_is_told_at_the_suite_s_line_and_at_the_policy_s() -> None:
         ".venv/lib/python3.13/site-packages/tetraproof/plugin/collecting.py:9: assert x",
     ],
 )
-def test_what_the_library_asserts_is_told_at_the_suite(location: str) -> None:
-    """A file that is not among the user's has no line there."""
-    assert [(one.file, one.line) for one in told(replace(REFUTED, location=location))] == [(SUITE, 1), (POLICY, 3)]
+@pytest.mark.parametrize(("line", "at"), [(0, 1), (12, 12)])
+def test_what_the_library_asserts_is_told_at_the_suite(location: str, line: int, at: int) -> None:
+    """A file that is not among the user's has no line there; the test may have one, also where nothing was asserted."""
+    refuted = replace(REFUTED, location=location, line=line)
+    assert [(one.file, one.line) for one in told(refuted)] == [(SUITE, at), (POLICY, 3)]
 
 
 def test_a_project_in_a_folder_is_told_from_the_top_of_its_repository(

@@ -98,15 +98,20 @@ def test_a_refutation_has_its_place_in_front_and_a_known_one_has_it_too() -> Non
 
 def test_a_case_says_where_it_is_and_of_what() -> None:
     """Its policy as the class, the file and, where it was asserted, the line; cell and finding as properties."""
-    result = green(KNOWN, HELD)
-    known, held = cases(result)
+    limits = (LimitResult("test_l", "rename", "t", "stops", line=15),)
+    result = green(KNOWN, replace(HELD, line=9), replace(HELD, name="test_applying"), limits=limits)
+    known, held, common, limit = cases(result)
     assert {name: known.get(name) for name in ("classname", "name", "file", "line")} == {
         "classname": "guard",
         "name": "test_a",
         "file": SUITE,
         "line": "7",
     }
-    assert (held.get("name"), held.get("file"), held.get("line")) == ("test_b", SUITE, None)
+    assert [(one.get("name"), one.get("file"), one.get("line")) for one in (held, common, limit)] == [
+        ("test_b", SUITE, "9"),
+        ("test_applying", SUITE, None),
+        ("test_l", SUITE, "15"),
+    ]
     cell = result.target.cell.title
     assert properties(known) == {
         "verdict": "known finding",

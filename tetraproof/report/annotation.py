@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tetraproof.report import label
-from tetraproof.report.result import ClaimResult, PolicyResult, Result
+from tetraproof.report.result import ClaimResult, LimitResult, PolicyResult, Result
 from tetraproof.text import safe, shorten
 
 #: The words of GitHub's workflow commands.
@@ -60,19 +60,19 @@ def _placed(level: str, policy: PolicyResult, claim: ClaimResult, cell: str) -> 
     known = f" (known: {claim.finding})" if claim.finding_seen else ""
     title = f"{policy.name} {claim.verdict}{known}"
     text = f"{claim.title} {claim.reason} · {cell}"
-    for path, at in (stands_at(policy, claim.location), _of(policy.place)):
+    for path, at in (stands_at(policy, claim), _of(policy.place)):
         if path:
             yield Annotation(level, from_the_top(path), at or 1, title, text, claim.name, policy.name)
 
 
-def stands_at(policy: PolicyResult, location: str) -> tuple[str, int]:
-    """Where a claim of a policy's suite was asserted: a file of the user's, and the line, 0 where nobody knows.
+def stands_at(policy: PolicyResult, claim: ClaimResult | LimitResult) -> tuple[str, int]:
+    """Where a claim was asserted, or else where its test is: a file of the user's, and the line, 0 where nobody knows.
 
     What a promise of every suite asserts stands in the library, which is among the user's files or in a venv there.
     """
-    file, line = _of(location)
+    file, line = _of(claim.location) if isinstance(claim, ClaimResult) else ("", 0)
     theirs = file and not file.startswith(("/", "../", "tetraproof/")) and "site-packages" not in file
-    return (file, line) if theirs else (policy.suite, 0)
+    return (file, line) if theirs else (policy.suite, claim.line)
 
 
 def from_the_top(path: str) -> str:

@@ -76,7 +76,8 @@ class ClaimResult(Struct, frozen=True):
     """One promise and its verdict; none where the policy is not in force, so nothing was judged.
 
     `title` is the promise in a sentence, `reason` the verdict's in one line, `message` the whole explanation.
-    `finding` names the known refutation, or the one that was expected and not seen (`finding_seen` false).
+    `finding` names the known refutation, or the one that was expected and not seen (`finding_seen` false). `line` is
+    the test's in its suite, 0 for a promise of every policy.
     """
 
     name: str
@@ -89,6 +90,7 @@ class ClaimResult(Struct, frozen=True):
     acts: tuple[str, ...] = ()
     location: str = ""
     node_id: str = ""
+    line: int = 0
 
 
 class LimitResult(Struct, frozen=True):
@@ -101,6 +103,7 @@ class LimitResult(Struct, frozen=True):
     reason: str = ""
     acts: tuple[str, ...] = ()
     node_id: str = ""
+    line: int = 0
 
 
 class GapResult(Struct, frozen=True):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from tetraproof.report import label
 from tetraproof.report.annotation import from_the_top, stands_at
-from tetraproof.report.result import ClaimResult, LimitResult, PolicyResult, Result
+from tetraproof.report.result import ClaimResult, LimitResult, Result
 from tetraproof.text import safe, safe_block
 
 #: The elements of a case that did not pass, and how a suite counts them.
@@ -65,7 +65,7 @@ def _suites(result: Result, package: str) -> Iterator[ET.Element]:
             ended = _claim(claim, titles) if isinstance(claim, ClaimResult) else _limit(claim)
             own = {"finding": claim.finding} if isinstance(claim, ClaimResult) else {"limit": claim.label}
             told = {"verdict": ended.word, **own, "title": claim.title, "cell": result.target.cell.title}
-            suite.append(_case(package + name, called, ended, told, _place(policy, claim)))
+            suite.append(_case(package + name, called, ended, told, stands_at(policy, claim)))
             red = red or ended.tag in {"failure", "error"}
         yield _counted(suite)
     if result.run.red and not red:
@@ -107,10 +107,6 @@ def _limit(limit: LimitResult) -> _Ended:
     if limit.result == "passes":
         return _Ended("limit passes", "skipped", f"limit: {limit.label} passes")
     return _Ended(limit.result, "skipped", f"{limit.result}: {limit.reason}")
-
-
-def _place(policy: PolicyResult, claim: ClaimResult | LimitResult) -> tuple[str, int]:
-    return stands_at(policy, claim.location if isinstance(claim, ClaimResult) else "")
 
 
 def _suite(result: Result, name: str, told: Mapping[str, str]) -> ET.Element:
