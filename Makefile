@@ -137,7 +137,7 @@ check: $(VENV)/check ## the project's own tests, lint, types and import contract
 matrix: $(VENV)/run ## run every cell of matrix.yaml that has no result yet, and join them into one table
 	@$(BIN)/tetraproof matrix run
 
-# the survivors of the language's damages are not all explained yet (docs/language.md)
+# the language is proven by itself, SUITES=suites/language: it takes as long as all else
 PROVEN := $(filter-out suites/language suites/__pycache__,$(wildcard suites/*))
 proven = $(if $(SUITES),$(call given,SUITES,suites),$(addprefix --suites=,$(PROVEN)))
 prove: $(VENV)/run ## damage the recordings in every way, and see that the suites notice

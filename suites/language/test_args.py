@@ -70,7 +70,7 @@ pytestmark = cases(
         "A buffer is compared and reported, as long as another argument says.",
         shell(f"echo lang-buffer > {path('buffer')}"),
         shell(f"echo lang-buffe > {path('buffer')}"),
-        Kprobe("sys_write", arg1=b"lang-buffer\n"),
+        Kprobe("sys_write", arg1=b"lang-buffer\n", arg2=12),
     ),
     case(
         "return-copy",
@@ -126,14 +126,14 @@ pytestmark = cases(
         "A socket is compared before it is connected.",
         connect(7205),
         connect(7206),
-        Kprobe("security_socket_connect").by("/usr/bin/bash"),
+        Kprobe("security_socket_connect", sock_arg={"state": "TCP_CLOSE"}, sockaddr_arg={"port": 7205}),
     ),
     case(
         "sockaddr-un",
         "The path of a Unix socket is compared and reported.",
         shell(f"curl -sS --unix-socket {path('socket')} http://x/ || true"),
         shell(f"curl -sS --unix-socket {path('socket-x')} http://x/ || true"),
-        Kprobe("unix_stream_connect").by("/usr/bin/curl"),
+        Kprobe("unix_stream_connect", sockaddrun_arg={"path": path("socket")}).by("/usr/bin/curl"),
         ends="free",
     ),
     case(
@@ -156,14 +156,14 @@ pytestmark = cases(
         "The credentials that a process takes on are reported.",
         command("setpriv", "--reuid", "65534", "true"),
         command("true"),
-        Kprobe("commit_creds").by("/usr/bin/setpriv"),
+        Kprobe("commit_creds", process_credentials_arg={"uid": 65534, "euid": 65534}).by("/usr/bin/setpriv"),
     ),
     case(
         "capability-sets",
         "The sets of capabilities that a process sets are reported.",
         command("setpriv", "--inh-caps", "+chown", "true"),
         command("true"),
-        Kprobe("security_capset").by("/usr/bin/setpriv"),
+        Kprobe("security_capset", cap_inheritable_arg="0000000000000001").by("/usr/bin/setpriv"),
     ),
     case(
         "resolve",

@@ -1,7 +1,7 @@
 """Hooks: where a policy looks, a kind or an option of a hook each."""
 
 from fixtures.findings import GENERATED_LACKS_SUCCESSORS, LSM_IS_NOT_COUNTED
-from fixtures.language import ARCH, OTHER, Files, connect, umask
+from fixtures.language import ARCH, HERE, OTHER, Files, connect, umask
 from tetraproof.suite import Act, Case, Exactly, InOrder, Known, Kprobe, Lsm, Pattern, Tracepoint, cases, command, shell
 
 opened = Files("hook").opened
@@ -99,7 +99,7 @@ pytestmark = cases(
         "Every function whose name fits the pattern is hooked.",
         connect(7201),
         connect(7202),
-        Kprobe("tcp_connect", dport=7201),
+        Kprobe("tcp_connect", saddr=HERE, daddr=HERE, dport=7201),
     ),
     case(
         "tracepoint-syscall",

@@ -3,7 +3,7 @@
 from dirty_equals import IsStr
 
 from fixtures.findings import LSM_IS_NOT_COUNTED
-from fixtures.language import ARCH, OTHER, Files
+from fixtures.language import ARCH, HERE, OTHER, Files
 from tetraproof.suite import Act, Case, Known, Kprobe, Lsm, Pattern, cases, command, shell
 
 FILES = Files("do")
@@ -18,7 +18,9 @@ def denied(  # noqa: PLR0913 - the columns of a table
 ) -> Case:
     """A case of the policy of that name, under which the act that matches is refused."""
     policy = f"language/match-actions-{name}"
-    return Case(policy, says, match, near, reported, ends="denied", before=before, known=known)
+    # what `made` wrote
+    reads = "x\n" if near.argv[0] == "cat" else None
+    return Case(policy, says, match, near, reported, ends="denied", before=before, near_prints=reads, known=known)
 
 
 pytestmark = cases(
@@ -82,7 +84,7 @@ pytestmark = cases(
         "TrackSock is reported, with the socket.",
         match=shell("true < /dev/tcp/127.0.0.1/7303 || true"),
         near=shell("true < /dev/tcp/127.0.0.1/7304 || true"),
-        reported=Kprobe("tcp_connect", dport=7303),
+        reported=Kprobe("tcp_connect", saddr=HERE, daddr=HERE, dport=7303, action="TRACKSOCK"),
     ),
     Case(
         "language/match-actions-ima-hash",

@@ -1,15 +1,20 @@
 """matchArgs on a text, the path as openat is given it: one case an operator."""
 
+import os
+
 from fixtures.findings import SUB_STRING_MATCHES_NOTHING
 from fixtures.language import Files
 from tetraproof.suite import Case, Known, Kprobe, cases
 
 opened = Files("text").opened
 
+#: How a shell opens what it redirects into.
+TO_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
 
 def case(name: str, says: str, *, match: str, near: str, known: Known | None = None) -> Case:
     """A case of the policy of that name, about two paths."""
-    reported = Kprobe("sys_openat", file=f"/tmp/lang-text-{match}", action="POST")
+    reported = Kprobe("sys_openat", file=f"/tmp/lang-text-{match}", arg2=TO_WRITE, action="POST")
     return Case(f"language/match-args-string-{name}", says, opened(match), opened(near), reported, known=known)
 
 

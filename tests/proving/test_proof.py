@@ -208,6 +208,52 @@ def test_an_equal_event_beside_it_is_enough() -> None:
     assert ("event dropped", "kprobe") not in once
 
 
+OTHER_FILE = hooked(SHELL, file="/tmp/other", at=0.1)
+
+
+def test_one_event_of_several_is_enough_where_one_is_promised() -> None:
+    """And is not where their number is."""
+    events = [execs(SHELL), HOOK, OTHER_FILE, ENDS]
+    assert ruled(events, LOADS, Claim("opens", opens))["event dropped", "kprobe"] == {"one of several"}
+
+    def opens_twice(run: Run) -> None:
+        assert Exactly(2, Kprobe("fd_install")) in run.guarded.timeline
+
+    assert ("event dropped", "kprobe") not in ruled(events, LOADS, Claim("opens", opens_twice))
+
+
+def counted(files: dict[str, bytes]) -> dict[str, bytes]:
+    told = {"state.json": b"{}", "state-after.json": b'{"post": "2"}'}
+    paths = {f"scenarios/guard/{name}": counters for name, counters in told.items()}
+    stats = {path: b'"stats": {"action_counters": ' + counters + b'}, "mode"' for path, counters in paths.items()}
+    return {**files, **{path: files[path].replace(b'"mode"', said) for path, said in stats.items()}}
+
+
+def test_what_is_counted_is_about_each_act() -> None:
+    """A promise about the agents' counters notices an event that is lost, whichever act it is of."""
+
+    def counts(run: Run) -> None:
+        assert run.counts(post=run.reported(Kprobe()))
+
+    found = ruled([execs(SHELL), HOOK, OTHER_FILE, ENDS], LOADS, Claim("counts", counts), change=counted)
+    assert ("event dropped", "kprobe") not in found
+    assert ("event of an unknown kind", "kprobe") not in found
+
+
+def test_an_act_that_is_only_left_alone_may_fail() -> None:
+    """One that is to succeed may not."""
+    events = [execs(SHELL), exits(SHELL)]
+
+    def is_free(run: Run) -> None:
+        assert run.guarded.free
+
+    def succeeds(run: Run) -> None:
+        assert run.guarded.succeeded
+
+    assert ruled(events, LOADS, Claim("free", is_free), exit_code=0)["what is allowed fails", "exit"] == {"may fail"}
+    assert ("what is allowed fails", "exit") not in ruled(events, LOADS, Claim("s", succeeds), exit_code=0)
+
+
 def test_what_only_prepares_is_proven_by_what_follows_it() -> None:
     """Its own events are no promise; that it failed, or that nobody knows, is noticed after it."""
     put = started(90, "/usr/bin/dd", "of=/tmp/program", pod=SHELL.pod)

@@ -46,8 +46,9 @@ KIND_OF = {
 class Case:
     """One case. `says` is its sentence, `reported` what is reported of the act that matches; nothing where nothing is.
 
-    `ends` is the word for what becomes of that act, `near_ends` for its neighbour. `before` sets the scene. `known` is
-    the finding that refutes one of its promises, with its evidence.
+    `ends` is the word for what becomes of that act, `near_ends` for its neighbour, and `near_prints` what that prints,
+    where it is asked: who reads nothing did not go through. `before` sets the scene. `known` is the finding that
+    refutes one of its promises, with its evidence.
     """
 
     policy: str
@@ -58,6 +59,7 @@ class Case:
     ends: str = "succeeded"
     before: tuple[Act, ...] = ()
     near_ends: str = "succeeded"
+    near_prints: str | None = None
     known: Known | None = None
 
     def __post_init__(self) -> None:
@@ -98,7 +100,10 @@ def test_what_matches_is_told(run: Run, tetraproof_case: Subject) -> None:
 
 def test_its_neighbour_is_left_alone(run: Run, tetraproof_case: Subject) -> None:
     """The nearest act that does not match goes through, and nothing is reported of it."""
-    assert _ends(run.near, _case(tetraproof_case).near_ends)
+    case = _case(tetraproof_case)
+    assert _ends(run.near, case.near_ends)
+    if case.near_prints is not None:
+        assert run.near.printed(case.near_prints)
     for event in events_of(run):
         assert event not in run.near.timeline
 

@@ -92,14 +92,21 @@ def _doubtful(scene: Scene, policy: Policy, begun: Event) -> Iterator[tuple[str,
     yield "without its process and parent", _without(_without(whole, "process"), "parent")
     yield "with an exec_id that cannot be read", _with_odd_process(whole, "exec_id")
     yield "of a policy whose name cannot be read", _with(whole, policy_name=ODD)
-    hooked = {"function_name": "file_open"}
-    other = _event(scene, begun, "process_lsm", **hooked, action="LSM_ACTION_OF_A_NEWER_AGENT")
+    kind, hooked = _of_another_kind(policy)
+    other = _event(scene, begun, kind, **hooked, action="LSM_ACTION_OF_A_NEWER_AGENT")
     yield "with an action that has no known name", other
     yield (
         "of another kind, with an action that is not known",
-        _event(scene, begun, "process_lsm", **hooked, action=NEWER_ACTION),
+        _event(scene, begun, kind, **hooked, action=NEWER_ACTION),
     )
     yield "as a number, of an unknown kind", _event(scene, begun, "process_new", action=3)
+
+
+def _of_another_kind(policy: Policy) -> tuple[str, Json]:
+    """A kind of event that the policy hooks nothing of: whatever its action, it is no report of the policy's hooks."""
+    if policy.spec.get("lsmhooks"):
+        return "process_tracepoint", {"subsys": "raw_syscalls", "event": "sys_exit"}
+    return "process_lsm", {"function_name": "file_open"}
 
 
 def _own_hook(policy: Policy) -> str:

@@ -143,7 +143,7 @@ def _caught(damage: Damage, pairs: Sequence[tuple[Judged, Judged]]) -> tuple[str
     return tuple(
         new.claim.name
         for old, new in pairs
-        if old.word != new.word and new.word not in _WELL and _about(damage.act, old, new)
+        if old.word != new.word and new.word not in _WELL and (_of_all(new) or _about(damage.act, old, new))
     )
 
 
@@ -168,6 +168,12 @@ def _rests_on_absence(judged: Judged) -> bool:
         or (": " in asked.question and (asked.answer is False or ": exactly " in asked.question))
         for asked in judged.judgement.asked
     )
+
+
+def _of_all(judged: Judged) -> bool:
+    """Whether a judgement hangs on what is counted of a scenario, which is about each of its acts."""
+    decisive = judged.judgement.decisive
+    return decisive is not None and decisive.about == "counted"
 
 
 def _about(act: str, old: Judged, new: Judged) -> bool:

@@ -93,9 +93,30 @@ def _of_the_runtime(damage: Damage, before: Before) -> bool:
 
 def _equal_beside(damage: Damage, before: Before) -> bool:
     done = before.done(damage.act)
-    if damage.event is None or damage.event.kind != "kprobe" or done is None:
+    if damage.event is None or damage.event.kind not in {"kprobe", "lsm"} or done is None:
         return False
     return sum(bool(event.detail == damage.event.detail) for event in done.timeline.own) > 1
+
+
+def _one_of_several(damage: Damage, before: Before) -> bool:
+    done, event = before.done(damage.act), damage.event
+    hook = getattr(event.detail, "function_name", "") if event else ""
+    if event is None or done is None or not hook:
+        return False
+    others = [one for one in done.timeline.own if one is not event and one.kind == event.kind]
+    asked_whole = any("exactly " in one.question or "in order" in one.question for one in before.asked(damage.act))
+    return any(getattr(one.detail, "function_name", "") == hook for one in others) and not asked_whole
+
+
+def _order_unasked(damage: Damage, before: Before) -> bool:
+    asked = any("in order" in one.question for one in before.asked(damage.act))
+    return damage.kind == "two events swapped" and not asked
+
+
+def _may_fail(damage: Damage, before: Before) -> bool:
+    asked = [one.question for one in before.asked(damage.act)]
+    ended_well = any(one == "succeeded" or one.startswith(("exited ", "printed ")) for one in asked)
+    return damage.kind == "what is allowed fails" and "was left alone" in asked and not ended_well
 
 
 def _resolved(damage: Damage, before: Before) -> bool:
@@ -142,6 +163,9 @@ def _terminal(damage: Damage, before: Before) -> bool:
 
 
 def _known(damage: Damage, before: Before) -> bool:
+    if damage.kind == "counters lie":
+        asking = [one for one in before.judged if any(ask.about == "counted" for ask in one.judgement.asked)]
+        return bool(asking) and all(one.known for one in asking)
     refuted = any(one.known and damage.act in one.judgement.acts for one in before.judged)
     return refuted and not before.asked(damage.act)
 
@@ -152,7 +176,13 @@ def _only_monitors(damage: Damage, before: Before) -> bool:
 
 def _told_once(damage: Damage, before: Before) -> bool:
     done, event = before.done(damage.act), damage.event
-    if (damage.kind != "event of another user" and damage.field != "process.pod") or event is None or done is None:
+    if event is None or done is None:
+        return False
+    lost = damage.kind in {"event dropped", "event delayed past the window"} or damage.field in {
+        "process",
+        "process.exec_id",
+    }
+    if damage.kind != "event of another user" and damage.field != "process.pod" and not lost:
         return False
     return sum(one.process.exec_id == event.process.exec_id for one in done.timeline.own) == 1
 
@@ -167,7 +197,8 @@ def _only_watches(damage: Damage, before: Before) -> bool:
     watches = policy is None or not demanded_mode(policy)
     if damage.kind == "policy in another mode":
         return watches
-    return watches and damage.kind.startswith("what is shown") and not before.asks_what_is_printed(damage.act)
+    shown = damage.kind.startswith(("what is shown", "what is there afterwards"))
+    return watches and shown and not before.asks_what_is_printed(damage.act)
 
 
 def _done_later(damage: Damage, _: Before) -> bool:
@@ -282,6 +313,13 @@ RULES = (
         "an act that shows what another left is asked what it showed, not whether it was let alone",
         _only_looks,
     ),
+    Rule(
+        "one of several",
+        "a promise asks for one event of a hook, and another one of that hook is told of the act",
+        _one_of_several,
+    ),
+    Rule("order unasked", "no promise asks what is told first, the hook or the next program", _order_unasked),
+    Rule("may fail", "an act that is promised to be left alone may fail by itself", _may_fail),
     Rule("a terminal echoes", "what was typed stands among what got out, so more of it is no sign", _terminal),
     Rule(
         "told once",
