@@ -186,3 +186,14 @@ def test_whoever_joins_very_many_gets_the_grid(
     told = capsys.readouterr().out
     assert told.startswith(f"3 policies on {MANY} cells\n")
     assert told.endswith(f"matrix: {page}\n")
+
+
+def test_cells_that_only_their_recording_tells_apart_are_told_by_it(tmp_path: Path) -> None:
+    """Or by their settings, where they are not of one."""
+    one, two = (a_result(a_policy(), started=f"2026-11-2{at}T00:00:00") for at in range(2))
+    of_settings = replace(one, target=replace(one.target, cell=replace(one.target.cell, digest="0123456789abcdef")))
+    recorded = replace(two, target=replace(two.target, recording="mine"))
+    told = data_of(grid(merge([keep(tmp_path, of_settings, recorded)]), tmp_path))
+    assert told["axes"][-1] == "recording"
+    assert [cell["axes"][-1] for cell in told["cells"]] == ["settings 0123456789ab", "mine"]
+    assert "recording" not in data_of(grid(many(tmp_path / "many"), tmp_path))["axes"]

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.nightly.test_merging import a_policy, a_result, keep
+from tests.report.test_report import Page
 from tetraproof.cli import main
 from tetraproof.nightly.history import past, with_history
 from tetraproof.nightly.merging import MATRIX, Field, Matrix, as_results, encode, merge
@@ -94,3 +95,26 @@ def test_two_matrices_are_compared_by_their_verdicts(tmp_path: Path, capsys: pyt
     assert "✗ policy-0: test_a: conforms → violates" in capsys.readouterr().out
     made = a_night(tmp_path / "more", 12, "conforms")
     assert [policy.verdict for result in as_results(made) for policy in result.policies] == ["conforms"]
+
+
+def test_what_stands_and_what_is_unstable_is_told_with_each_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the page, in the terminal and in the summary; of the newest run alone, and of each node its own."""
+    policies = [[a_policy(name="guard@a"), a_policy(one, "guard@b")] for one in ("conforms", "violates")]
+    days = ["2026-11-25T00:00:00", "2026-11-26T00:00:00"]
+    made = [a_result(*own, started=day) for own, day in zip(policies, days, strict=True)]
+    runs = [replace(one, target=replace(one.target, nodes={"a": "6.1", "b": "6.12"})) for one in made]
+    keep(tmp_path / "before", runs[0])
+    earlier = merge([tmp_path / "before"]).matrix
+    (tmp_path / "past").mkdir()
+    (tmp_path / "past" / MATRIX).write_bytes(encode(earlier))
+    keep(tmp_path / "now", *runs)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["matrix", "merge", str(tmp_path / "now"), "--history", str(tmp_path / "past")]) == 0
+    told = capsys.readouterr().out
+    page = Page((tmp_path / "now" / "index.html").read_text(encoding="utf-8")).text
+    summary = (tmp_path / "now" / "matrix.md").read_text(encoding="utf-8")
+    for text in (told, summary, page):
+        assert text.count("2 of 2") == text.count("since 2026-11-25") == 1
+        assert text.count("1 of 2") == text.count("was conforms") == text.count("unstable") == 1

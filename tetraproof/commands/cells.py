@@ -7,6 +7,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 from tetraproof import filing
 from tetraproof.configuration import find
@@ -124,7 +125,17 @@ def draw(merged: Merged, page: Path, *, everything: bool) -> None:
         filing.write(page, grid(merged, folder))
         print(tally(merged.matrix))
     else:
-        linked = [(Path(os.path.relpath(file.parent / PAGE, folder)).as_posix(), read(file)) for file in merged.files]
-        filing.write(page, matrix(linked))
-        print(listing(linked, everything=everything))
+        linked = [(_address(file, folder), read(file)) for file in merged.files]
+        standing = {
+            f"{quote(_address(origin.file, folder))}#{origin.anchors[name]}": wording.standing(field)
+            for cell, origin in zip(merged.matrix.cells, merged.origins, strict=True)
+            for name, field in cell.policies.items()
+            if name in origin.anchors
+        }
+        filing.write(page, matrix(linked, standing))
+        print(listing(linked, standing=standing, everything=everything))
     print(safe(f"matrix: {page}"))
+
+
+def _address(file: Path, folder: Path) -> str:
+    return Path(os.path.relpath(file.parent / PAGE, folder)).as_posix()

@@ -44,7 +44,7 @@ def grid(merged: Merged, into: Path) -> str:
     features = features_of(told)
     names = called(features)
     said = _Said()
-    axes = [coordinates(cell.cell, cell.target) for cell in cells]
+    axes = _axes(cells)
     # most runs have the same policies, and so the same sections
     sections = {id(origin.anchors): origin.anchors for origin in merged.origins}
     anchors = {name: anchor for one in reversed(sections.values()) for name, anchor in one.items()}
@@ -82,6 +82,15 @@ def grid(merged: Merged, into: Path) -> str:
         numbers,
         packed(msgspec.json.encode(data).decode()),
     )
+
+
+def _axes(cells: Sequence[MatrixCell]) -> list[dict[str, str]]:
+    """What each cell is on each axis; where that tells not all of them apart, with the recording or the settings."""
+    axes = [coordinates(cell.cell, cell.target) for cell in cells]
+    if len({tuple(one.values()) for one in axes}) == len(cells):
+        return axes
+    apart = (shorten(cell.recording or f"settings {cell.cell.digest[:12]}", _NAME) for cell in cells)
+    return [{**one, "recording": more} for one, more in zip(axes, apart, strict=True)]
 
 
 class _Said:
@@ -135,7 +144,6 @@ def _cell(cell: MatrixCell, origin: Origin, into: Path) -> dict[str, Any]:
     page = origin.file.parent / PAGE
     return {
         "title": shorten(cell.title, 2 * _NAME),
-        "recording": shorten(cell.recording, _NAME),
         "runs": [[safe(run.started[:16]), shorten(run.id, _NAME), bool(run.red)] for run in cell.runs[-_RUNS:]],
         "more": max(0, len(cell.runs) - _RUNS),
         "page": quote(Path(os.path.relpath(page, into)).as_posix()) if page.is_file() else "",

@@ -21,9 +21,11 @@ from tetraproof.nightly.merging import Matrix, rows
 from tetraproof.report.matrix import (
     KINDS,
     LACKS,
+    NOTHING,
     Column,
     Field,
     Row,
+    Standing,
     Table,
     by_node,
     columns_of,
@@ -55,11 +57,17 @@ _STYLES = {
 }
 
 
-def listing(results: Sequence[tuple[str, Result]], width: int | None = None, *, everything: bool = False) -> str:
+def listing(
+    results: Sequence[tuple[str, Result]],
+    width: int | None = None,
+    *,
+    standing: Standing = NOTHING,
+    everything: bool = False,
+) -> str:
     """The matrix as wide as the terminal is, plain text where the output is none. `everything` folds nothing."""
     cells = by_node(results)
     columns = columns_of(cells)
-    tables = tables_of(rows_of(cells), len(columns))
+    tables = tables_of(rows_of(cells, standing), len(columns))
     wide = width or shutil.get_terminal_size((120, 24)).columns
     output = io.StringIO()
     console = Console(file=output, width=wide, force_terminal=sys.stdout.isatty(), highlight=False, emoji=False)
@@ -175,6 +183,8 @@ def _told(field: Field | None, glue: str) -> Text:
         text.append(f"{glue}{head(field.reason, _LONGEST)}", "default")
     if field.passes:
         text.append(f"{glue}passes: {head(', '.join(field.passes), _LONGEST)}", "yellow")
+    if field.standing:
+        text.append(f"{glue}{head(', '.join(field.standing), _LONGEST)}", "default")
     return text
 
 

@@ -157,9 +157,22 @@ def _field(field: Field | None) -> str:
     if field is None:
         return "—"
     known = " known" if field.known else ""
-    total = sum(field.rates.values())
-    rate = f" {field.rates[field.verdict]} of {total}" if field.rates else ""
-    turned = f" **was {field.was}**" if field.was and field.streak == 1 else ""
-    since = f" since {field.since[:10]}" if field.streak > 1 else ""
-    unstable = " **unstable**" if field.unstable else ""
-    return f"{SIGNS[field.verdict]} {field.verdict}{known}{rate}{turned}{since}{unstable}"
+    told = "".join(f" {words}" if quiet else f" **{words}**" for words, quiet in _standing(field))
+    return f"{SIGNS[field.verdict]} {field.verdict}{known}{told}"
+
+
+def standing(field: Field) -> tuple[str, ...]:
+    """What its other runs and past matrices say of a verdict: how often it came, since when, whether it is unstable."""
+    return tuple(words for words, _ in _standing(field))
+
+
+def _standing(field: Field) -> Iterator[tuple[str, bool]]:
+    """Each with whether it is as it should be."""
+    if field.rates:
+        yield f"{field.rates[field.verdict]} of {sum(field.rates.values())}", True
+    if field.was and field.streak == 1:
+        yield f"was {field.was}", False
+    if field.streak > 1:
+        yield f"since {field.since[:10]}", True
+    if field.unstable:
+        yield "unstable", False

@@ -35,6 +35,9 @@ KINDS = {
     "conforms": "conforms",
     "unrecorded": "unrecorded",
 }
+#: What is known of verdicts besides their runs, by the address of each.
+Standing = Mapping[str, Sequence[str]]
+NOTHING: Standing = {}
 _SELECTORS = "other selectors"
 #: The groups of the policy language, with the first part of their features; what is in none is a selector.
 GROUPS = {
@@ -52,13 +55,14 @@ _AXIS_VALUE = 120
 
 @dataclass(frozen=True)
 class Field:
-    """One policy in one cell."""
+    """One policy in one cell. `standing` is what other runs of the cell and past matrices say of its verdict."""
 
     policy: PolicyResult
     href: str
     reason: str
     kind: str
     passes: tuple[str, ...]
+    standing: tuple[str, ...] = ()
 
     @property
     def sort(self) -> str:
@@ -133,11 +137,11 @@ class Numbers:
     counts: Mapping[str, int]
 
 
-def matrix(results: Sequence[tuple[str, Result]]) -> str:
+def matrix(results: Sequence[tuple[str, Result]], standing: Standing = NOTHING) -> str:
     """The matrix as HTML. With each result comes the path to its page, relative to the matrix."""
     cells = by_node(results)
     columns = columns_of(cells)
-    tables = tables_of(rows_of(cells), len(columns))
+    tables = tables_of(rows_of(cells, standing), len(columns))
     policies = [table for table in tables if not table.name]
     groups = [table for table in tables if table.name]
     return _page(
@@ -202,7 +206,7 @@ def columns_of(cells: Sequence[tuple[str, Result]]) -> list[Column]:
     ]
 
 
-def rows_of(cells: Sequence[tuple[str, Result]]) -> list[Row]:
+def rows_of(cells: Sequence[tuple[str, Result]], standing: Standing = NOTHING) -> list[Row]:
     """A row for each policy, in the order in which they are met."""
     twice = label.several(result for _, result in cells)
     columns: list[dict[str, Field]] = []
@@ -211,7 +215,7 @@ def rows_of(cells: Sequence[tuple[str, Result]]) -> list[Row]:
         own = "".join(f"@{node}" for node in result.target.nodes)
         names = [name.removesuffix(own) for name in label.names(result, twice)]
         fields = [
-            _field(policy, f"{quote(path)}#{anchor}")
+            _field(policy, f"{quote(path)}#{anchor}", standing)
             for policy, anchor in zip(result.policies, label.anchors(result), strict=True)
         ]
         columns.append(dict(zip(names, fields, strict=True)))
@@ -298,5 +302,7 @@ def _is_on(policy: PolicyResult, node: str) -> bool:
     return policy.name.endswith(f"@{node}")
 
 
-def _field(policy: PolicyResult, href: str) -> Field:
-    return Field(policy, href, label.reason(policy), label.kind(policy), label.passes(policy))
+def _field(policy: PolicyResult, href: str, standing: Standing) -> Field:
+    return Field(
+        policy, href, label.reason(policy), label.kind(policy), label.passes(policy), tuple(standing.get(href, ()))
+    )
