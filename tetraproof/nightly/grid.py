@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from tetraproof.nightly.merging import Field, MatrixCell, Merged, Origin, features_of, rows
 from tetraproof.report.matrix import (
@@ -107,10 +108,10 @@ class _Said:
             return -1
         known = self._of_object.get(id(field))
         if known is None:
-            told = _field(field)
-            known = self._of_text.setdefault(msgspec.json.encode(told), len(self.fields))
+            text = msgspec.json.encode(replace(field, since=field.since[:10], feature="", suite=""))
+            known = self._of_text.setdefault(text, len(self.fields))
             if known == len(self.fields):
-                self.fields.append(told)
+                self.fields.append(_field(field))
             self._of_object[id(field)] = known
         return known
 

@@ -119,7 +119,7 @@ def merge(folders: Iterable[Path]) -> Merged:
             refused[str(file)] = error.sentence
             continue
         files.append(file)
-        names = tuple(name for name, _ in _named(slim.policies))
+        whole = dict(_named(slim.policies))
         for one in by_node(slim):
             target = one.target
             run = (target.cell.title, one.run.id, one.run.started)
@@ -129,8 +129,9 @@ def merge(folders: Iterable[Path]) -> Merged:
             seen[run] = str(file)
             key = target.cell.title, target.cell.digest, target.kind, target.recording
             # of thousands of results no more is kept than what is told of them
-            fields = {name: _told(policy) for name, policy in _named(one.policies)}
-            cells.setdefault(key, []).append(_Read(one, fields, Origin(file, _anchors(names, tuple(target.nodes)))))
+            own = whole if one is slim else dict(_named(one.policies))
+            origin = Origin(file, _anchors(tuple(whole), tuple(target.nodes)))
+            cells.setdefault(key, []).append(_Read(one, {name: _told(told) for name, told in own.items()}, origin))
     in_order = [sorted(runs, key=lambda one: one.run.started) for runs in cells.values()]
     made = Matrix(ID, MATRIX_FORMAT, tetraproof.__version__, tuple(_cell(runs) for runs in in_order))
     joined = [file for file in files if str(file) not in refused]
@@ -189,7 +190,7 @@ def _cell(runs: Sequence[_Read]) -> MatrixCell:
         newest.target.cell,
         tuple(run.run for run in runs),
         # what the newest run says, and nothing that only older ones had
-        {name: _rated(name, runs) for name in newest.fields},
+        {name: _rated(name, runs) if len(runs) > 1 else field for name, (field, _) in newest.fields.items()},
         newest.target.recording,
         newest.differences,
     )

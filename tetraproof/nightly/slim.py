@@ -17,7 +17,8 @@ from tetraproof.report.result import FORMAT, MOST, VERDICTS
 from tetraproof.text import shorten
 
 
-class Claim(Struct, frozen=True):
+# of what is read by the million the collector need not ask whether it holds itself
+class Claim(Struct, frozen=True, gc=False):
     """A promise of a policy, as a result has it."""
 
     name: str
@@ -26,14 +27,14 @@ class Claim(Struct, frozen=True):
     finding_seen: bool = False
 
 
-class Limit(Struct, frozen=True):
+class Limit(Struct, frozen=True, gc=False):
     """A limit of a policy, as a result has it."""
 
     label: str
     result: str
 
 
-class Policy(Struct, frozen=True):
+class Policy(Struct, frozen=True, gc=False):
     """A policy, as a result has it, without its acts."""
 
     name: str
