@@ -24,19 +24,19 @@ import yaml
 
 from tests.api_server import CONTEXT, SERVICES, ApiServer, Exec, Kind, Play, never
 from tests.builders import BASH, NEWEST, NODE, ROOT, Json, execs, exits, hooked, started
-from tetraproof.deadline import Deadlines
 from tetraproof.events.event import Event
 from tetraproof.kubernetes import kubeconfig
 from tetraproof.kubernetes.cluster import Cluster
 from tetraproof.kubernetes.preparation import Plan
 from tetraproof.observing.act import Act, Acts, prepare, shell
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import silent
+from tetraproof.pacing.waiting import until
 from tetraproof.policies.policy import Policy
 from tetraproof.policies.policy import parse as parse_policy
-from tetraproof.progress import silent
 from tetraproof.targets.live import Live
 from tetraproof.targets.pods import Kubernetes
 from tetraproof.targets.running import open_cluster
-from tetraproof.waiting import until
 
 SECOND = "second-node"
 #: Nothing here takes any time: a test that waits for what does not come gives that a deadline of its own.

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.builders import NEWEST, ROOT
-from tetraproof import interrupting, start
+from tetraproof import start
 from tetraproof.commands import show
+from tetraproof.pacing import interrupting
 
 #: Interrupts the process as soon as a module is looked for.
 _INTERRUPTS = """
@@ -80,7 +81,7 @@ def test_an_interrupt_after_the_last_word_changes_nothing(
 ) -> None:
     """Seen live: the second one came while Python was ending, and ended it with another exit code."""
     again = "import atexit\natexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
-    assert ran(tmp_path, _INTERRUPTS + again, *words, AT="tetraproof.options", SIGN="SIGINT") == told
+    assert ran(tmp_path, _INTERRUPTS + again, *words, AT="tetraproof.settings.options", SIGN="SIGINT") == told
 
 
 @pytest.mark.parametrize("at", ["tetraproof.cli", "argparse", "tetraproof.commands.show"])

@@ -9,9 +9,9 @@ from importlib import import_module
 from types import ModuleType
 
 import tetraproof
-from tetraproof import interrupting
 from tetraproof.errors import TetraproofError
-from tetraproof.options import spelled
+from tetraproof.pacing import interrupting
+from tetraproof.settings.options import spelled
 
 #: The exit code of a program that SIGINT ended, as a shell tells it.
 INTERRUPTED = 130

@@ -1,7 +1,8 @@
 """Somebody's files and JSON: whatever their libraries raise is caught here, and told in one way.
 
 Size, nesting and numbers are bounded, so nothing that is read crashes or hangs whoever reads it. YAML is read by
-`tetraproof.policies.manifest`, which bounds what aliases expand to as well; TOML by `tetraproof.configuration`.
+`tetraproof.policies.manifest`, which bounds what aliases expand to as well, and TOML by
+`tetraproof.settings.configuration`.
 """
 
 from __future__ import annotations

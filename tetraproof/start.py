@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tetraproof import interrupting
+from tetraproof.pacing import interrupting
 
 
 def main() -> int:

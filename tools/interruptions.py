@@ -28,7 +28,7 @@ from tests.kinds import LONG, Kinds, started
 from tests.live import test_kind as real
 from tests.targets.test_on_kind import nothing_is_left, written
 from tetraproof.kubernetes.kind.engine import Engine, find
-from tetraproof.waiting import until
+from tetraproof.pacing.waiting import until
 
 HOW = ("Ctrl-C once", "Ctrl-C twice", "SIGTERM", "kill -9")
 #: Seconds that kind and Helm take for their steps, so that a moment in the middle of them is met.

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from tetraproof import cli, configuration
+from tetraproof import cli
 from tetraproof.answer import Undecided
 from tetraproof.judging.claim import Claim
 from tetraproof.judging.explanation import of_act
@@ -27,7 +27,6 @@ from tetraproof.kubernetes import kubeconfig
 from tetraproof.observing.act import Act
 from tetraproof.observing.inventory import InstallationRun
 from tetraproof.observing.observation import Done
-from tetraproof.options import check
 from tetraproof.plugin import collecting
 from tetraproof.plugin.session import acknowledgements
 from tetraproof.policies.policy import Policy, load
@@ -37,6 +36,8 @@ from tetraproof.report.assembly import policy_result
 from tetraproof.report.page import page
 from tetraproof.report.result import ClaimResult, Result, RunResult, TargetResult
 from tetraproof.report.summary import summary_text
+from tetraproof.settings import configuration
+from tetraproof.settings.options import check
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.replay import Replay
 from tetraproof.text import safe

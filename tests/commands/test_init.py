@@ -11,9 +11,9 @@ import yaml
 
 from tests.builders import POLICY, ROOT
 from tetraproof.cli import main
-from tetraproof.configuration import find
 from tetraproof.guests.workload import load as load_workloads
-from tetraproof.options import Options
+from tetraproof.settings.configuration import find
+from tetraproof.settings.options import Options
 
 FILES = {"tetraproof.toml", ".github/workflows/tetraproof.yml", "README.md", ".gitignore", "workloads/probe.yaml"}
 

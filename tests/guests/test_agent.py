@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import Going, Machine
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import AgentError
 from tetraproof.guests.agent import DEFAULT_ADDRESS, Agent, existing, is_running, start
 from tetraproof.guests.bundle import Bundle
 from tetraproof.machines.machine import Completed, MachineLost
-from tetraproof.waiting import until
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.waiting import until
 
 DEADLINES = Deadlines().scaled(0.02)
 ROOT = Path("/bundle")

@@ -9,12 +9,12 @@ import pytest
 
 from tests.builders import ROOT
 from tests.hosts import Machine
-from tetraproof.deadline import Deadlines
 from tetraproof.guests import container
 from tetraproof.guests.container import ContainerError, Containers
 from tetraproof.guests.workload import Manifests, load
 from tetraproof.machines.machine import Completed, ThisMachine
 from tetraproof.observing.act import command, typed
+from tetraproof.pacing.deadline import Deadlines
 from tetraproof.policies.binding import PodBinding
 
 MANIFESTS = load(ROOT / "manifests/workloads")

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import Going
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import UsageError
 from tetraproof.guests import guest as guests
 from tetraproof.guests.guest import Guest, boot
 from tetraproof.guests.kernel import Kernel
 from tetraproof.guests.relay import HEAD, HELLO
 from tetraproof.machines.machine import MachineLost
-from tetraproof.waiting import until
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.waiting import until
 
 KERNEL = Kernel("6.12.0-made", Path("/no/vmlinuz"), "")
 DEADLINES = Deadlines(boot=20, boot_with_kvm=20, command=10)

@@ -16,7 +16,7 @@ from tests.kubernetes.test_cluster import nobody, pod
 from tetraproof.kubernetes.execution import Executor, Following, Place, ended
 from tetraproof.machines.machine import Completed
 from tetraproof.observing.act import Outcome
-from tetraproof.waiting import until
+from tetraproof.pacing.waiting import until
 
 HERE = Place("default", "one")
 BIG = bytes(range(256)) * 4000

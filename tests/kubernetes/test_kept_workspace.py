@@ -16,7 +16,7 @@ from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.judging.scenario import Run
 from tetraproof.kubernetes import leftovers
 from tetraproof.kubernetes.workspace import KEPT, RUN, WorkspaceError
-from tetraproof.options import Options
+from tetraproof.settings.options import Options
 
 OURS = "tetraproof-0a1b2c"
 OTHER = "ffffff"

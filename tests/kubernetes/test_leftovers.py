@@ -17,7 +17,7 @@ from tetraproof.kubernetes import leftovers
 from tetraproof.kubernetes.cluster import Cluster
 from tetraproof.kubernetes.helm import CRDS_MADE, INSTALLED_BY
 from tetraproof.kubernetes.workspace import MANAGED, RUN
-from tetraproof.waiting import Overdue
+from tetraproof.pacing.waiting import Overdue
 
 CLEAN = f"make clean-cluster CONTEXT={CONTEXT} YES=1"
 OURS = {**MANAGED, RUN: "dead"}

@@ -16,8 +16,8 @@ from tests.clusters import PATIENT, SECOND, WORKLOADS, Lab, cluster_of, hurried
 from tetraproof.errors import UsageError
 from tetraproof.kubernetes.cluster import Cluster, ClusterError
 from tetraproof.kubernetes.workspace import MANAGED, PLACE, RUN, WORKLOAD, Workspace, WorkspaceError
+from tetraproof.pacing.waiting import Overdue
 from tetraproof.policies.binding import INTERNET
-from tetraproof.waiting import Overdue
 
 OURS = {**MANAGED, RUN: "r1"}
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tetraproof.deadline import Deadlines
 from tetraproof.guests import guest as guests
 from tetraproof.guests import kernel as kernels
 from tetraproof.guests import rootfs, workload
@@ -23,9 +22,10 @@ from tetraproof.guests.guest import Guest
 from tetraproof.guests.kernel import Kernel
 from tetraproof.machines.machine import MachineLost
 from tetraproof.observing.act import Act, Outcome, command, shell, typed
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.waiting import until
 from tetraproof.policies.binding import Bindings, fill
 from tetraproof.policies.capability import kernel_options
-from tetraproof.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKED = os.environ.get("TETRAPROOF_KERNEL", "")

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tetraproof.deadline import Deadlines
 from tetraproof.guests import agent as agents
 from tetraproof.guests import bundle as bundles
 from tetraproof.guests import guest as guests
@@ -30,6 +29,7 @@ from tetraproof.guests.container import Containers
 from tetraproof.guests.guest import Guest
 from tetraproof.machines.machine import Completed
 from tetraproof.observing.inventory import versions
+from tetraproof.pacing.deadline import Deadlines
 from tetraproof.policies.confinement import Scope, confined, why_not
 from tetraproof.policies.policy import Policy
 

@@ -21,7 +21,7 @@ import pytest
 from tests.builders import ROOT
 from tetraproof.errors import UsageError
 from tetraproof.kubernetes.kind.engine import Engine, find
-from tetraproof.waiting import until
+from tetraproof.pacing.waiting import until
 
 NAME = "tetraproof-live"
 #: One that watches only: what is tried here is kind, whatever the kernel can.

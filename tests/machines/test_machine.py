@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tetraproof.machines.machine import ThisMachine
-from tetraproof.waiting import until
+from tetraproof.pacing.waiting import until
 
 HERE = ThisMachine()
 

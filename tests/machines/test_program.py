@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tetraproof.machines.program import ProgramError, find, need, run
-from tetraproof.waiting import until
+from tetraproof.pacing.waiting import until
 
 
 def shell(script: str) -> list[str]:

@@ -21,12 +21,12 @@ WITHOUT = ("-p", "no:tetraproof")
 #: The modules of ours that every start of pytest loads.
 LIGHT = {
     "tetraproof",
-    "tetraproof.configuration",
+    "tetraproof.settings.configuration",
     "tetraproof.decoding",
     "tetraproof.errors",
-    "tetraproof.interrupting",
+    "tetraproof.pacing.interrupting",
     "tetraproof.marks",
-    "tetraproof.options",
+    "tetraproof.settings.options",
     "tetraproof.plugin",
     "tetraproof.plugin.entry",
     "tetraproof.text",

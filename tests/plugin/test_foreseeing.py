@@ -18,8 +18,8 @@ from tests.targets.test_on_kind import started as kind_started
 from tests.targets.test_on_kind import written
 from tests.targets.test_pods import SUITE, ended, started
 from tetraproof.kubernetes.kind.tenancy import Wanted
-from tetraproof.options import Options
 from tetraproof.plugin.foreseeing import see_that_tests_are_selected
+from tetraproof.settings.options import Options
 
 BROKEN = "import nothing_of_this_name\n"
 UNKNOWN = SUITE.replace('policy("guard")', 'policy("gaurd")')

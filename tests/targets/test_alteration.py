@@ -14,18 +14,18 @@ from types import SimpleNamespace
 import pytest
 
 from tests.builders import policy
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
 from tetraproof.judging.continuity import ChangeRun
 from tetraproof.kubernetes.helm import Chart, HelmError
 from tetraproof.machines.machine import Completed
 from tetraproof.observing import gap
 from tetraproof.observing.gap import Continuity
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.waiting import Hopeless, Overdue
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.targets import Unanswerable, alteration
 from tetraproof.targets.alteration import ACT, CHANGES, alter
 from tetraproof.verdict import Verdict
-from tetraproof.waiting import Hopeless, Overdue
 
 DEADLINES = Deadlines().scaled(0.005)
 

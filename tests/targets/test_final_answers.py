@@ -16,10 +16,10 @@ from tests.clusters import ACTS, Lab, at, guard, hurried, opened, playing
 from tests.guests.test_container import IDS
 from tests.targets.test_standalone import GUARD, Machines, machines, plan
 from tests.targets.test_standalone import event as an_event
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import AgentGone
 from tetraproof.kubernetes.workspace import WorkspaceError
 from tetraproof.machines.machine import Completed
+from tetraproof.pacing.deadline import Deadlines
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.applying import Applying
 from tetraproof.targets.keeping import Scene

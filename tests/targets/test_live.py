@@ -37,6 +37,7 @@ from tetraproof.judging.claim import Claim
 from tetraproof.judging.expectation import Exactly, Kprobe
 from tetraproof.judging.scenario import Run
 from tetraproof.observing.act import Acts, command, shell, typed
+from tetraproof.pacing.waiting import until
 from tetraproof.policies.policy import Policy
 from tetraproof.recordings.recording import open_recording
 from tetraproof.targets import Changing, Target, Unanswerable
@@ -44,7 +45,6 @@ from tetraproof.targets.keeping import manifest_of
 from tetraproof.targets.live import Live
 from tetraproof.targets.replay import Replay
 from tetraproof.verdict import Verdict
-from tetraproof.waiting import until
 
 KILLED = Kprobe("fd_install", file=GUARDED, action="SIGKILL").by("/usr/bin/bash")
 C, V, I, U = Verdict.CONFORMS, Verdict.VIOLATES, Verdict.INCONCLUSIVE, Verdict.UNSUPPORTED  # noqa: E741

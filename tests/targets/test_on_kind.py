@@ -18,9 +18,9 @@ from tests.clusters import POLICY, WORKLOADS, playing
 from tests.kinds import LONG, NAME, Kinds, started
 from tests.machines.test_tool import script
 from tests.targets.test_pods import SUITE, WRONG
+from tetraproof.pacing.waiting import until
 from tetraproof.recordings.recording import open_recording
 from tetraproof.report.result import read
-from tetraproof.waiting import until
 
 USES_THE_CLUSTER = '''
 

@@ -21,10 +21,10 @@ from tests.builders import NODE, ROOT
 from tests.clusters import GUARDED, POLICY, SECOND, WORKLOADS, Lab, hurried, opened, playing
 from tests.machines.test_tool import real
 from tetraproof.errors import UsageError
-from tetraproof.options import Options, check
 from tetraproof.plugin.opening import open_target
 from tetraproof.recordings.recording import open_recording
 from tetraproof.report.result import Result, read
+from tetraproof.settings.options import Options, check
 
 SUITE = f'''\
 """Opening a guarded file is killed; opening anything else is left alone."""

@@ -17,13 +17,13 @@ import pytest
 from tests.api_server import ApiServer, Asked
 from tests.clusters import ACTS, Lab, guard, hurried, opened
 from tests.guests.test_guest import DEADLINES, KERNEL, _installed, play
-from tetraproof import progress
 from tetraproof.guests.guest import boot
 from tetraproof.kubernetes.helm import Helm
 from tetraproof.machines import program, tool
 from tetraproof.machines.machine import Completed, ThisMachine
 from tetraproof.machines.tool import Tool
-from tetraproof.progress import Narrator, silent
+from tetraproof.pacing import progress
+from tetraproof.pacing.progress import Narrator, silent
 
 __all__ = ["_installed", "play"]
 Play = Callable[[str], None]

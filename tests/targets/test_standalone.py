@@ -17,7 +17,6 @@ from tests.guests.test_agent import BUNDLE, LISTENING, RUNS
 from tests.guests.test_container import IDS
 from tests.guests.test_container import machine as with_podman
 from tests.hosts import Going, Machine
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import AgentError
 from tetraproof.guests.container import ContainerError
 from tetraproof.guests.kernel import Kernel
@@ -26,6 +25,7 @@ from tetraproof.guests.rootfs import Rootfs
 from tetraproof.guests.workload import load
 from tetraproof.machines.machine import Completed, MachineLost
 from tetraproof.observing.act import command
+from tetraproof.pacing.deadline import Deadlines
 from tetraproof.policies.policy import Policy, parse
 from tetraproof.targets import Unanswerable, standalone
 from tetraproof.targets.replay import Replay

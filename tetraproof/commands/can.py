@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tetraproof import shipped
 from tetraproof.errors import UsageError
 from tetraproof.language.feature import known, used
 from tetraproof.language.proven import IN_USE, WORDS, WORKS, Shown, Told, asked, shown
 from tetraproof.policies.directory import load_file, load_folder
 from tetraproof.recordings.recording import INDEX, recordings_in
+from tetraproof.settings import shipped
 from tetraproof.text import safe
 
 ABOUT = "say on which recorded kernels and agents a feature of the policy language, or a policy, is proven to work"

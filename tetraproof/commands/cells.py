@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tetraproof import filing
-from tetraproof.configuration import find
 from tetraproof.errors import UsageError
 from tetraproof.nightly import wording
 from tetraproof.nightly.axes import FILE as AXES_FILE
@@ -23,6 +22,7 @@ from tetraproof.nightly.merging import MATRIX, Merged, encode, merge
 from tetraproof.nightly.rounds import Round
 from tetraproof.report.matrix import MOST_COLUMNS, matrix
 from tetraproof.report.result import FILE, read
+from tetraproof.settings.configuration import find
 from tetraproof.text import safe
 
 ABOUT = "the cells of matrix.yaml: list them, run them on this machine, join results of any machines"

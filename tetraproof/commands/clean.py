@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tetraproof import extra
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import UsageError
 from tetraproof.machines import tool
-from tetraproof.options import spelled
-from tetraproof.progress import Narrator
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Narrator
+from tetraproof.settings import extra
+from tetraproof.settings.options import spelled
 
 ABOUT = "list what killed runs left on a cluster, and remove it if told"
 

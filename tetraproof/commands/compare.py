@@ -11,12 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from tetraproof import shipped
 from tetraproof.comparing.comparison import Comparison, Turned, cells, compare
 from tetraproof.errors import UsageError
 from tetraproof.nightly.merging import MATRIX, as_results, read_matrix
 from tetraproof.recordings.recording import INDEX, recordings_in
 from tetraproof.report.result import FILE, Result, read
+from tetraproof.settings import shipped
 from tetraproof.text import safe, shorten
 from tetraproof.verdict import Verdict
 

@@ -7,16 +7,16 @@ import os
 import re
 from pathlib import Path
 
-from tetraproof import shipped
-from tetraproof.configuration import find
 from tetraproof.drafting.derivation import draft
 from tetraproof.drafting.outline import Suite
 from tetraproof.drafting.place import load_places
 from tetraproof.drafting.rendering import written
 from tetraproof.errors import UsageError
-from tetraproof.options import Options
 from tetraproof.policies.crd import DEFAULT
 from tetraproof.policies.policy import load
+from tetraproof.settings import shipped
+from tetraproof.settings.configuration import find
+from tetraproof.settings.options import Options
 
 ABOUT = "write a suite that proves a policy, drawn from the policy itself (docs/drafting.md)"
 

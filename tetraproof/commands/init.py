@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from tetraproof import shipped
-from tetraproof.configuration import OWN, find
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.policies.directory import load_folder
+from tetraproof.settings import shipped
+from tetraproof.settings.configuration import OWN, find
 from tetraproof.text import safe
 
 ABOUT = "begin a repository of policies: configuration, a workflow, a README, a workload"

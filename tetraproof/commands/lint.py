@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tetraproof.configuration import find
 from tetraproof.errors import PolicyError, UsageError
-from tetraproof.options import spelled
 from tetraproof.policies import crd as crds
 from tetraproof.policies.confinement import without_kubernetes
 from tetraproof.policies.directory import Folder, load_file, load_folder, load_text
@@ -24,6 +22,8 @@ from tetraproof.policies.inspection.survey import RULES, known_to, loopholes
 from tetraproof.policies.manifest import Document
 from tetraproof.policies.policy import Policy
 from tetraproof.policies.requirement import demanded_mode, requirements
+from tetraproof.settings.configuration import find
+from tetraproof.settings.options import spelled
 from tetraproof.text import safe, shorten
 
 ABOUT = "read policies: what is wrong with them, what they need, what they leave open"

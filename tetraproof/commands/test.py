@@ -10,11 +10,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tetraproof import interrupting, shipped
 from tetraproof.commands import redraw
-from tetraproof.configuration import find
 from tetraproof.errors import UsageError
-from tetraproof.options import GROUPS, OTHERS, Options, described
+from tetraproof.pacing import interrupting
+from tetraproof.settings import shipped
+from tetraproof.settings.configuration import find
+from tetraproof.settings.options import GROUPS, OTHERS, Options, described
 
 ABOUT = "run suites on a target, and judge them"
 #: What the parser does not know is pytest's own: files, -k, -x.

@@ -18,16 +18,16 @@ from typing import Any
 from msgspec import Struct
 
 from tetraproof import decoding
-from tetraproof.deadline import Deadlines
 from tetraproof.decoding import Source
 from tetraproof.errors import AgentError, AgentGone
 from tetraproof.guests.bundle import Bundle
 from tetraproof.machines.machine import Background, Completed, Machine, MachineLost, ThisMachine
 from tetraproof.observing.inventory import is_running
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell, awaiting, silent
+from tetraproof.pacing.waiting import Overdue, until
 from tetraproof.policies.policy_state import listed
-from tetraproof.progress import Tell, awaiting, silent
 from tetraproof.text import shorten
-from tetraproof.waiting import Overdue, until
 
 #: Where a running agent of the official package listens.
 DEFAULT_ADDRESS = "unix:///var/run/tetragon/tetragon.sock"

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from tetraproof.errors import UsageError
 from tetraproof.machines import cache, program
 from tetraproof.machines.program import ProgramError
-from tetraproof.progress import Tell, awaiting
+from tetraproof.pacing.progress import Tell, awaiting
 from tetraproof.text import shorten
 
 #: Names the bundle where BUNDLE= does not.

@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
 from tetraproof.guests.workload import Manifests, Service, Workload
 from tetraproof.machines.machine import Completed, Machine
 from tetraproof.observing.act import Act, Outcome
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell
 from tetraproof.policies.binding import INTERNET, Bindings, PodBinding
-from tetraproof.progress import Tell
 from tetraproof.text import shorten
 
 #: The network of a run's pods; its first address is the bridge's.

@@ -20,7 +20,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import UsageError
 from tetraproof.guests import bridge as bridges
 from tetraproof.guests import relay
@@ -29,9 +28,10 @@ from tetraproof.guests.kernel import Kernel
 from tetraproof.guests.link import Link, Refused
 from tetraproof.machines import program
 from tetraproof.machines.machine import Background, Completed, MachineLost, called
-from tetraproof.progress import Tell, awaiting
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell, awaiting
+from tetraproof.pacing.waiting import Overdue, until
 from tetraproof.text import safe
-from tetraproof.waiting import Overdue, until
 
 _PORT = "org.qemu.guest_agent.0"
 _SCRIPT = "guest.sh"

@@ -13,7 +13,7 @@ from pathlib import Path
 from tetraproof.errors import UsageError
 from tetraproof.machines import cache, program
 from tetraproof.machines.program import ProgramError
-from tetraproof.progress import Tell
+from tetraproof.pacing.progress import Tell
 from tetraproof.text import shorten
 
 _DEBIAN = "debian:"

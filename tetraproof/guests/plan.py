@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tetraproof.account import Account
-from tetraproof.deadline import Deadlines
 from tetraproof.guests.agent import DEFAULT_ADDRESS
 from tetraproof.guests.bundle import Bundle
 from tetraproof.guests.kernel import Kernel
 from tetraproof.guests.rootfs import Rootfs
 from tetraproof.guests.workload import Manifests
-from tetraproof.progress import Tell
+from tetraproof.pacing.account import Account
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell
 
 
 @dataclass(frozen=True)

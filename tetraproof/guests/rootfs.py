@@ -21,7 +21,7 @@ from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.guests.workload import PACKAGES
 from tetraproof.machines import cache, program
 from tetraproof.machines.program import SILENCE, ProgramError
-from tetraproof.progress import Tell
+from tetraproof.pacing.progress import Tell
 from tetraproof.text import shorten
 
 #: The release of Debian that root file systems are built from: that of the manifests' images.

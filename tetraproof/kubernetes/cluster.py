@@ -18,10 +18,10 @@ from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import DynamicApiError, NotFoundError, ResourceNotFoundError
 from urllib3.exceptions import HTTPError
 
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
 from tetraproof.kubernetes.execution import Executor
-from tetraproof.progress import awaiting
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import awaiting
 from tetraproof.text import shorten
 
 Object = dict[str, Any]

@@ -24,7 +24,7 @@ from kubernetes.stream.ws_client import ERROR_CHANNEL, STDERR_CHANNEL, STDIN_CHA
 from websocket import WebSocketBadStatusException, WebSocketException
 
 from tetraproof.machines.machine import Completed, called
-from tetraproof.progress import awaiting
+from tetraproof.pacing.progress import awaiting
 from tetraproof.text import shorten
 
 #: The end of input, as a terminal has it.

@@ -17,7 +17,7 @@ import yaml
 
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.machines.tool import Tool
-from tetraproof.progress import awaiting
+from tetraproof.pacing.progress import awaiting
 from tetraproof.text import shorten
 
 RELEASE, NAMESPACE = "tetragon", "kube-system"

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import AgentError, AgentGone, UsageError
 from tetraproof.kubernetes.cluster import Cluster, ClusterError, Object
 from tetraproof.kubernetes.diagnosis import Answer, Survey, diagnose
 from tetraproof.kubernetes.execution import Place
 from tetraproof.machines.machine import Completed
 from tetraproof.observing.inventory import CRDS, Agent, Inventory, is_running, versions
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell, silent
+from tetraproof.pacing.waiting import Overdue, until
 from tetraproof.policies.policy_state import listed
-from tetraproof.progress import Tell, silent
 from tetraproof.tetra.compact import PLAIN
 from tetraproof.text import shorten
-from tetraproof.waiting import Overdue, until
 
 _LABEL = "app.kubernetes.io/name=tetragon"
 _CONTAINER, _EXPORT = "tetragon", "export-stdout"

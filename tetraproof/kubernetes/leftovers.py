@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from tetraproof.deadline import Deadlines
 from tetraproof.kubernetes.cluster import Cluster, ClusterError, Object
 from tetraproof.kubernetes.helm import CRDS_MADE, INSTALLED_BY, Helm
 from tetraproof.kubernetes.workspace import KEPT, MANAGED, RUN
-from tetraproof.progress import Tell
-from tetraproof.waiting import until
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell
+from tetraproof.pacing.waiting import until
 
 #: What a run makes outside of its own namespaces, and the namespaces themselves, in the order of removal.
 _KINDS = ("cilium.io/v1alpha1/TracingPolicy", "cilium.io/v1alpha1/TracingPolicyNamespaced", "v1/Namespace")

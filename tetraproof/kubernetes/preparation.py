@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tetraproof.account import INSTALLING, SETTING_UP, Account
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.kubernetes import installation as installations
 from tetraproof.kubernetes import leftovers, permission, ranges
@@ -18,8 +16,10 @@ from tetraproof.kubernetes.helm import CRDS_MADE, INSTALLED_BY, NAMESPACE, Chart
 from tetraproof.kubernetes.installation import Installation
 from tetraproof.kubernetes.workspace import Workspace
 from tetraproof.machines.tool import Tool
-from tetraproof.progress import Tell
-from tetraproof.waiting import until
+from tetraproof.pacing.account import INSTALLING, SETTING_UP, Account
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell
+from tetraproof.pacing.waiting import until
 
 _CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 

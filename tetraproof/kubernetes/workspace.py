@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import tetraproof
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import PolicyError, TetraproofError, UsageError
 from tetraproof.kubernetes.cluster import Cluster, ClusterError, Object
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell
+from tetraproof.pacing.waiting import Overdue, until
 from tetraproof.policies.binding import INTERNET, Bindings, PodBinding
 from tetraproof.policies.manifest import values
-from tetraproof.progress import Tell
 from tetraproof.text import shorten
-from tetraproof.waiting import Overdue, until
 
 MANAGED = {"app.kubernetes.io/managed-by": "tetraproof"}
 RUN, PLACE, WORKLOAD = "tetraproof.dev/run", "tetraproof.dev/place", "tetraproof.dev/workload"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tetraproof.errors import TetraproofError
-from tetraproof.progress import awaiting
+from tetraproof.pacing.progress import awaiting
 from tetraproof.text import command_line, head
 
 #: Seconds that a command which was asked to end is given for it.

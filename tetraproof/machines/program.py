@@ -12,7 +12,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from tetraproof.errors import TetraproofError
-from tetraproof.progress import awaiting
+from tetraproof.pacing.progress import awaiting
 from tetraproof.text import shorten
 
 #: Seconds that a download or an installation may go on without a word.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tetraproof.errors import UsageError
-from tetraproof.progress import awaiting
+from tetraproof.pacing.progress import awaiting
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from tetraproof.errors import PolicyError, UsageError
-from tetraproof.options import TARGETS, described
 from tetraproof.policies import manifest
 from tetraproof.policies.hook import nearest
 from tetraproof.recordings.recording import recordings_in
+from tetraproof.settings.options import TARGETS, described
 from tetraproof.text import shorten
 
 FILE = "matrix.yaml"

@@ -20,7 +20,7 @@ from time import monotonic
 
 from tetraproof import filing
 from tetraproof.nightly.axes import Cell
-from tetraproof.progress import Tell
+from tetraproof.pacing.progress import Tell
 from tetraproof.report.result import FILE
 
 #: What a finished cell's folder holds of how it was run.

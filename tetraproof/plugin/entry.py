@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from tetraproof import interrupting
-from tetraproof.configuration import find
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.marks import LINES
-from tetraproof.options import GROUPS, Options, described, spelled
+from tetraproof.pacing import interrupting
+from tetraproof.settings.configuration import find
+from tetraproof.settings.options import GROUPS, Options, described, spelled
 
 PREFIX = "tetraproof"
 #: pytest's options that have it tell something instead of running tests.
@@ -79,8 +79,8 @@ def _take_part(config: pytest.Config, options: Options, given: Mapping[str, Any]
     Returns the exit code where the session ends before it has begun. Raises `TetraproofError`.
     """
     # needed by no other session
-    from tetraproof import extra  # noqa: PLC0415
     from tetraproof.plugin import collecting, damaging, foreseeing, judgement, session, writing  # noqa: PLC0415
+    from tetraproof.settings import extra  # noqa: PLC0415
 
     modules = [session, collecting, judgement, writing, damaging]
     if extra.has("allure"):

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import pytest
 
 from tetraproof.errors import UsageError
-from tetraproof.options import Options
 from tetraproof.plugin.opening import recording_of
 from tetraproof.policies.crd import DEFAULT
 from tetraproof.policies.directory import Folder, load_folder
 from tetraproof.policies.policy import Policy
+from tetraproof.settings.options import Options
 from tetraproof.targets.replay import Replay
 
 #: What a run that selects nothing is told.

@@ -15,17 +15,18 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from tetraproof import decoding, extra, shipped
-from tetraproof.account import Account
-from tetraproof.deadline import Deadlines
+from tetraproof import decoding
 from tetraproof.decoding import Source
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.kubernetes.kind.engine import Engine
 from tetraproof.kubernetes.kind.engine import find as find_engine
-from tetraproof.options import OTHERS, Described, Options, described, spelled
+from tetraproof.pacing.account import Account
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Narrator
 from tetraproof.plugin.terminal import Progress, end_on_terminate, patient
-from tetraproof.progress import Narrator
 from tetraproof.recordings.recording import INDEX, Recording, open_recording, recordings_in
+from tetraproof.settings import extra, shipped
+from tetraproof.settings.options import OTHERS, Described, Options, described, spelled
 from tetraproof.targets import Target
 from tetraproof.targets.live import Live
 from tetraproof.targets.renewing import Renewing

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from tetraproof import extra
 from tetraproof.errors import RawRecordError
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.policies.capability import OPTIONS
@@ -33,6 +32,7 @@ from tetraproof.recordings.objects import (
 )
 from tetraproof.recordings.record import MOST_CPUS, digest_of
 from tetraproof.recordings.recording import Cell, NodeRecord, rings_to_hear
+from tetraproof.settings import extra
 from tetraproof.text import shorten
 
 #: The chart's defaults of the settings that change what events say or which there are.

@@ -222,7 +222,7 @@ class RunResult(Struct, frozen=True):
     """The run itself. `whole` is false when only some judgements were asked for (`K=`); `red` says why it is.
 
     `spent` says where a live run's time went, in seconds by what it was spent on; `added` is what that adds to its own
-    acts and policies, as a share of these (see `tetraproof.account`).
+    acts and policies, as a share of these (see `tetraproof.pacing.account`).
     """
 
     id: str

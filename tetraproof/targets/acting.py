@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from tetraproof.errors import TetraproofError
 from tetraproof.machines.machine import MachineLost
 from tetraproof.observing.act import Act, Outcome
+from tetraproof.pacing.progress import Tell, silent
 from tetraproof.policies.binding import PodBinding, fill, unbound
-from tetraproof.progress import Tell, silent
 from tetraproof.recordings.recording import ActRecord
 from tetraproof.targets.keeping import Scene
 

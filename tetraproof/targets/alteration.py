@@ -16,23 +16,23 @@ from threading import Event
 
 from kubernetes.client.exceptions import ApiException
 
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
 from tetraproof.kubernetes.cluster import ClusterError
 from tetraproof.kubernetes.execution import Following, Place, reason
 from tetraproof.kubernetes.helm import Chart, Helm, HelmError
 from tetraproof.observing import gap
 from tetraproof.observing.gap import Beat, Continuity, Happening, Pulse
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell
+from tetraproof.pacing.waiting import Overdue, until
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
-from tetraproof.progress import Tell
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.applying import SETTLED
 from tetraproof.targets.keeping import manifest_of
 from tetraproof.targets.pods import Kubernetes
 from tetraproof.text import command_line
 from tetraproof.verdict import Verdict
-from tetraproof.waiting import Overdue, until
 
 #: The act that is repeated: what `block-fd-install` kills.
 ACT = ("bash", "-c", "echo 'foo' > /tmp/tetragon")

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import AgentError, AgentGone, TetraproofError
 from tetraproof.observing.act import Act
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell
+from tetraproof.pacing.waiting import Overdue, until
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy, with_values
-from tetraproof.progress import Tell
 from tetraproof.recordings.recorder import as_json
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.keeping import Scene, manifest_of
 from tetraproof.verdict import Verdict
-from tetraproof.waiting import Overdue, until
 
 #: What each node's agent says of every policy, as `tetra tracingpolicy list -o json` has it.
 States = dict[str, list[dict[str, Any]]]

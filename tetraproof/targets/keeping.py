@@ -14,13 +14,13 @@ import yaml
 from tetraproof.errors import AgentGone, TetraproofError
 from tetraproof.events.loss import keep
 from tetraproof.observing.timeline import END
+from tetraproof.pacing.progress import Tell
+from tetraproof.pacing.waiting import Overdue, until
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
-from tetraproof.progress import Tell
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import ActRecord, ScenarioRecord, Unanswered
 from tetraproof.verdict import Verdict
-from tetraproof.waiting import Overdue, until
 
 #: The time of an event; whoever writes it chooses the blanks around it.
 _TIME = re.compile(rb'"time":\s*("[^"]+")')

@@ -15,16 +15,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 
-from tetraproof.account import Account
 from tetraproof.answer import Unknown
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError
 from tetraproof.observing.act import Act
 from tetraproof.observing.gap import Continuity
 from tetraproof.observing.observation import Observed
+from tetraproof.pacing.account import Account
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell, awaiting
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
-from tetraproof.progress import Tell, awaiting
 from tetraproof.recordings.record import numbered
 from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import Cell, ScenarioRecord, Unanswered

@@ -15,7 +15,6 @@ from kubernetes.client.exceptions import ApiException
 from msgspec.structs import replace
 
 import tetraproof
-from tetraproof.account import SETTING_AGENTS
 from tetraproof.errors import AgentError, AgentGone, TetraproofError
 from tetraproof.events.event import Event, parse
 from tetraproof.events.stream import whole_lines
@@ -25,6 +24,8 @@ from tetraproof.kubernetes.preparation import Plan, Preparation
 from tetraproof.kubernetes.workspace import RUN
 from tetraproof.observing.act import Act, Outcome
 from tetraproof.observing.inventory import versions
+from tetraproof.pacing.account import SETTING_AGENTS
+from tetraproof.pacing.waiting import until
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.policies.confinement import Scope, by_version, not_applied, to_pods, why_not
 from tetraproof.policies.policy import Policy
@@ -35,7 +36,6 @@ from tetraproof.targets import Unanswerable
 from tetraproof.targets.applying import about
 from tetraproof.targets.keeping import exported_to
 from tetraproof.verdict import Verdict
-from tetraproof.waiting import until
 
 _POLICY = "cilium.io/v1alpha1/"
 #: What an old CRD says of a field that it does not have.

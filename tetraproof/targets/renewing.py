@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tetraproof.account import Account
 from tetraproof.answer import Unknown
 from tetraproof.observing.act import Act
 from tetraproof.observing.observation import Done, Observed
+from tetraproof.pacing.account import Account
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
 from tetraproof.recordings import renewal

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tetraproof.account import SETTING_UP
 from tetraproof.kubernetes import ranges
 from tetraproof.kubernetes.preparation import Plan
 from tetraproof.observing.gap import Continuity
+from tetraproof.pacing.account import SETTING_UP
 from tetraproof.policies.policy import Policy
 from tetraproof.recordings.discretion import neutral
 from tetraproof.recordings.recorder import Recorder

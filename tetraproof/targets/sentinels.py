@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from tetraproof.account import SENTINELS, Account
 from tetraproof.errors import TetraproofError
 from tetraproof.observing.act import Outcome, command
 from tetraproof.observing.timeline import END, START
-from tetraproof.progress import Tell, silent
+from tetraproof.pacing.account import SENTINELS, Account
+from tetraproof.pacing.progress import Tell, silent
+from tetraproof.pacing.waiting import Hopeless, Overdue, until
 from tetraproof.recordings.recording import NodeRecord
 from tetraproof.targets.acting import Acting
 from tetraproof.targets.keeping import Scene
-from tetraproof.waiting import Hopeless, Overdue, until
 
 #: A start sentinel is repeated this often before the stream is taken for deaf.
 _STARTS = 5

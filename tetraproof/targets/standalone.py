@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from tetraproof.account import SETTING_AGENTS, SETTING_UP
 from tetraproof.errors import AgentError, AgentGone, TetraproofError
 from tetraproof.events.event import Event, Kprobe, parse
 from tetraproof.events.stream import whole_lines
@@ -25,6 +24,7 @@ from tetraproof.guests.plan import Plan
 from tetraproof.machines.machine import Background, Machine, MachineLost, ThisMachine
 from tetraproof.observing.act import Act, Outcome
 from tetraproof.observing.inventory import versions
+from tetraproof.pacing.account import SETTING_AGENTS, SETTING_UP
 from tetraproof.policies.binding import Bindings, PodBinding
 from tetraproof.policies.confinement import (
     Scope,

@@ -16,7 +16,7 @@ from tests.builders import ROOT
 from tests.machines.test_tool import script
 from tetraproof.kubernetes.kind import making
 from tetraproof.kubernetes.kind.command import run
-from tetraproof.waiting import Overdue, until
+from tetraproof.pacing.waiting import Overdue, until
 
 
 def alive(process: int) -> bool:

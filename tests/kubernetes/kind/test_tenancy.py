@@ -14,13 +14,13 @@ import pytest
 from tests.api_server import ApiServer, interrupt
 from tests.clusters import PATIENT, hurried
 from tests.kinds import LONG, NAME, Kinds
-from tetraproof.account import LOADING_IMAGES, MAKING, Account
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.kubernetes.kind.command import lives
 from tetraproof.kubernetes.kind.engine import PROVIDER, find
 from tetraproof.kubernetes.kind.tenancy import Tenancy, Wanted
 from tetraproof.kubernetes.note import Note
 from tetraproof.machines import tool
+from tetraproof.pacing.account import LOADING_IMAGES, MAKING, Account
 
 CONFIG = "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n"
 

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tetraproof import shipped
-from tetraproof.configuration import find
 from tetraproof.errors import TetraproofError, UsageError
-from tetraproof.options import Options
 from tetraproof.recordings.recording import EXPECTED, Recording, open_recording
 from tetraproof.report.acceptance import PLAIN, Acceptance, OpenEntry, accept, written
 from tetraproof.report.pin import hold
 from tetraproof.report.result import FILE, Result
 from tetraproof.report.result import read as read_result
+from tetraproof.settings import shipped
+from tetraproof.settings.configuration import find
+from tetraproof.settings.options import Options
 from tetraproof.text import safe
 
 ABOUT = "pin what a run of a recording showed; whatever does not conform is asked for"

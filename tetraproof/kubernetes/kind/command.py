@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from tetraproof.progress import Tell, silent
+from tetraproof.pacing.progress import Tell, silent
+from tetraproof.pacing.waiting import until
 from tetraproof.text import shorten
-from tetraproof.waiting import until
 
 #: A line in which kind says what it is about to do, or has done.
 _STEP = re.compile(r"^\s*[•✓✗]\s*(.+?)[\s.…]*$")

@@ -19,8 +19,6 @@ from pathlib import Path
 
 import yaml
 
-from tetraproof.account import LOADING_IMAGES, MAKING, Account
-from tetraproof.deadline import Deadlines
 from tetraproof.errors import TetraproofError, UsageError
 from tetraproof.kubernetes.cluster import Cluster, ClusterError, Object
 from tetraproof.kubernetes.kind import making
@@ -28,9 +26,11 @@ from tetraproof.kubernetes.kind.command import Done, lives, run
 from tetraproof.kubernetes.kind.engine import Engine
 from tetraproof.kubernetes.note import Note
 from tetraproof.machines.tool import Tool
-from tetraproof.progress import Tell, silent
+from tetraproof.pacing.account import LOADING_IMAGES, MAKING, Account
+from tetraproof.pacing.deadline import Deadlines
+from tetraproof.pacing.progress import Tell, silent
+from tetraproof.pacing.waiting import Overdue, until
 from tetraproof.text import shorten
-from tetraproof.waiting import Overdue, until
 
 #: The folder of the notes, and of what is kept of clusters.
 NOTES = "kind"

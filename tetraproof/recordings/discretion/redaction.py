@@ -19,9 +19,9 @@ from typing import Any
 import re2
 import yaml
 
-from tetraproof import extra
 from tetraproof.errors import PolicyError
 from tetraproof.policies.manifest import documents
+from tetraproof.settings import extra
 
 REDACTED = "(redacted)"
 

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, asdict
 
 import pytest
 
-from tetraproof.deadline import Deadlines
+from tetraproof.pacing.deadline import Deadlines
 
 
 def test_slowness_scales_every_deadline() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.builders import ROOT
 from tetraproof.errors import UsageError
-from tetraproof.options import GROUPS, OTHERS, TARGETS, Options, check, described, merged, spelled
+from tetraproof.settings.options import GROUPS, OTHERS, TARGETS, Options, check, described, merged, spelled
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 #: make's variables, and what make passes each on as: `$(call given,KERNEL,kernel)`.

@@ -9,7 +9,7 @@ from typing import TypeVar
 import tenacity
 
 from tetraproof.errors import TetraproofError
-from tetraproof.progress import Tell, awaiting, silent
+from tetraproof.pacing.progress import Tell, awaiting, silent
 
 #: Seconds between two lines that say what is still awaited.
 _NEWS = 5.0

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tetraproof.configuration import OWN, SHARED, find
 from tetraproof.errors import UsageError
-from tetraproof.options import described
+from tetraproof.settings.configuration import OWN, SHARED, find
+from tetraproof.settings.options import described
 
 
 def written(folder: Path, text: str, name: str = OWN) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tetraproof.account import INSTALLING, LOADING_IMAGES, MAKING, SENTINELS, SETTING_AGENTS, SETTING_UP, Account
+from tetraproof.pacing.account import INSTALLING, LOADING_IMAGES, MAKING, SENTINELS, SETTING_AGENTS, SETTING_UP, Account
 
 
 def test_what_is_spent_is_counted_by_what_it_was_spent_on(monkeypatch: pytest.MonkeyPatch) -> None:

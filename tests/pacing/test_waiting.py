@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from tetraproof.errors import AgentError, AgentGone, TetraproofError, UsageError
-from tetraproof.waiting import Hopeless, Overdue, until
+from tetraproof.pacing.waiting import Hopeless, Overdue, until
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from queue import SimpleQueue
 
 import pytest
 
-from tetraproof import progress
-from tetraproof.progress import Narrator, awaiting
-from tetraproof.waiting import until
+from tetraproof.pacing import progress
+from tetraproof.pacing.progress import Narrator, awaiting
+from tetraproof.pacing.waiting import until
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@
     target = "standalone"
     kernel = "debian:6.12"
 
-The keys are the options of a run (`tetraproof.options`), with `-` or `_`; paths are relative to the file's folder, and
-so is text with a slash that leads to something there (`bundle = "bundles/mine"`). In one folder the first of the two
-files counts; what a folder has keeps those above it out.
+The keys are the options of a run (`tetraproof.settings.options`), with `-` or `_`; paths are relative to the file's
+folder, and so is text with a slash that leads to something there (`bundle = "bundles/mine"`). In one folder the first
+of the two files counts; what a folder has keeps those above it out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tetraproof.errors import UsageError
-from tetraproof.options import Described, Options, described, merged
+from tetraproof.settings.options import Described, Options, described, merged
 from tetraproof.text import shorten
 
 OWN, SHARED, TABLE = "tetraproof.toml", "pyproject.toml", "tool.tetraproof"

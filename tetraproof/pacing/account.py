@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tetraproof.progress import awaiting
+from tetraproof.pacing.progress import awaiting
 
 #: What a run cannot do without: its acts, and its policies being loaded.
 OWN = ("acts", "loading policies")
