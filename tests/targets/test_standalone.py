@@ -367,6 +367,16 @@ def test_a_policy_that_stays_costs_the_agent_its_place(machines: Machines, tmp_p
     assert [agent.runs for agent in machines.agents()] == [False, True]
 
 
+def test_a_policy_of_which_the_agent_has_nothing_is_gone(machines: Machines, tmp_path: Path) -> None:
+    """As one that it refused: nothing stays, and to start it anew would be for nothing."""
+    site = opened(tmp_path)
+    said = b"Error: failed to delete tracing policy: rpc error: desc = tracing policy {guard } does not exist\n"
+    machines.last.answers["tracingpolicy delete"] = Completed(1, b"", said)
+    site.apply(GUARD, "manifest")
+    site.remove(GUARD)
+    assert [agent.runs for agent in machines.agents()] == [True]
+
+
 def test_a_policy_that_was_never_applied_is_not_taken_away(machines: Machines, tmp_path: Path) -> None:
     """As one that is unsupported here; the agent would not know it."""
     site = opened(tmp_path)

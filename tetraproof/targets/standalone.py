@@ -47,6 +47,8 @@ from tetraproof.verdict import Verdict
 
 Answer = TypeVar("Answer")
 _UNHEARD = re.compile(r"DeadlineExceeded|no end within")
+#: What an agent says that keeps nothing of a policy which it refused.
+_NEVER_THERE = re.compile(r"tracing policy .+ does not exist")
 #: A guest that was lost is booted again for the next scenario, this many times in a run.
 _BOOTS = 3
 
@@ -275,12 +277,16 @@ class Standalone:
         return "" if done.ok or _UNHEARD.search(done.complaint) else _error(done.complaint)
 
     def remove(self, policy: Policy) -> None:
-        """Delete a policy, if it was applied; an agent that does not let go of it is started anew."""
+        """Delete a policy, if it was applied; an agent that does not let go of it is started anew.
+
+        One that says that it has none has let go of it.
+        """
         if policy.name not in self._applied:
             return
         self._applied.discard(policy.name)
         done = self.agent.tetra("tracingpolicy", "delete", policy.name, seconds=self._plan.deadlines.policy)
-        if not done.ok and self._plan.bundle is not None:
+        let_go = done.ok or _NEVER_THERE.search(done.complaint)
+        if not let_go and self._plan.bundle is not None:
             self._stop_agent()
             self._start_agent(self._asked)
 
