@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tests.builders import POLICY, policy, state
@@ -145,6 +147,29 @@ def test_whose_fault_a_refusal_is(version: str, fault: Fault, words: str, preamb
 def test_there_are_as_many_as_the_trial_had() -> None:
     """And each once."""
     assert len({words for _, _, words in TABLE}) == len(TABLE) > 57
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "validation failed: spec.kprobes[0].args[0].type in body should be one of [auto int int8]",
+        'failed to unmarshal into typed object: while decoding JSON: json: unknown field "data"',
+    ],
+)
+def test_what_the_agents_crd_does_not_have_is_decided_by_the_others(words: str) -> None:
+    """What the CRD of another version takes is this agent's lack, and what none takes a mistake."""
+    for kind, fault, why in (
+        ("sint8", Fault.LACK, "the CRD of Tetragon 1.7.0 takes it, this agent's does not"),
+        ("sint9", Fault.POLICY, "no version's CRD that is known here takes it"),
+    ):
+        hook = {"call": "sys_umask", "syscall": True, "args": [{"index": 0, "type": kind}]}
+        written = dataclasses.replace(GUARD, spec={"kprobes": [hook]})
+        found = read(words, written)
+        assert found is not None
+        assert (found.fault, found.why) == (fault, why)
+        judged = loading(written, [state(told="load_error", error=words)], {})
+        assert judged.verdict is VERDICTS[fault]
+        assert why in judged.reason
 
 
 @pytest.mark.parametrize(

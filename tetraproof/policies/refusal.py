@@ -2,7 +2,8 @@
 
 `REFUSALS` holds what Tetragon's sources say from 1.4.1 to the branch of 1.8. A word that is not
 among them says nothing about whose fault it is. A function that is not found may be misspelt or
-be one that this kernel lacks: that is decided by the names that are known.
+be one that this kernel lacks: that is decided by the names that are known. So may what the agent's
+CRD does not have: that is decided by the CRDs of other versions.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from tetraproof.policies.crd import VERSIONS, takes
 from tetraproof.policies.policy import Policy
 from tetraproof.policies.requirement import calls
 
@@ -162,6 +164,8 @@ _MISSING = tuple(
         r'perf_kprobe PMU .{0,80}"(?P<name>\w+)".{0,80}(?P<kind>no such file)',
     )
 )
+#: What the agent's own CRD does not have: a value, or a field.
+_NOT_IN_THE_CRD = re.compile(r"validation failed: spec\.\S+ in body should be one of|json: unknown field ")
 #: The part of a refusal that says what to do.
 REMEDY = re.compile(r",? \b(use --[\w-]+(?: option)?)\b")
 _SYSCALL = re.compile(r"^(?:__[a-z0-9]+_)?sys_")
@@ -181,11 +185,21 @@ def read(error: str, policy: Policy, functions: Collection[str] = ()) -> Reading
 
     `functions` are the names of the kernel's functions, where somebody asked for them.
     """
+    if _NOT_IN_THE_CRD.search(error):
+        return _by_crd(policy)
     for pattern in _MISSING:
         found = pattern.search(error)
         if found is not None and "list" not in error[max(0, found.start() - 6) : found.start()]:
             return _missing(found["name"], found["kind"], policy, functions)
     return next((Reading(fault) for pattern, fault in REFUSALS if pattern.search(error)), None)
+
+
+def _by_crd(policy: Policy) -> Reading:
+    """Whose fault it is that the agent's CRD does not take a policy."""
+    first = next((version for version in VERSIONS if takes(policy.spec, version)), None)
+    if first is None:
+        return Reading(Fault.POLICY, "no version's CRD that is known here takes it")
+    return Reading(Fault.LACK, f"the CRD of Tetragon {first} takes it, this agent's does not")
 
 
 def _missing(name: str, kind: str, policy: Policy, functions: Collection[str]) -> Reading:
