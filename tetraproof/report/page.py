@@ -66,7 +66,7 @@ class ActView:
 
 @dataclass(frozen=True)
 class PolicyView:
-    """A policy's section. `findings` are those that it shows, `counts` its promises by verdict."""
+    """A policy's section; `counts` are its promises by verdict."""
 
     policy: PolicyResult
     name: str
@@ -75,7 +75,6 @@ class PolicyView:
     kind: str
     passes: tuple[str, ...]
     counts: Mapping[str, int]
-    findings: tuple[FindingView, ...]
     claims: tuple[ClaimView, ...]
     acts: tuple[ActView, ...]
     pulses: tuple[pulse.Picture, ...]
@@ -134,16 +133,10 @@ def _policy(policy: PolicyResult, name: str, anchor: str, known: Mapping[str, Fi
         label.kind(policy),
         label.passes(policy),
         policy.counts,
-        tuple(known[finding] for finding in _shown(policy) if finding in known),
         tuple(_claim(claim, at, policy, known) for claim, at in zip(policy.claims, claims, strict=True)),
         tuple(_acts(policy, acts)),
         tuple(pulse.picture(one) for one in policy.continuity.pulses) if policy.continuity else (),
     )
-
-
-def _shown(policy: PolicyResult) -> Sequence[str]:
-    """The findings that the policy's promises show."""
-    return list(dict.fromkeys(claim.finding for claim in policy.claims if claim.finding and claim.finding_seen))
 
 
 def _claim(claim: ClaimResult, anchor: str, policy: PolicyResult, known: Mapping[str, FindingView]) -> ClaimView:
