@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 
 import pytest
 
-from tests.builders import MANIFESTS, NEWEST, RECORDINGS
+from tests.builders import MANIFESTS, NEWEST, RECORDINGS, ROOT
 from tetraproof.plugin.collecting import Case
 from tetraproof.plugin.damaging import Inherited, _answering, _opened, _tasks
 from tetraproof.policies.policy import load
@@ -45,3 +47,31 @@ def test_what_could_not_be_observed_is_not_damaged(path: object, one: Inherited)
     replay = _opened(path)  # type: ignore[arg-type]
     assert {one.case.name} & {scenario.name for scenario in replay.recording.index.scenarios if scenario.unanswered}
     assert _answering(replay, one) == []
+
+
+LEFT = """
+import multiprocessing, time
+from contextlib import closing
+from pathlib import Path
+from tetraproof.plugin import damaging
+
+def asleep(seconds):
+    time.sleep(seconds)
+    return Path(), []
+
+damaging._prove_one = asleep
+try:
+    with closing(damaging._proven([], [0.0, 3600.0, 3600.0])) as proven:
+        for _ in proven:
+            raise KeyboardInterrupt
+except KeyboardInterrupt:
+    print(multiprocessing.active_children())
+"""
+
+
+def test_a_proof_that_is_left_between_two_tasks_awaits_no_other() -> None:
+    """An interrupt comes wherever it comes, also while a line is written."""
+    done = subprocess.run(  # a process of its own, as it forks
+        [sys.executable, "-c", LEFT], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
