@@ -38,8 +38,11 @@ def case(  # noqa: PLR0913 - the columns of a table
     )
 
 
-#: Known of the filter: the agent refuses the policy.
-NOT_MATCHED = Known(FILENAME_IS_NOT_MATCHED, lambda run: run.refused_with("MatchArgs type filename unsupported"))
+#: Known of the filter: the agent refuses the policy, or takes it and reports every name.
+NOT_MATCHED = Known(
+    FILENAME_IS_NOT_MATCHED,
+    lambda run: run.refused_with("MatchArgs type filename unsupported") or Kprobe("do_filp_open") in run.near.timeline,
+)
 #: Known of the type: the call is made, and nothing is reported of it.
 NOT_RESOLVED = Known(FD_IS_NOT_RESOLVED, lambda run: Kprobe("sys_fchmod") not in run.match.timeline)
 
