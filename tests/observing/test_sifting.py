@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from tests.builders import (
     BASH,
     CAT,
+    MANIFESTS,
     NODE,
     RECORDINGS,
     ROOT,
@@ -42,7 +43,8 @@ from tetraproof.observing.sifting import Sieve
 from tetraproof.observing.timeline import START, Node, Performed, timelines
 from tetraproof.plugin.collecting import test_applying_is_loading as applying_is_loading
 from tetraproof.plugin.collecting import test_every_act_is_told as every_act_is_told
-from tetraproof.policies.policy import load
+from tetraproof.policies.directory import load_folder
+from tetraproof.policies.policy import Policy
 from tetraproof.recordings.recording import open_recording
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.replay import Replay
@@ -64,6 +66,11 @@ def replay(path: Path) -> Replay:
     return Replay(open_recording(path))
 
 
+@cache
+def policies() -> Mapping[str, Policy]:
+    return load_folder(MANIFESTS).policies
+
+
 def judgements(path: Path, suite: Path) -> Iterator[tuple[str, str, str]]:
     """Each promise of a suite in a recording, and what becomes of it."""
     module = importlib.import_module(".".join(suite.relative_to(ROOT).with_suffix("").parts))
@@ -73,7 +80,7 @@ def judgements(path: Path, suite: Path) -> Iterator[tuple[str, str, str]]:
     bodies += [body for name, body in vars(module).items() if name.startswith("test_")]
     for mark in [one.mark for one in (written if isinstance(written, list) else [written])]:
         names = mark.args if mark.name == "tetraproof_policy" else ()
-        wanted = [(load(ROOT / f"manifests/policies/{name}.yaml"), {}, name) for name in names]
+        wanted = [(policies()[name], {}, name) for name in names]
         if mark.name == "tetraproof_settings":
             wanted = [(None, mark.args[1], mark.args[0])]
         for policy, settings, name in wanted:
