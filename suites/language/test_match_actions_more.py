@@ -13,6 +13,11 @@ path, opened, event, made = FILES.path, FILES.opened, FILES.event, FILES.made
 NOT_COUNTED = Known(LSM_IS_NOT_COUNTED, lambda run: run.counts(post=0) and run.reported(Lsm()) > 0)
 
 
+def by_mkdirat(name: str) -> Act:
+    """Make a folder by the call that has a descriptor: mkdir(1) makes another."""
+    return command("python3", "-c", f"import os; os.mkdir('{path(name)}', dir_fd=os.open('/', 0))")
+
+
 def denied(  # noqa: PLR0913 - the columns of a table
     name: str, says: str, match: Act, near: Act, reported: Pattern, *before: Act, known: Known | None = None
 ) -> Case:
@@ -60,8 +65,8 @@ pytestmark = cases(
     denied(
         "notify-enforcer",
         "NotifyEnforcer has the enforcer refuse the call.",
-        command("mkdir", path("enforcer")),
-        command("mkdir", path("enforcer-x")),
+        by_mkdirat("enforcer"),
+        by_mkdirat("enforcer-x"),
         Kprobe("sys_mkdirat", file=path("enforcer"), action="NOTIFYENFORCER"),
         shell(f"rm -rf {path('enforcer')}*"),
     ),
