@@ -33,8 +33,8 @@ from tetraproof.text import shorten
 DEFAULT_ADDRESS = "unix:///var/run/tetragon/tetragon.sock"
 _METRICS = 22112
 _UNIX = "unix://"
-#: Commands of tetra's that ask no agent, but the machine that they run on.
-_OF_THE_MACHINE = {"probe"}
+#: Commands of tetra's about the machine that they run on: what they ask is there, or what they start.
+_OF_THE_MACHINE = {"probe", "policytest"}
 #: What an agent of ours is set to, besides what the user asks for: it speaks to us only, and to no Kubernetes.
 _SETTINGS = {
     "enable-k8s-api": "false",
