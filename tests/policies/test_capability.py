@@ -231,7 +231,7 @@ def recorded_errors() -> dict[str, str]:
 
 #: Policies that were refused for what a kernel or an agent lacks: an override's helper, or a map that is off.
 LACKING = ("override", "match-actions-override", "match-actions-notify-enforcer", "match-parent-binaries")
-#: What others were refused with that is no violation: the agent's CRD or this kernel lacks it, or nothing is said of it.
+#: What others were refused with that is no violation: the agent's CRD or the kernel lacks it, or it says nothing.
 NO_VIOLATION = {
     "in body should be one of": Verdict.UNSUPPORTED,
     "json: unknown field": Verdict.UNSUPPORTED,
