@@ -132,7 +132,8 @@ check: $(VENV)/check ## the project's own tests, lint, types and import contract
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests -q -n auto --dist worksteal
+	@# one seed for all processes, and another at each run: they must collect the same names
+	PYTHONHASHSEED=$$$$ $(BIN)/python -m pytest tests -q -n auto --dist worksteal
 
 matrix: $(VENV)/run ## run every cell of matrix.yaml that has no result yet, and join them into one table
 	@$(BIN)/tetraproof matrix run

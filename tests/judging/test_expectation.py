@@ -323,3 +323,8 @@ def test_nothing_of_the_kind_has_no_nearest_miss() -> None:
 def test_a_miss_says_how_it_went(expectation: Expectation, told: str, word: str) -> None:
     """One clause that a person can read."""
     assert word in expectation.find(hooks(told), closed=True).text
+
+
+def test_a_set_is_said_in_one_order() -> None:
+    """Whatever order it has: messages, and the names of tests, are the same at every run."""
+    assert str(Exec(capabilities={"CAP_KILL", "CAP_CHOWN"})) == "exec capabilities={'CAP_CHOWN', 'CAP_KILL'}"

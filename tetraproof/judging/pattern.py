@@ -144,11 +144,18 @@ class Pattern:
         stated = {name: _meant(name, value) for name, value in self.fields}
         object.__setattr__(self, "_stated", tuple((name, word(self.kind, name), one) for name, one in stated.items()))
         # told now: a value of dirty-equals reads otherwise once it has been compared
-        told = " ".join(f"{name}={value!s}" for name, value in self.fields)
+        told = " ".join(f"{name}={_said(value)}" for name, value in self.fields)
         object.__setattr__(self, "_text", f"{self.kind} {told}".rstrip())
 
     def __str__(self) -> str:
         return self._text
+
+
+def _said(value: Any) -> str:
+    """A value as a message says it, the same at every run: Python orders a set anew each time."""
+    if isinstance(value, set | frozenset) and value:
+        return f"{{{', '.join(sorted(map(repr, value)))}}}"
+    return str(value)
 
 
 def nearest_to(
