@@ -29,7 +29,8 @@ from tetraproof.judging.scenario import Run
 from tetraproof.marks import LIMIT
 from tetraproof.observing.act import Act
 from tetraproof.plugin import collecting
-from tetraproof.policies.policy import Policy, load
+from tetraproof.policies.directory import load_folder
+from tetraproof.policies.policy import Policy
 from tetraproof.recordings.recording import INDEX, SUMS, Recording, from_files, open_recording, sealed
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.replay import Replay
@@ -244,9 +245,14 @@ def _cases(suite: ModuleType) -> Iterator[tuple[Policy | None, Mapping[str, str]
     for mark in [one.mark for one in (written if isinstance(written, list) else [written])]:
         if mark.name == "tetraproof_policy":
             for name in mark.args:
-                yield load(ROOT / f"manifests/policies/{name}.yaml"), {}, name
+                yield _policies()[name], {}, name
         elif mark.name == "tetraproof_settings":
             yield None, mark.args[1], mark.args[0]
+
+
+@cache
+def _policies() -> Mapping[str, Policy]:
+    return load_folder(ROOT / "manifests/policies").policies
 
 
 def _alone(recording: Recording, scenario: str) -> Files:
