@@ -316,6 +316,18 @@ def test_a_part_of_the_suites_is_no_whole_run(ran: Runs, name: str) -> None:
     assert {one.suite.partition("/test_")[0] for one in result.policies} == {"suites/files"}
 
 
+def test_a_finding_does_not_show_only_where_it_was_looked_for(ran: Runs) -> None:
+    """What is known of a policy that nobody judged is neither seen nor unseen."""
+    result = ran("the whole of it").result
+    judged = {"conforms", "violates", "inconclusive"}
+    looked_for = {one.finding for policy in result.policies for one in policy.claims if one.verdict in judged}
+    told = {one.id for one in result.findings}
+    assert told <= looked_for
+    assert "workers-are-killed" in told
+    # of a policy of the language, of which this recording has none
+    assert "sub-string-matches-nothing" not in told
+
+
 @pytest.mark.parametrize("name", BAD_INPUT)
 def test_bad_input_is_told_in_a_sentence(ran: Runs, name: str) -> None:
     """No traceback, told once, with a remedy."""
