@@ -27,7 +27,6 @@ from tetraproof.report.matrix import (
     counted,
     group_of,
     lead,
-    sort_of,
 )
 from tetraproof.report.template import packed
 from tetraproof.text import safe, shorten
@@ -119,7 +118,7 @@ class _Said:
 def _field(field: Field) -> dict[str, Any]:
     promises = Counter(field.promises.values())
     told = {
-        "sort": sort_of(field.verdict, known=field.known),
+        "sort": field.sort,
         "verdict": field.verdict,
         "line": shorten(field.line, _LINE),
         "held": promises["conforms"],
@@ -152,4 +151,4 @@ def _cell(cell: MatrixCell, origin: Origin, into: Path) -> dict[str, Any]:
 
 
 def _counts(fields: Sequence[Field | None]) -> dict[str, int]:
-    return counted(sort_of(one.verdict, known=one.known) for one in fields if one)
+    return counted(one.sort for one in fields if one)

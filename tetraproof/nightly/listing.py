@@ -31,7 +31,6 @@ from tetraproof.report.matrix import (
     columns_of,
     counted,
     rows_of,
-    sort_of,
     tables_of,
 )
 from tetraproof.report.result import Result
@@ -88,9 +87,7 @@ def listing(
 
 def tally(matrix: Matrix) -> str:
     """A matrix of very many cells: of the gravest policies how many cells say what."""
-    told = {
-        name: [sort_of(one.verdict, known=one.known) for one in fields if one] for name, fields in rows(matrix).items()
-    }
+    told = {name: [one.sort for one in fields if one] for name, fields in rows(matrix).items()}
     order = list(KINDS)
     ranked = sorted(told, key=lambda name: [-told[name].count(sort) for sort in order])
     lines = [f"{len(told)} policies on {len(matrix.cells)} cells"]

@@ -25,6 +25,7 @@ from tetraproof.nightly.slim import Policy, Run, Slim, by_node, read
 from tetraproof.policies.binding import Bindings
 from tetraproof.recordings.recording import Cell
 from tetraproof.report import label
+from tetraproof.report.matrix import sort_of
 from tetraproof.report.result import (
     FILE,
     FORMAT,
@@ -66,6 +67,11 @@ class Field(Struct, frozen=True, omit_defaults=True):
     streak: int = 0
     since: str = ""
     was: str = ""
+
+    @property
+    def sort(self) -> str:
+        """Which of the kinds of fields (`report.matrix.KINDS`) it is."""
+        return sort_of(self.verdict, known=self.known)
 
 
 class MatrixCell(Struct, frozen=True, omit_defaults=True):

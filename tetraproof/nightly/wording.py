@@ -13,7 +13,7 @@ import yaml
 from tetraproof.nightly.axes import Cell
 from tetraproof.nightly.merging import Field, Matrix, features_of, rows
 from tetraproof.report.annotation import SIGNS, escaped
-from tetraproof.report.matrix import GROUPS, KINDS, MOST_COLUMNS, called, counted, group_of, lead, sort_of
+from tetraproof.report.matrix import GROUPS, KINDS, MOST_COLUMNS, called, counted, group_of, lead
 
 #: What a Job runs where no image is named.
 _IMAGE = "tetraproof:latest"
@@ -91,7 +91,7 @@ def _markdown(matrix: Matrix) -> Iterator[str]:
     for group in GROUPS:
         if group in groups:
             own = groups[group]
-            counts = counted(_sort(field) for fields in own.values() for field in fields if field)
+            counts = counted(field.sort for fields in own.values() for field in fields if field)
             yield ""
             yield f"<details><summary>{group}: {len(own)} features, {_counts(counts)}</summary>"
             yield ""
@@ -112,7 +112,7 @@ def _rows(what: str, told: Mapping[str, Sequence[Field | None]], matrix: Matrix)
         yield f"| {what} | cells |"
         yield "| --- | --- |"
         for name, fields in told.items():
-            counts = _counts(counted(_sort(field) for field in fields if field))
+            counts = _counts(counted(field.sort for field in fields if field))
             yield f"| {escaped(name)} | {counts}{_turned(fields)} |"
         return
     # what a cell has no record of at all needs no column
@@ -125,10 +125,6 @@ def _rows(what: str, told: Mapping[str, Sequence[Field | None]], matrix: Matrix)
 
 def _is_recorded(field: Field | None) -> bool:
     return field is not None and field.verdict != "unrecorded"
-
-
-def _sort(field: Field) -> str:
-    return sort_of(field.verdict, known=field.known)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

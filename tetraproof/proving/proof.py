@@ -185,10 +185,6 @@ def _about(act: str, old: Judged, new: Judged) -> bool:
     return act in (*old.judgement.acts, *new.judgement.acts)
 
 
-def _rule(damage: Damage, before: Before) -> str:
-    return next((rule.name for rule in RULES if rule.applies(damage, before)), "")
-
-
 def report(outcomes: Sequence[Outcome]) -> tuple[list[str], bool]:
     """The figures for damages and promises as lines of text, and whether the proof failed."""
     left_out = {rule.name for rule in RULES if rule.left_out}
