@@ -131,3 +131,18 @@ def test_a_place_that_is_none_is_told(path: str, tmp_path: Path) -> None:
     for attempt in (lambda: filing.write(tmp_path / path / "x", "y"), lambda: filing.folder(tmp_path / path)):
         with pytest.raises(OutputError, match="cannot be written: "):
             attempt()
+
+
+def test_of_two_that_begin_at_once_each_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    """The second is named after the first, and neither sees the other's files."""
+    path = tmp_path / "reports/20261127-163438-standalone"
+    made = [filing.new_folder(path) for _ in range(3)]
+    assert [one.name for one in made] == [path.name, f"{path.name}-2", f"{path.name}-3"]
+    assert {mode(one) for one in made} == {0o700}
+
+
+def test_where_no_folder_can_be_made_that_is_said(tmp_path: Path) -> None:
+    """A file stands where its folder should be."""
+    (tmp_path / "reports").write_text("a file")
+    with pytest.raises(OutputError, match="reports/run cannot be written"):
+        filing.new_folder(tmp_path / "reports/run")

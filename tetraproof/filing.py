@@ -31,6 +31,26 @@ def folder(path: Path) -> Path:
     return path
 
 
+def new_folder(path: Path) -> Path:
+    """A folder that was not there: `path`, or beside one that is there the next of `path-2`, `path-3`, …, mode 0700.
+
+    Of two runs that begin in one second each has its own. Raises `OutputError`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made, number = path, 1
+        while True:
+            try:
+                made.mkdir(mode=PRIVATE)
+            except FileExistsError:
+                number += 1
+                made = path.with_name(f"{path.name}-{number}")
+            else:
+                return made
+    except (OSError, ValueError) as error:
+        raise _cannot(path, error) from error
+
+
 def write(path: Path, content: bytes | str) -> None:
     """Put a file at `path`, in the place of one that is there, with mode 0600. Raises `OutputError`.
 

@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tetraproof import filing
 from tetraproof.commands import redraw
 from tetraproof.errors import UsageError
 from tetraproof.pacing import interrupting
@@ -130,7 +131,7 @@ def _shipped() -> list[str]:
 def _on_each(kernels: list[str], given: argparse.Namespace, words: list[str]) -> int:
     interrupting.let_go()
     options = find(Path.cwd()).options({"reports": given.reports})
-    reports = options.reports / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-kernels"
+    reports = filing.new_folder(options.reports / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-kernels")
     worst = 0
     for kernel in kernels:
         name = re.sub(r"[:/]", "-", kernel)
