@@ -111,6 +111,8 @@ class Lab:
         self.without: set[str] = set()
         #: What an agent says when it refuses a policy, by node.
         self.refuses: dict[str, str] = {}
+        #: What an agent says instead of TP_STATE_ENABLED, by node.
+        self.says: dict[str, str] = {}
         #: How often an agent says that a policy is still loading.
         self.loading: dict[str, int] = {}
         #: What `tetra status` says, by node.
@@ -368,7 +370,11 @@ class Lab:
             elif node in self.refuses:
                 state |= {"state": "TP_STATE_LOAD_ERROR", "error": self.refuses[node]}
             else:
-                state |= {"state": "TP_STATE_ENABLED", "enabled": True, "stats": {"action_counters": {}}}
+                state |= {
+                    "state": self.says.get(node, "TP_STATE_ENABLED"),
+                    "enabled": True,
+                    "stats": {"action_counters": {}},
+                }
             told.append(state)
         return told
 

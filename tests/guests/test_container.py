@@ -105,6 +105,16 @@ def test_the_suites_names_are_bound_to_it() -> None:
     assert bindings.ranges["ranges.pods"] == "10.231.0.0/24"
 
 
+def test_the_agent_finds_a_pod_s_files_by_its_first_process() -> None:
+    """Each workload's by that of its first pod."""
+    on = machine()
+    containers = started(on)
+    on.answers["inspect"] = "".join(f"{4000 + at}\n" for at, _ in enumerate(containers.pods))
+    first = {pod.workload.name: at for at, pod in reversed(list(enumerate(containers.pods)))}
+    roots = containers.bindings(MANIFESTS).roots
+    assert roots == {name: f"/proc/{4000 + at}/root" for name, at in first.items()}
+
+
 def test_one_ipc_namespace_is_shared_by_all_and_nobody_else() -> None:
     """It is what a policy is confined to."""
     on = machine()

@@ -351,6 +351,21 @@ def test_a_single_counter(wanted: dict[str, int], counters: Counters | None, exp
         assert reason == "this agent keeps no counter override of a policy"
 
 
+def test_what_a_loader_hook_reports_is_counted_by_nobody() -> None:
+    """Its events name no policy: metrics that show none of it say nothing."""
+    loader = policy(
+        "apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: guard}\nspec: {loader: true}\n"
+    )
+    for posted in ({}, {BASH: 1}):
+        run = counted(posted=posted)
+        run = Run(replace(run.observed, policy=loader), run.declared)
+        answer = judged(run, lambda run: run.counts(post=1))
+        assert (answer.verdict, answer.reason) == (
+            Verdict.UNSUPPORTED,
+            "this agent does not count what a loader hook reports",
+        )
+
+
 def test_a_counter_that_not_every_agent_has_is_kept_where_it_is_told() -> None:
     """Where it is not told nobody knows whether it is 0 or not there."""
     assert not counted(counters=OVERRIDDEN).keeps("set")

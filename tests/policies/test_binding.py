@@ -59,11 +59,13 @@ def test_a_workload_is_its_first_pod() -> None:
 
 def test_ranges_of_a_recorded_policy_come_before_the_environments() -> None:
     """What was applied is what the acts ran into; the rest stays."""
-    put = HERE.with_ranges({"ranges.pods": "10.4.0.0/16"})
+    put = HERE.learning({"ranges.pods": "10.4.0.0/16", "probe.file": "/proc/42/root"})
     assert put.values()["ranges.pods"] == "10.4.0.0/16"
     assert put.values()["ranges.outside"] == "10.5.0.1"
     assert put.values()["ranges.services"] == "10.96.0.0/16"
     assert put.values()["nginx.ip"] == "10.0.0.2"
+    assert put.of_policy("probe.file", "/bin/sh") == "/proc/42/root/bin/sh"
+    assert HERE.of_policy("probe.file", "/bin/sh") is None
     assert HERE.values()["ranges.pods"] == "10.0.0.0/18"
 
 

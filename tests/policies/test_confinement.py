@@ -285,7 +285,16 @@ def test_what_selects_pods_needs_kubernetes(selector: str) -> None:
 
 @pytest.mark.parametrize(
     ("agent", "takes"),
-    [("1.4.1", False), ("1.6.2", False), ("1.7.0", False), ("1.8.0-pre.0", False), ("1.7.1", True), ("1.8.0", True)],
+    [
+        ("1.4.1", False),
+        ("1.6.2", False),
+        ("1.7.0", False),
+        ("1.8.0-pre.0", False),
+        ("1.8.0-pre.0-329-gabc1234", False),
+        ("1.8.0-pre.0-653-g4fbfe2d74", True),
+        ("1.7.1", True),
+        ("1.8.0", True),
+    ],
 )
 def test_without_kubernetes_hosts_are_selected_from_1_7_1_on(agent: str, takes: bool) -> None:
     """Of an agent whose version is not known, its own word will tell."""

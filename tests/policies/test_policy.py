@@ -11,6 +11,7 @@ import yaml
 
 from tests.builders import MANIFESTS, POLICY, policy
 from tetraproof.errors import PolicyError
+from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import BIND, Policy, compare, load, parse, with_values
 
 NAMESPACED = POLICY.replace("kind: TracingPolicy", "kind: TracingPolicyNamespaced")
@@ -337,11 +338,57 @@ def test_a_bound_name_is_one_value_throughout() -> None:
     assert not compare(policy(both), policy(parted)).same
 
 
+UPROBE = """\
+apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata:
+  name: hooked
+  annotations:
+    tetraproof.dev/bind: '{"/usr/bin/bash": "probe.file", "/usr/lib/libc.so.6": "probe.file"}'
+spec:
+  uprobes:
+    - path: /usr/bin/bash
+      symbols: [times_builtin]
+    - path: /usr/lib/libc.so.6
+      symbols: [umask]
+"""
+
+
+def test_a_file_is_hooked_where_the_agent_finds_the_workload_s() -> None:
+    """Each of its files under the one root; where nobody knows that, the path stays as it was written."""
+    ours = policy(UPROBE)
+    put = with_values(ours, Bindings(roots={"probe": "/proc/42/root", "nginx": "/proc/43/root"}))
+    assert [hook["path"] for hook in put.spec["uprobes"]] == [
+        "/proc/42/root/usr/bin/bash",
+        "/proc/42/root/usr/lib/libc.so.6",
+    ]
+    assert with_values(ours, Bindings(roots={"nginx": "/proc/43/root"})).spec == ours.spec
+
+
+@pytest.mark.parametrize(
+    ("bash", "libc", "same"),
+    [
+        ("/proc/42/root/usr/bin/bash", "/proc/42/root/usr/lib/libc.so.6", True),
+        ("/usr/bin/bash", "/usr/lib/libc.so.6", True),
+        ("/proc/42/root/usr/bin/bash", "/proc/43/root/usr/lib/libc.so.6", False),
+        ("/proc/42/root/usr/bin/dash", "/proc/42/root/usr/lib/libc.so.6", False),
+        ("/proc/42/root/usr/lib/libc.so.6", "/proc/42/root/usr/bin/bash", False),
+    ],
+)
+def test_a_recorded_file_is_the_same_under_any_one_root(bash: str, libc: str, same: bool) -> None:
+    """Another file is another policy, and so is one of another pod beside it."""
+    theirs = UPROBE.replace("path: /usr/bin/bash", f"path: {bash}").replace("path: /usr/lib/libc.so.6", f"path: {libc}")
+    found = compare(policy(UPROBE), policy(theirs[: theirs.index("  annotations")] + theirs[theirs.index("spec:") :]))
+    assert found.same is same
+    if same:
+        assert found.bindings == {"probe.file": bash.removesuffix("/usr/bin/bash")}
+
+
 def test_values_are_put_in_place_of_the_bound_ones() -> None:
     """Everywhere in the spec, and nowhere else; the original stays."""
     ours = policy(BOUND)
-    put = with_values(ours, {"ranges.pods": "10.0.0.0/8", "ranges.services": "x"})
+    put = with_values(ours, Bindings(ranges={"ranges.pods": "10.0.0.0/8", "ranges.services": "x"}))
     assert put.spec["kprobes"][0]["selectors"][0]["matchArgs"][0]["values"] == ["10.0.0.0/8"]
     assert put.bound == {"10.0.0.0/8": "ranges.pods"}
     assert ours.spec["kprobes"][0]["selectors"][0]["matchArgs"][0]["values"] == ["/tmp/guarded"]
-    assert with_values(ours, {}).spec == ours.spec
+    assert with_values(ours, Bindings()).spec == ours.spec

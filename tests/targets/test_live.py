@@ -364,6 +364,17 @@ def test_a_policy_whose_state_never_settles_is_told(api: ApiServer, tmp_path: Pa
         assert "tetra-node says TP_STATE_UNKNOWN" in notes(live)
 
 
+@pytest.mark.parametrize("word", ["PARTIALLY_ENABLED", "SKIPPED", "DISABLED"])
+def test_whatever_an_agent_comes_to_is_not_waited_for_any_longer(word: str, api: ApiServer, tmp_path: Path) -> None:
+    """Another word than enabled is judged, and no deadline is missed for it."""
+    lab = Lab(api)
+    lab.says = {NODE: f"TP_STATE_{word}"}
+    with opened(lab, tmp_path, deadlines=replace(PATIENT, policy=600)) as (live, _):
+        (verdicts,) = judged(live).values()
+        assert verdicts[0] is not C
+        assert "awaiting" not in notes(live)
+
+
 def test_an_older_crd_makes_a_policy_unsupported(api: ApiServer, tmp_path: Path) -> None:
     """With the field that it does not have; nothing was created."""
     lab = Lab(api)

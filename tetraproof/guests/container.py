@@ -108,12 +108,16 @@ class Containers:
             bound = PodBinding(pod.workload.namespace, pod.name, pod.address, self._machine.name, pod.container)
             workloads[pod.workload.name] = (*workloads.get(pod.workload.name, ()), bound)
             services |= {one.name: pod.address for one in manifests.services if _selects(one, pod.workload)}
-        return Bindings(workloads, services, {"ranges.pods": str(_SUBNET), "ranges.services": str(_SUBNET)})
+        ranges = {"ranges.pods": str(_SUBNET), "ranges.services": str(_SUBNET)}
+        roots: dict[str, str] = {}
+        for pod, process in zip(self.pods, self._processes(), strict=False):
+            # of several pods of a workload the first: all of them have the same files
+            roots.setdefault(pod.workload.name, f"/proc/{process}/root")
+        return Bindings(workloads, services, ranges, roots=roots)
 
     def namespace_inode(self) -> str:
         """The inode of the IPC namespace that the run's pods share, and nobody else has. Raises `ContainerError`."""
-        process = self._do("inspect", "--format", "{{.State.Pid}}", self.pods[0].container).output.strip()
-        told = self._asked("readlink", f"/proc/{process}/ns/ipc").output
+        told = self._asked("readlink", f"/proc/{next(iter(self._processes()), '')}/ns/ipc").output
         return told.strip().removeprefix("ipc:[").removesuffix("]")
 
     def perform(self, act: Act, pod: PodBinding, argv: Sequence[str]) -> Outcome:
@@ -152,6 +156,10 @@ class Containers:
             *("--rootfs", f"{root}:O", *container.args),
         ]
         return Pod(workload, name, self._do(*words).output.strip(), address)
+
+    def _processes(self) -> list[str]:
+        """The process that each pod began with, by its number on the machine."""
+        return self._do("inspect", "--format", "{{.State.Pid}}", *(pod.container for pod in self.pods)).output.split()
 
     def _do(self, *words: str) -> Completed:
         done = self._machine.run([*self._podman, *words], seconds=self._deadlines.container)

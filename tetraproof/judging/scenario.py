@@ -201,8 +201,15 @@ class Run:
             said = ", ".join(f"{name} {value}" for name, value in told.items())
             more = any((told[name] or 0) > value for name, value in wanted.items())
             return said, told == wanted, more
+        return self._by_metrics(wanted)
+
+    def _by_metrics(self, wanted: Mapping[str, int]) -> tuple[str, bool | Unknown, bool]:
+        """The same of an agent that keeps no counters of a policy."""
         if single := [name for name in wanted if name not in SUMS]:
             return "", Unknown(Verdict.INCONCLUSIVE, f"this agent keeps no counter {single[0]} of a policy"), False
+        if self.observed.policy and self.observed.policy.spec.get("loader"):
+            # such an event names no policy, so the metrics cannot count it as one's
+            return "", Unknown(Verdict.UNSUPPORTED, "this agent does not count what a loader hook reports"), False
         if isinstance(self.observed.posted, Unknown):
             return "", self.observed.posted, False
         # metrics count a policy's events, whatever was done about them

@@ -16,6 +16,8 @@ from msgspec.structs import replace
 
 from tetraproof.errors import UsageError
 
+#: What a workload's own file is called where a policy names it: `probe.file`.
+FILE = ".file"
 #: An address that no network routes (RFC 5737, TEST-NET-3): what stands for "the internet" in an act.
 INTERNET = "203.0.113.10"
 _ADDRESS = r"[0-9a-fA-F.:]+"
@@ -45,7 +47,8 @@ class Bindings(Struct, frozen=True):
     `workloads` maps a workload to its pods, `services` to its cluster address,
     `ranges` maps `ranges.pods` and `ranges.services` to CIDRs, `namespaces` a suite's
     namespaces to what they are called here (the same where it names none); `learnt` holds
-    further values by placeholder, read off what was recorded.
+    further values by placeholder, read off what was recorded. `roots` maps a workload to
+    the folder in which the agent finds its pods' files, where it finds them.
     """
 
     workloads: dict[str, tuple[PodBinding, ...]] = {}
@@ -53,6 +56,7 @@ class Bindings(Struct, frozen=True):
     ranges: dict[str, str] = {}
     learnt: dict[str, str] = {}
     namespaces: dict[str, str] = {}
+    roots: dict[str, str] = {}
 
     def pod(self, workload: str) -> PodBinding | None:
         """The first pod of a workload, or nothing where the target has none."""
@@ -90,9 +94,21 @@ class Bindings(Struct, frozen=True):
             values["ranges.outside"] = just_outside(pods_range)
         return values
 
-    def with_ranges(self, ranges: Mapping[str, str]) -> Bindings:
-        """These bindings, with `ranges` (those of a recorded policy) before the environment's own."""
-        return replace(self, ranges={**self.ranges, **ranges})
+    def of_policy(self, name: str, value: str) -> str | None:
+        """What stands here for a policy's `value` that is bound to `name`; nothing where nobody knows.
+
+        A range is put in its place. A file is looked for where the agent finds those of the workload.
+        """
+        if not name.endswith(FILE):
+            return self.ranges.get(name)
+        root = self.roots.get(name.removesuffix(FILE))
+        return None if root is None else root + value
+
+    def learning(self, bound: Mapping[str, str]) -> Bindings:
+        """These bindings, with what a recorded policy's values were bound to before the environment's own."""
+        roots = {name.removesuffix(FILE): value for name, value in bound.items() if name.endswith(FILE)}
+        ranges = {name: value for name, value in bound.items() if not name.endswith(FILE)}
+        return replace(self, ranges={**self.ranges, **ranges}, roots={**self.roots, **roots})
 
 
 def unbound(text: str, values: Mapping[str, str]) -> list[str]:

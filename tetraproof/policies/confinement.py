@@ -16,7 +16,7 @@ from typing import Any
 
 from tetraproof.policies.policy import Policy
 
-Version = tuple[int, int, int, int, int]
+Version = tuple[int, int, int, int, int, int]
 
 
 class Scope(Enum):
@@ -34,8 +34,9 @@ _NO: tuple[str, ...] = ()
 _SCOPED_PROBES = ("1.5.1", "1.6.2", "1.7.1", "1.8.0-pre.1")
 #: Up to 1.6 `isValidUprobeSelectors` in pkg/sensors/tracing/genericuprobe.go refuses matchNamespaces.
 _PROBES_IN_NAMESPACES = ("1.7.0",)
-#: Commit "Do not require enable-policy-filter on hostSelector" of July 2026, in pkg/sensors/k8s.go.
-_HOST_WITHOUT_KUBERNETES = ("1.7.1", "1.8.0-pre.1")
+#: Commit "Do not require enable-policy-filter on hostSelector" of July 2026, in pkg/sensors/k8s.go: the 330th of main
+#: after 1.8.0-pre.0.
+_HOST_WITHOUT_KUBERNETES = ("1.7.1", "1.8.0-pre.0-330-g11b55c3c1")
 
 #: For each part of a spec, since which versions it keeps to pods (by `policy_filter_check` in
 #: bpf/process/policy_filter.h) and to containers (by `matchNamespaces`: `selector_process_filter` in
@@ -81,7 +82,7 @@ _NAMESPACES = 4
 _EVERYBODYS = 0xEFFFFFFF
 #: The number of a system call among the fields of raw_syscalls/sys_enter.
 _CALL = 4
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:-(pre|rc)\.(\d+))?(?:-\d+-g[0-9a-f]+)?")
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:-(pre|rc)\.(\d+))?(?:-(\d+)-g[0-9a-f]+)?")
 #: A release comes after its candidates, and those after what came before.
 _STAGES = {"pre": 0, "rc": 1, None: 2}
 
@@ -280,5 +281,5 @@ def _read(text: str) -> Version | None:
     found = _VERSION.fullmatch(text.strip())
     if found is None:
         return None
-    major, minor, patch, stage, number = found.groups()
-    return int(major), int(minor), int(patch), _STAGES[stage], int(number or 0)
+    major, minor, patch, stage, number, commits = found.groups()
+    return int(major), int(minor), int(patch), _STAGES[stage], int(number or 0), int(commits or 0)

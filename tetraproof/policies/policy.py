@@ -8,6 +8,9 @@ Which values of a manifest are bound to the target is written in the manifest:
     metadata:
       annotations:
         tetraproof.dev/bind: '{"10.0.0.0/18": "ranges.pods", "10.1.0.0/20": "ranges.services"}'
+
+A file that a policy hooks, in a pod of the `probe` workload, is bound by `{"/usr/bin/bash": "probe.file"}`: the agent
+opens it in its own mounts, and there that pod's files are elsewhere.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from tetraproof import decoding
 from tetraproof.decoding import Source
 from tetraproof.errors import PolicyError
 from tetraproof.policies import manifest
+from tetraproof.policies.binding import FILE, Bindings
 from tetraproof.policies.crd import DEFAULT, check, schema, with_defaults, without_nulls
 from tetraproof.text import shorten
 
@@ -249,9 +253,10 @@ def _check_names(value: Mapping[str, Any], known: Sequence[str], source: str, wi
                 )
 
 
-def with_values(policy: Policy, values: Mapping[str, str]) -> Policy:
-    """`policy` with each bound value replaced by what its logical name is bound to in `values`."""
-    replacements = {value: values[name] for value, name in policy.bound.items() if name in values}
+def with_values(policy: Policy, bindings: Bindings) -> Policy:
+    """`policy` with each bound value replaced by what stands for it here; what nobody knows stays as it is."""
+    here = {value: bindings.of_policy(name, value) for value, name in policy.bound.items()}
+    replacements = {value: there for value, there in here.items() if there is not None}
     return dataclasses.replace(
         policy,
         spec=_replaced(policy.spec, replacements),
@@ -320,6 +325,11 @@ def _differences(
             yield from _differences(mine, other, f"{field}[{index}]", bound, bindings)
     elif isinstance(ours, str) and isinstance(theirs, str) and ours in bound:
         name = bound[ours]
+        if name.endswith(FILE):
+            if not theirs.endswith(ours):
+                yield Difference(field, ours, theirs)
+                return
+            theirs = theirs.removesuffix(ours)
         if bindings.setdefault(name, theirs) != theirs:
             yield Difference(field, f"{name}={bindings[name]}", theirs)
     elif ours != theirs:

@@ -21,6 +21,8 @@ _STATES = (
     *("unknown", "enabled", "disabled", "load_error", "error", "loading", "unloading", "skipped"),
     "partially_enabled",
 )
+#: The states that an agent comes to by itself, and stays in.
+SETTLED = frozenset(_STATES) - {"unknown", "loading", "unloading"}
 _MODES = ("unknown", "enforce", "monitor", "monitor_only")
 _HOOK_STATES = ("unspecified", "loaded", "digest_rejected", "call_not_found", "partial_call_not_found")
 #: The counters of actions that were carried out, as `tetra tracingpolicy list` sums them up as NENFORCE.

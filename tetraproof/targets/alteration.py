@@ -27,8 +27,8 @@ from tetraproof.pacing.progress import Tell
 from tetraproof.pacing.waiting import Overdue, until
 from tetraproof.policies.binding import Bindings
 from tetraproof.policies.policy import Policy
+from tetraproof.policies.policy_state import SETTLED
 from tetraproof.targets import Unanswerable
-from tetraproof.targets.applying import SETTLED
 from tetraproof.targets.keeping import manifest_of
 from tetraproof.targets.pods import Kubernetes
 from tetraproof.text import command_line

@@ -17,8 +17,9 @@ from tetraproof.observing.act import Act
 from tetraproof.pacing.deadline import Deadlines
 from tetraproof.pacing.progress import Tell
 from tetraproof.pacing.waiting import Overdue, until
-from tetraproof.policies.binding import Bindings
+from tetraproof.policies.binding import FILE, Bindings
 from tetraproof.policies.policy import Policy, with_values
+from tetraproof.policies.policy_state import SETTLED
 from tetraproof.recordings.recorder import as_json
 from tetraproof.targets import Unanswerable
 from tetraproof.targets.keeping import Scene, manifest_of
@@ -26,8 +27,6 @@ from tetraproof.verdict import Verdict
 
 #: What each node's agent says of every policy, as `tetra tracingpolicy list -o json` has it.
 States = dict[str, list[dict[str, Any]]]
-#: The states after which no other follows by itself.
-SETTLED = {"enabled", "load_error", "error", "disabled"}
 
 
 class Agents(Protocol):
@@ -81,10 +80,13 @@ class Applying:
     deadlines: Deadlines
     tell: Tell
 
-    def make_way(self, policy: Policy | None, settings: Mapping[str, str]) -> None:
-        """Set the agents as the scenario asks. Raises `Unanswerable` where the policy or a setting cannot be had."""
+    def make_way(self, policy: Policy | None, settings: Mapping[str, str], lacking: str) -> None:
+        """Set the agents as the scenario asks. Raises `Unanswerable` where the policy or a setting cannot be had.
+
+        `lacking` is what is known beforehand of what the policy names, and is not there.
+        """
         # an agent is set only for what can be had here
-        refused = (self.site.unsupported(policy) if policy else "") or self.site.configure(settings)
+        refused = lacking or (self.site.unsupported(policy) if policy else "") or self.site.configure(settings)
         if refused:
             raise Unanswerable(refused, Verdict.UNSUPPORTED)
 
@@ -187,7 +189,16 @@ def bound(policy: Policy, bindings: Bindings, acts: Sequence[Act]) -> Policy:
     if not namespace and policy.kind == "TracingPolicyNamespaced":
         pods = (bindings.pod(act.pod) for act in acts)
         namespace = next((pod.namespace for pod in pods if pod is not None), "")
-    return dataclasses.replace(with_values(policy, bindings.ranges), namespace=namespace)
+    return dataclasses.replace(with_values(policy, bindings), namespace=namespace)
+
+
+def not_found(policy: Policy, bindings: Bindings) -> str:
+    """Which file of a workload's the policy hooks that nobody finds here, in a clause; nothing where all are found."""
+    for value, name in policy.bound.items():
+        if name.endswith(FILE) and bindings.of_policy(name, value) is None:
+            workload = name.removesuffix(FILE)
+            return f"the policy hooks {value} of {workload}, and where the agent finds {workload}'s files is not known"
+    return ""
 
 
 def about(policy: Policy, told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -30,7 +30,7 @@ from tetraproof.recordings.recorder import Recorder, as_json
 from tetraproof.recordings.recording import Cell, ScenarioRecord, Unanswered
 from tetraproof.targets import Unanswerable, scenario_of
 from tetraproof.targets.acting import Acting, Pods
-from tetraproof.targets.applying import Agents, Applying, bound
+from tetraproof.targets.applying import Agents, Applying, bound, not_found
 from tetraproof.targets.keeping import Keeping, Records, Scene, manifest_of
 from tetraproof.targets.replay import Replay
 from tetraproof.targets.sentinels import Sentinels, Streams, counted
@@ -191,8 +191,10 @@ class Live:
     ) -> None:
         """One scenario on all places side by side, from first to last; `whose` is its suite, and what it is beside."""
         site, spending = self.site, self.account.spending
+        lacking = ""
         if policy is not None:
-            policy = bound(policy, site.bindings(site.places[0]), acts)
+            here = site.bindings(site.places[0])
+            lacking, policy = not_found(policy, here), bound(policy, here, acts)
         suite, beside = whose
         scenes = [Scene(self._scenario(name, place), place, policy, settings, suite=suite) for place in site.places]
         for scene in scenes:
@@ -200,7 +202,7 @@ class Live:
         each = functools.partial(self._on_each, scenes)
         ahead = next((at for at, act in enumerate(acts) if not act.prepare), len(acts))
         with self._kept(scenes, policy):
-            self._applying.make_way(policy, settings)
+            self._applying.make_way(policy, settings, lacking)
             for scene in scenes:
                 scene.bindings = site.bindings(scene.place)
             with spending("evidence"):

@@ -113,7 +113,7 @@ class Kubernetes:
 
     def bindings(self, place: str) -> Bindings:
         """What the suites' logical names are on a node."""
-        return self.workspace.bindings(place).with_ranges(self.ranges)
+        return self.workspace.bindings(place).learning(self.ranges)
 
     def unsupported(self, policy: Policy) -> str:
         """A policy that would meet what is not ours, and cannot be kept from it."""

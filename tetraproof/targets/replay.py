@@ -169,7 +169,7 @@ class Replay:
         found, unused, reordered, bindings = _find(acts, there, bindings)
         return Observed(
             scenario=scenario,
-            policy=policies.with_values(policy, bindings.ranges) if policy else None,
+            policy=policies.with_values(policy, bindings) if policy else None,
             acts=found,
             applied=recorded.name if recorded else "",
             states=self._states(scenario, recorded),
@@ -232,10 +232,10 @@ class Replay:
     def _bindings(self, record: ScenarioRecord, policy: Policy | None, recorded: Policy | None) -> Bindings:
         own = self.recording.index.bindings
         workloads = {**own.workloads, **record.bindings.workloads}
-        ranges = dict(policies.compare(policy, recorded).bindings) if policy and recorded else {}
+        bound = dict(policies.compare(policy, recorded).bindings) if policy and recorded else {}
         namespaces = {**own.namespaces, **record.bindings.namespaces}
         services, own_ranges = {**own.services, **record.bindings.services}, {**own.ranges, **record.bindings.ranges}
-        return Bindings(workloads, services, own_ranges, namespaces=namespaces).with_ranges(ranges)
+        return Bindings(workloads, services, own_ranges, namespaces=namespaces, roots=own.roots).learning(bound)
 
     def _spoken_of(self, record: ScenarioRecord) -> tuple[NodeRecord, ...]:
         """The nodes that a scenario speaks of."""
