@@ -79,12 +79,27 @@ def test_a_policy_that_merely_uses_it_is_no_case(world: Path, capsys: pytest.Cap
     assert (code, told.splitlines()[-1]) == (1, "  not tried")
 
 
-def test_the_gravest_of_several_cases_is_told(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A feature that fails in one case does not work, whatever conforms beside it."""
+@pytest.mark.parametrize(
+    ("one", "another", "said"),
+    [
+        ({"verdict": "conforms"}, {"verdict": "violates"}, "  works in part (other)"),
+        (
+            {"verdict": "conforms"},
+            {"verdict": "unsupported", "cites": "no helper"},
+            "  works in part (other: no helper)",
+        ),
+        ({"verdict": "violates"}, {"verdict": "unsupported", "cites": "no helper"}, "  fails (guard)"),
+        ({"verdict": "conforms"}, {"verdict": "conforms"}, "  works (guard, other)"),
+    ],
+)
+def test_of_several_cases_those_that_do_not_conform_are_told(
+    world: Path, capsys: pytest.CaptureFixture[str], one: dict[str, Any], another: dict[str, Any], said: str
+) -> None:
+    """What works in one case and not in another works in part; of what works in none the gravest is told."""
     (world / "policies/other.yaml").write_text(CASE.replace("name: guard", "name: other"), encoding="utf-8")
-    record(world, "new", NEW, guard={"verdict": "conforms"}, other={"verdict": "violates"})
+    record(world, "new", NEW, guard=one, other=another)
     code, told = asked(world, capsys, "matchArgs/Equal/file")
-    assert (code, told.splitlines()[-1]) == (1, "  fails (other)")
+    assert (code, told.splitlines()[-1]) == (0 if "works (" in said else 1, said)
 
 
 def test_recordings_of_one_cell_are_one_and_a_cell_can_be_chosen(

@@ -20,6 +20,7 @@ def test_a_policy_uses_what_it_says() -> None:
         *("kprobes", "kprobes.args", "kprobes.call", "kprobes.selectors", "kprobes.syscall"),
         *("args.index", "args/int", "args/file", "matchArgs", "matchArgs.index", "matchArgs.values"),
         *("matchArgs/Equal", "matchArgs/Equal/file", "matchActions", "matchActions/Sigkill"),
+        "matchActions/Sigkill/function",
     }
 
 
@@ -55,6 +56,37 @@ def test_what_every_kind_of_hook_has_is_one_feature(kind: str) -> None:
 def test_a_feature_goes_by_what_it_is(spec: str, feature: str) -> None:
     """Not by the place where it is written."""
     assert feature in of(spec)
+
+
+@pytest.mark.parametrize(
+    ("hook", "sort"),
+    [
+        ("kprobes: [{call: fd_install, SELECTORS}]", "function"),
+        ("kprobes: [{call: security_file_permission, SELECTORS}]", "security"),
+        ("fentries: [{call: security_file_permission, SELECTORS}]", "security"),
+        ("kprobes: [{call: sys_openat, syscall: true, SELECTORS}]", "syscall"),
+        ("kprobes: [{call: __ia32_sys_openat, syscall: true, SELECTORS}]", "syscall32"),
+        ("{lists: [{name: a, type: syscalls, values: [sys_x]}], kprobes: [{call: 'list:a', SELECTORS}]}", "syscall"),
+        ("{lists: [{name: a, type: generated_syscalls}], kprobes: [{call: 'list:a', SELECTORS}]}", "syscall"),
+        ("{lists: [{name: a, values: [security_x]}], kprobes: [{call: 'list:a', SELECTORS}]}", "security"),
+        ("tracepoints: [{subsystem: a, event: b, SELECTORS}]", "tracepoint"),
+        ("lsmhooks: [{hook: file_open, SELECTORS}]", "lsm"),
+        ("uprobes: [{path: /a, SELECTORS}]", "uprobe"),
+        ("usdts: [{path: /a, SELECTORS}]", "usdt"),
+    ],
+)
+def test_an_action_is_also_told_with_the_kind_of_hook_that_it_is_taken_on(hook: str, sort: str) -> None:
+    """By a selector's own word, or by that of a macro that it uses."""
+    assert f"matchActions/Override/{sort}" in of(
+        hook.replace("SELECTORS", "selectors: [{matchActions: [{action: Override}]}]")
+    )
+    spec = of(hook.replace("SELECTORS", "selectors: [{macros: [m]}]"))
+    assert not any(one.startswith("matchActions") for one in spec)
+    text = hook if hook.startswith("{") else f"{{{hook}}}"
+    text = text.replace("SELECTORS", "selectors: [{macros: [m]}]")[:-1]
+    assert f"matchActions/Override/{sort}" in of(
+        f"{text}, selectorsMacros: {{m: {{matchActions: [{{action: Override}}]}}}}}}"
+    )
 
 
 def test_a_value_that_is_no_word_of_the_language_is_no_feature() -> None:

@@ -6,6 +6,7 @@ kinds have the same fields (`args`, `selectors`), and so is the name of the fiel
     kprobes.return                 a field of a hook
     args/file, args.resolve        a type of an argument, a field of one
     matchArgs/Postfix              an operator; matchArgs/Postfix/file says of which type of argument
+    matchActions/Override          an action; matchActions/Override/syscall says on what kind of hook
     matchActions.argError          a field of an action
 """
 
@@ -25,6 +26,10 @@ _SAME = {"matchReturnArgs": "matchArgs", "matchData": "matchArgs", "matchReturnA
 #: The fields that say what the object around them is: a feature is named by their value alone.
 _SAYS = {("args", "type"), ("lists", "type"), ("matchNamespaces", "namespace"), ("options", "name")}
 _WORDS = {"operator", "action"}
+#: What the hooks of a kind are of; a kprobe's or fentry's is told by what it hooks.
+_SORTS = {"tracepoints": "tracepoint", "lsmhooks": "lsm", "uprobes": "uprobe", "usdts": "usdt"}
+#: The types of lists whose members are system calls.
+_CALLS = {"syscalls", "generated_syscalls"}
 
 
 def features(spec: Schema) -> tuple[str, ...]:
@@ -33,9 +38,12 @@ def features(spec: Schema) -> tuple[str, ...]:
 
 
 def used(spec: Mapping[str, Any]) -> frozenset[str]:
-    """The features that a spec uses, of any version; an operator also with each type that it is used on."""
+    """The features that a spec uses, of any version; an operator also with each type that it is used on.
+
+    So is an action with each kind of hook.
+    """
     own = frozenset(one for one in _of_spec(spec, ()) if one in known() or one.startswith("options/"))
-    return own | frozenset(_typed(spec))
+    return own | frozenset(_typed(spec)) | frozenset(_taken(spec))
 
 
 @cache
@@ -87,6 +95,33 @@ def _typed(spec: Mapping[str, Any]) -> Iterator[str]:
                     yield from _operated(one, (of.get(at) for at in named if at is not None))
             for one in _objects(selector.get("matchReturnArgs")):
                 yield from _operated(one, [came])
+
+
+def _taken(spec: Mapping[str, Any]) -> Iterator[str]:
+    """Each action with the kind of hook that it is taken on."""
+    macros = spec.get("selectorsMacros")
+    for kind in HOOKS:
+        for hook in _objects(spec.get(kind)):
+            for selector in _objects(hook.get("selectors")):
+                used_there = [(macros or {}).get(name) for name in selector.get("macros") or ()]
+                for part in (selector, *(one for one in used_there if isinstance(one, Mapping))):
+                    for action in _objects(part.get("matchActions")) + _objects(part.get("matchReturnActions")):
+                        if "action" in action:
+                            yield f"matchActions/{action['action']}/{_sort(kind, hook, spec)}"
+
+
+def _sort(kind: str, hook: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
+    """What a hook is of, as far as it matters to what may be done there."""
+    if kind not in {"kprobes", "fentries"}:
+        return _SORTS.get(kind, kind)
+    call = str(hook.get("call", ""))
+    named = next((one for one in _objects(spec.get("lists")) if call == f"list:{one.get('name')}"), None)
+    first = str(next(iter((named or {}).get("values") or ()), "")) if named else call
+    if first.startswith("__ia32_"):
+        return "syscall32"
+    if hook.get("syscall") if named is None else named.get("type") in _CALLS:
+        return "syscall"
+    return "security" if first.startswith("security_") else "function"
 
 
 def _operated(one: Mapping[str, Any], types: Iterable[Any]) -> Iterator[str]:

@@ -12,12 +12,12 @@ from tetraproof.recordings.recording import Cell, Recording, open_recording
 from tetraproof.report.pin import Entry, entries_of
 from tetraproof.verdict import Verdict
 
-#: What can be said of a feature on a cell. It `works` where a case of it conforms; where none was tried, and a policy
-#: that conforms uses it, it is `in use`.
+#: What can be said of a feature on a cell. It `works` where every case of it conforms, and `works in part` where one
+#: does and another does not; where none was tried, and a policy that conforms uses it, it is `in use`.
 WORKS, FAILS, UNSUPPORTED, UNTOLD = "works", "fails", "unsupported", "cannot be told"
-UNTRIED, IN_USE = "not tried", "in use"
+PART, UNTRIED, IN_USE = "works in part", "not tried", "in use"
 #: The gravest first.
-WORDS = (FAILS, UNSUPPORTED, UNTOLD, UNTRIED, IN_USE, WORKS)
+WORDS = (FAILS, UNSUPPORTED, UNTOLD, PART, UNTRIED, IN_USE, WORKS)
 _OF_VERDICT = {
     str(Verdict.CONFORMS): WORKS,
     str(Verdict.VIOLATES): FAILS,
@@ -51,7 +51,9 @@ class Shown:
         cases = [(_OF_VERDICT[one.verdict], one) for one in own if one.verdict in _OF_VERDICT]
         if cases:
             word = min((word for word, _ in cases), key=WORDS.index)
-            return Told(feature, word, tuple(one for said, one in cases if said == word))
+            shows = tuple(one for said, one in cases if said == word)
+            partly = word != WORKS and any(said == WORKS for said, _ in cases)
+            return Told(feature, PART if partly else word, shows)
         using = [one for one in self.proofs if any(within(name, feature) for name in one.uses)]
         working = tuple(one for one in using if one.verdict == str(Verdict.CONFORMS))
         return Told(feature, IN_USE if working else UNTRIED, working)
