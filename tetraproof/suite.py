@@ -29,7 +29,7 @@ from tetraproof.judging.finding import Finding, Known
 from tetraproof.judging.pattern import Pattern
 from tetraproof.judging.scenario import Run
 from tetraproof.language.case import Case
-from tetraproof.observing.act import Act, Acts, command, look, prepare, program, shell, typed
+from tetraproof.observing.act import Act, Acts, agent, command, look, prepare, program, shell, typed
 
 __all__ = [
     "Act",
@@ -52,6 +52,7 @@ __all__ = [
     "Tracepoint",
     "Uprobe",
     "Usdt",
+    "agent",
     "cases",
     "change",
     "command",

@@ -30,7 +30,7 @@ from tetraproof.errors import UsageError
 from tetraproof.events.event import Event, parse
 from tetraproof.judging.expectation import Exactly, Exec, Exit, Kprobe
 from tetraproof.judging.scenario import Run
-from tetraproof.observing.act import Act, shell
+from tetraproof.observing.act import Act, agent, shell
 from tetraproof.observing.observation import Done, Observed
 from tetraproof.observing.timeline import START, Node, Performed, timelines
 from tetraproof.policies.binding import Bindings, PodBinding
@@ -733,6 +733,17 @@ def test_a_look_that_nobody_recorded_leaves_what_was_seen() -> None:
         assert verdict(run, lambda run: run.it.printed("a")) is expected
     broken = Run(Observed("made", None, {"it": Unknown(I, "the pod is gone")}), (Act(("x",), name="it", look=True),))
     assert verdict(broken, lambda run: run.it.printed("a")) is I
+
+
+def test_what_followed_an_order_that_nobody_recorded_is_not_recorded() -> None:
+    """It was done under a policy that no agent had been told anything of."""
+    lack = Unknown(Verdict.UNRECORDED, "it was not recorded")
+    it, off, after = replace(ACT, name="it"), replace(agent("disable"), name="off"), replace(ACT, name="after")
+    whole = counted().observed
+    run = Run(replace(whole, acts={**whole.acts, "off": lack, "after": whole.acts["it"]}), (it, off, after))
+    assert verdict(run, lambda run: run.it.killed) is C
+    found = judged(run, lambda run: run.after.killed)
+    assert (found.verdict, found.reason) == (Verdict.UNRECORDED, "the agent was not told disable: it was not recorded")
 
 
 def test_an_expectation_of_what_the_policy_does_not_hook_is_refused() -> None:

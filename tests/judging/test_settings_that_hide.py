@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.builders import POLICY, SHELL_OF, event, execs, exits, hooked, policy, state
+from tests.builders import NODE, POLICY, SHELL_OF, event, execs, exits, hooked, performed, policy, state
 from tetraproof.events.event import Event, parse
+from tetraproof.observing.act import AGENT
 from tetraproof.observing.exporting import hides
-from tetraproof.observing.observation import Observed, of_policy
+from tetraproof.observing.observation import Done, Observed, of_policy
 from tetraproof.observing.parity import Parity
+from tetraproof.observing.timeline import Timeline
 from tetraproof.policies.policy import Policy
 
 EXEC, EXIT, KPROBE = execs(SHELL_OF), exits(SHELL_OF), hooked(SHELL_OF)
@@ -138,7 +140,34 @@ def test_a_policy_only_monitors_where_every_agent_says_so(
 ) -> None:
     """Otherwise its actions are enforcements."""
     told = [tuple(state(mode=mode) for mode in modes) for modes in (before, after)]
-    assert Observed("made", applied, {}, states=told[0], states_after=told[1]).monitored is monitored
+    assert Observed("made", applied, {}, states=told[0], states_after=told[1]).monitored() is monitored
+
+
+def told(*order: str, exit_code: int = 0) -> Done:
+    return Done(performed("tetra", "tracingpolicy", *order, pod=f"/{AGENT}", exit_code=exit_code), Timeline("", NODE))
+
+
+def test_what_the_agent_was_told_last_before_an_act_is_its_mode() -> None:
+    """An order that failed, another one, or one in a pod changes nothing; nor does one that came after."""
+    in_a_pod = Done(performed("tetra", "tracingpolicy", "set-mode", "monitor"), Timeline("", NODE))
+    acts = {
+        "first": Done(performed("true"), Timeline("", NODE)),
+        "pods": in_a_pod,
+        "failed": told("set-mode", "monitor", exit_code=1),
+        "second": Done(performed("true"), Timeline("", NODE)),
+        "to": told("set-mode", "monitor"),
+        "off": told("disable"),
+        "third": Done(performed("true"), Timeline("", NODE)),
+        "back": told("set-mode", "enforce"),
+        "fourth": Done(performed("true"), Timeline("", NODE)),
+    }
+    observed = Observed("made", ENFORCES, acts)
+    assert [name for name in acts if observed.monitored(name)] == ["off", "third", "back"]
+    assert not observed.monitored()
+    monitors = Observed("made", MONITORS, acts)
+    assert [name for name in ("first", "second", "third", "fourth") if monitors.monitored(name)] == [
+        *("first", "second", "third")
+    ]
 
 
 def changed(**fields: Any) -> Event:

@@ -9,7 +9,20 @@ from pathlib import Path
 import pytest
 
 from tetraproof.errors import UsageError
-from tetraproof.observing.act import Act, Acts, Outcome, command, look, prepare, program, shell, typed
+from tetraproof.observing.act import (
+    AGENT,
+    Act,
+    Acts,
+    Outcome,
+    agent,
+    command,
+    look,
+    order_of,
+    prepare,
+    program,
+    shell,
+    typed,
+)
 
 LAST_WORD = "command terminated with exit code 137\n"
 REFUSED = (
@@ -30,6 +43,23 @@ REFUSED = (
 def test_how_acts_are_declared(act: Act, argv: tuple[str, ...], pod: str, stdin: str | None, *, tty: bool) -> None:
     """A program, a script, lines typed into a shell."""
     assert (act.argv, act.pod, act.stdin, act.tty, act.prepare) == (argv, pod, stdin, tty, False)
+
+
+def test_what_the_agents_are_told_of_a_policy_is_a_preparation() -> None:
+    """It is done in no pod, and its name there is the target's to add."""
+    told = agent("set-mode", "monitor")
+    assert (told.argv, told.pod, told.prepare) == (("tetra", "tracingpolicy", "set-mode", "monitor"), AGENT, True)
+    assert order_of(told) == ("set-mode", "monitor")
+    assert order_of(agent("disable")) == ("disable",)
+    assert order_of(command("tetra", "tracingpolicy", "disable")) == ()
+
+
+@pytest.mark.parametrize("words", [("delete",), ("disable", "guard"), ("set-mode",), ("set-mode", "off"), ("", "")])
+def test_what_agents_are_not_told_is_refused(words: tuple[str, ...]) -> None:
+    """With what there is to tell."""
+    with pytest.raises(UsageError, match="An agent is not told") as refused:
+        agent(*words)
+    assert refused.value.remedy == "write one of enable, disable, set-mode enforce, set-mode monitor"
 
 
 def test_acts_have_their_names_and_their_order() -> None:

@@ -36,7 +36,7 @@ from tests.clusters import (
 from tetraproof.judging.claim import Claim
 from tetraproof.judging.expectation import Exactly, Kprobe
 from tetraproof.judging.scenario import Run
-from tetraproof.observing.act import Acts, command, shell, typed
+from tetraproof.observing.act import Acts, agent, command, shell, typed
 from tetraproof.pacing.waiting import until
 from tetraproof.policies.policy import Policy
 from tetraproof.recordings.recording import open_recording
@@ -503,6 +503,46 @@ def test_a_stream_that_is_cut_is_begun_anew_and_said_so(api: ApiServer, tmp_path
         again = Acts(**{one.name: one for one in ACTS}, more=command("true", "again"))
         assert judged(live, acts=again) == {"guard": WELL}
     assert any("the stream of tetra-node had ended" in line and "begun anew" in line for line in told)
+
+
+ORDERED = Acts(**{one.name: one for one in ACTS}, off=agent("disable"), later=shell("echo foo > /tmp/other"))
+
+
+def later(run: Run) -> None:
+    assert run.later.succeeded
+
+
+def test_each_node_s_agent_is_told_of_the_policy_once(api: ApiServer, tmp_path: Path) -> None:
+    """By its name; on replay the same act answers for it."""
+    lab = Lab(api, (NODE, SECOND))
+    heard: list[tuple[str, str]] = []
+
+    async def disabled(command: Exec) -> None:
+        heard.append((command.pod["spec"]["nodeName"], " ".join(command.argv)))
+        await command.ends(0)
+
+    lab.plays["tracingpolicy disable"] = disabled
+    with opened(lab, tmp_path) as (live, _):
+        for scenario in live.scenarios("guard", guard(), {}):
+            run = Run(live.observe(guard(), {}, tuple(ORDERED), scenario), tuple(ORDERED))
+            assert Claim("later", later).judge(run).judgement.verdict is C
+    assert sorted(heard) == [(node, "tetra tracingpolicy disable guard") for node in sorted((NODE, SECOND))]
+
+
+def test_where_an_agent_refuses_what_it_is_told_the_rest_is_undecided(api: ApiServer, tmp_path: Path) -> None:
+    """Nobody knows then under what the later acts were done; those before it are judged."""
+    lab = Lab(api)
+
+    async def refused(command: Exec) -> None:
+        await command.err("no such policy")
+        await command.ends(1)
+
+    lab.plays["tracingpolicy disable"] = refused
+    with opened(lab, tmp_path) as (live, _):
+        run = Run(live.observe(guard(), {}, tuple(ORDERED), "guard"), tuple(ORDERED))
+        assert Claim("guarded", guarded).judge(run).judgement.verdict is C
+        undecided = Claim("later", later).judge(run).judgement
+        assert (undecided.verdict, undecided.reason) == (I, "preparation off failed before it: exit 1")
 
 
 def test_an_act_that_never_ends_has_no_outcome(api: ApiServer, tmp_path: Path) -> None:

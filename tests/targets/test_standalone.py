@@ -358,6 +358,18 @@ def test_policies_go_in_and_out_by_tetra(machines: Machines, tmp_path: Path) -> 
     assert len(machines.agents()) == 1
 
 
+def test_an_agent_is_told_of_a_policy_by_its_name(machines: Machines, tmp_path: Path) -> None:
+    """What it answers is the outcome."""
+    site = opened(tmp_path)
+    assert site.order("made", GUARD, ("set-mode", "monitor")).ok
+    assert site.order("made", GUARD, ("disable",)).ok
+    (mode,), (disabled,) = machines.last.lines("set-mode"), machines.last.lines("disable")
+    assert "tracingpolicy set-mode guard monitor" in mode
+    assert "tracingpolicy disable guard" in disabled
+    machines.last.answers["tracingpolicy enable"] = Completed(1, b"", b"no such policy\n")
+    assert site.order("made", GUARD, ("enable",)).complaint == "no such policy\n"
+
+
 def test_a_policy_that_stays_costs_the_agent_its_place(machines: Machines, tmp_path: Path) -> None:
     """The next scenario begins without it."""
     site = opened(tmp_path)

@@ -337,7 +337,9 @@ class ActRun:
     def _told_against(self) -> Iterator[enforcement.Told]:
         observed = self._observed
         return enforcement.against(
-            self._known.timeline, lambda event: of_policy(event, observed.applied), monitored=observed.monitored
+            self._known.timeline,
+            lambda event: of_policy(event, observed.applied),
+            monitored=observed.monitored(self.name),
         )
 
     def _against(self, done: Done) -> str:

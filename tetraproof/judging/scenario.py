@@ -24,7 +24,7 @@ from tetraproof.judging.continuity import ChangeRun
 from tetraproof.judging.pattern import Doubt, Pattern
 from tetraproof.judging.question import ActRun
 from tetraproof.observing import exporting
-from tetraproof.observing.act import Act
+from tetraproof.observing.act import Act, order_of
 from tetraproof.observing.inventory import InstallationRun
 from tetraproof.observing.observation import Done, Observed, of_policy
 from tetraproof.observing.parity import compare
@@ -76,6 +76,9 @@ class Run:
             why = _why_unprepared(done) if act.prepare else ""
             if why and failed is None:
                 failed = Unknown(Verdict.INCONCLUSIVE, f"preparation {act.name} failed before it: {why}")
+            elif order_of(act) and isinstance(done, Unknown) and failed is None:
+                # what was recorded after it was done under a policy that nobody had changed
+                failed = Unknown(done.verdict, f"the agent was not told {' '.join(order_of(act))}: {done.reason}")
         return replace(self.observed, acts={**self.observed.acts, **acts})
 
     @property

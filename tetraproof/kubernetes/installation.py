@@ -238,6 +238,10 @@ class Installation:
         limit = seconds or self._deadlines.command
         return self._everywhere(lambda pod: self.cluster.executor.run(pod.place, ["tetra", *words], seconds=limit))
 
+    def ask_one(self, node: str, *words: str, seconds: float) -> Completed:
+        """What `tetra` answers on one node. Raises `AgentError` where there is no agent."""
+        return self.cluster.executor.run(self.agent(node).place, ["tetra", *words], seconds=seconds)
+
     def told(self, *words: str) -> dict[str, Completed]:
         """The same, asked once: for what an agent says as long as it is the same."""
         if words not in self._said:

@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -22,6 +23,11 @@ from tetraproof.text import command_line
 
 #: What a shell and kubectl call "killed by SIGKILL": 128 + 9. Weak alone: `exit 137` is 137 too.
 KILLED = 137
+#: In place of a workload, which cannot be called so: the agents, which are told something of the policy.
+AGENT = "the agent"
+#: What they can be told of it, as `tetra tracingpolicy` has it, and the words that follow.
+ORDERS = {"enable": ((),), "disable": ((),), "set-mode": (("enforce",), ("monitor",))}
+_TO_AN_AGENT = ("tetra", "tracingpolicy")
 #: Bytes of a program that an act may bring along.
 MOST_PROGRAM = 64 << 10
 #: What EPERM reads as, in lower case.
@@ -102,6 +108,39 @@ def program(text: str, *args: str, by: str = "python3", pod: str = "probe") -> A
         limit = f"at most {MOST_PROGRAM >> 10} KiB of text without zero bytes"
         raise UsageError(f"A program is {limit}.", remedy="build a larger one into the workload's image")
     return Act((by, _place_of(text), *args), pod, program=text)
+
+
+def agent(order: str, *words: str) -> Act:
+    """Tell the agents something of the policy that is in force: a command of `tetra tracingpolicy`, without its name.
+
+    `agent("disable")`, `agent("enable")`, `agent("set-mode", "monitor")`. As a preparation it is never judged by
+    itself, and where it fails, what follows is undecided.
+    """
+    if words not in ORDERS.get(order, ()):
+        known = ", ".join(" ".join((name, *more)) for name, forms in ORDERS.items() for more in forms)
+        raise UsageError(
+            f"An agent is not told {' '.join((order, *words))!r} of a policy.", remedy=f"write one of {known}"
+        )
+    return Act((*_TO_AN_AGENT, order, *words), AGENT, prepare=True)
+
+
+class Deed(Protocol):
+    """An act, as it was declared or as it was performed."""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The program and its arguments."""
+        ...
+
+    @property
+    def pod(self) -> str:
+        """Where it is done."""
+        ...
+
+
+def order_of(act: Deed) -> tuple[str, ...]:
+    """What an act tells the agents: its command of `tetra tracingpolicy`; nothing of one that is done in a pod."""
+    return act.argv[len(_TO_AN_AGENT) :] if act.pod == AGENT else ()
 
 
 def with_programs(acts: Iterable[Act]) -> Iterator[Act]:

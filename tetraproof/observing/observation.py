@@ -12,6 +12,7 @@ from typing import overload
 from tetraproof.answer import Unknown
 from tetraproof.events.event import Event
 from tetraproof.events.reread import Reread
+from tetraproof.observing.act import order_of
 from tetraproof.observing.gap import Continuity
 from tetraproof.observing.inventory import Inventory
 from tetraproof.observing.timeline import Performed, Timeline
@@ -58,9 +59,20 @@ class Observed:
     notes: tuple[str, ...] = ()
     tetra: str = ""
 
-    @property
-    def monitored(self) -> bool:
-        """Whether the policy only monitors, by every agent's word; by its own options where no agent tells a mode."""
+    def monitored(self, act: str = "") -> bool:
+        """Whether the policy only monitors while the act of that name is done, or from its loading on.
+
+        That is what the agent was told last before the act; else what every agent says of the mode, or the policy's
+        own options where none tells one.
+        """
+        told = ""
+        for name, done in self.acts.items():
+            if name == act:
+                break
+            order = order_of(done.performed) if isinstance(done, Done) and done.performed.outcome.exit_code == 0 else ()
+            told = order[-1] if order[:1] == ("set-mode",) else told
+        if act and told:
+            return told == "monitor"
         modes = {state.mode for state in (*self.states, *self.states_after) if state.mode}
         if modes:
             return modes == {"monitor"}

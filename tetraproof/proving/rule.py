@@ -171,7 +171,7 @@ def _known(damage: Damage, before: Before) -> bool:
 
 
 def _only_monitors(damage: Damage, before: Before) -> bool:
-    return before.run.observed.monitored and damage.kind.startswith(("a kill", "action altered"))
+    return before.run.observed.monitored(damage.act) and damage.kind.startswith(("a kill", "action altered"))
 
 
 def _told_once(damage: Damage, before: Before) -> bool:

@@ -10,11 +10,12 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from tetraproof.errors import TetraproofError
-from tetraproof.machines.machine import MachineLost
-from tetraproof.observing.act import Act, Outcome
+from tetraproof.errors import AgentError, TetraproofError
+from tetraproof.machines.machine import Completed, MachineLost
+from tetraproof.observing.act import Act, Outcome, order_of
 from tetraproof.pacing.progress import Tell, silent
 from tetraproof.policies.binding import PodBinding, fill, unbound
+from tetraproof.policies.policy import Policy
 from tetraproof.recordings.recording import ActRecord
 from tetraproof.targets.keeping import Scene
 
@@ -28,6 +29,10 @@ class Pods(Protocol):
 
     def perform(self, act: Act, pod: PodBinding, argv: Sequence[str]) -> Outcome:
         """Perform an act in a pod. Raises `MachineLost` where no further one can be."""
+        ...
+
+    def order(self, place: str, policy: Policy, order: Sequence[str]) -> Completed:
+        """Tell the agent of a place something of the policy, by `tetra tracingpolicy`. Raises `MachineLost`."""
         ...
 
     def disturbed(self) -> Mapping[str, str]:
@@ -71,6 +76,16 @@ class Acting:
             raise lost
         self._see_workloads(scene, acts, first)
 
+    def _told(self, scene: Scene, order: Sequence[str]) -> Outcome:
+        """What became of what the agent was told."""
+        if scene.policy is None:
+            return Outcome(None, broken="there is no policy that an agent could be told of", unstarted=True)
+        try:
+            done = self.site.order(scene.place, scene.policy, order)
+        except AgentError as error:
+            return Outcome(None, broken=error.sentence, unstarted=True)
+        return Outcome(done.exit_code, done.output, done.complaint, done.broken, done.unstarted)
+
     def _watch(self, scene: Scene, first: int) -> None:
         """Note the acts that no agent enforced: from the one before that after which its agent was not the same."""
         how = scene.unguarded
@@ -104,20 +119,23 @@ class Acting:
         `role` is a sentinel's, `cpu` the one that it keeps to. Returns what became of it. Raises `MachineLost`.
         """
         values = scene.bindings.values()
-        pod = scene.bindings.pod(act.pod)
+        order = order_of(act)
+        pod = PodBinding("", act.pod, node=scene.place) if order else scene.bindings.pod(act.pod)
         argv = tuple(fill(part, values) for part in act.argv)
         missing = [name for part in act.argv for name in unbound(part, values)]
         lacks = scene.lacking.get(act.name, "") if not role else ""
         started = ""
         if pod is None:
             broken = broken or f"there is no pod of {act.pod} here"
+        elif order and not scene.state_known:
+            broken = broken or "no policy is in force yet that an agent could be told of"
         elif missing:
             broken = broken or f"{missing[0]} is bound to nothing here"
         if pod is None or broken or lacks:
             outcome = Outcome(None, broken=lacks or broken, unstarted=True, gone=True)
         else:
             started = _now()
-            outcome = self.site.perform(act, pod, argv)
+            outcome = self._told(scene, order) if order else self.site.perform(act, pod, argv)
         pod = pod or PodBinding("", act.pod, node=scene.place)
         scene.acts.append(
             ActRecord(

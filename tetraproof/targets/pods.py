@@ -22,6 +22,7 @@ from tetraproof.kubernetes.cluster import ClusterError, Object
 from tetraproof.kubernetes.execution import Following, Place, reason
 from tetraproof.kubernetes.preparation import Plan, Preparation
 from tetraproof.kubernetes.workspace import RUN
+from tetraproof.machines.machine import Completed
 from tetraproof.observing.act import Act, Outcome
 from tetraproof.observing.inventory import versions
 from tetraproof.pacing.account import SETTING_AGENTS
@@ -221,6 +222,13 @@ class Kubernetes:
         if policy.kind == "TracingPolicyNamespaced" or self._plan.cluster_wide:
             return policy
         return dataclasses.replace(policy, spec=to_pods(policy.spec, {RUN: self.workspace.run}))
+
+    def order(self, place: str, policy: Policy, order: Sequence[str]) -> Completed:
+        """Tell the agent of a node something of the policy."""
+        word, *more = order
+        namespaced = ("--namespace", policy.namespace) if policy.namespace else ()
+        words = ("tracingpolicy", word, policy.name, *more, *namespaced)
+        return self.installation.ask_one(place, *words, seconds=self._plan.deadlines.policy)
 
     def apply(self, policy: Policy, manifest: str) -> str:
         """Create a policy, once the server has said that it would take it. Raises `Unanswerable`, `ClusterError`."""

@@ -18,7 +18,7 @@ from tetraproof.errors import RecordingError
 from tetraproof.events import loss
 from tetraproof.events.event import Event
 from tetraproof.observing import inventory
-from tetraproof.observing.act import Act, Outcome
+from tetraproof.observing.act import AGENT, Act, Outcome
 from tetraproof.observing.hearing import Hearing
 from tetraproof.observing.observation import Done, Observed
 from tetraproof.observing.timeline import Node, Performed, timelines
@@ -428,7 +428,7 @@ def _same_input(act: Act, performed: Performed) -> bool:
 
 
 def _in_workload(workload: str, performed: Performed, bindings: Bindings) -> bool:
-    pods = bindings.workloads.get(workload, ())
+    pods = bindings.workloads.get(workload, ()) if workload != AGENT else ()
     if pods:
         return any((pod.namespace, pod.name) == (performed.namespace, performed.pod) for pod in pods)
     return performed.pod == workload or performed.pod.startswith(f"{workload}-")

@@ -21,7 +21,7 @@ from tetraproof.guests.agent import Agent
 from tetraproof.guests.container import Containers
 from tetraproof.guests.identity import KIND, environment, identify
 from tetraproof.guests.plan import Plan
-from tetraproof.machines.machine import Background, Machine, MachineLost, ThisMachine
+from tetraproof.machines.machine import Background, Completed, Machine, MachineLost, ThisMachine
 from tetraproof.observing.act import Act, Outcome
 from tetraproof.observing.inventory import versions
 from tetraproof.pacing.account import SETTING_AGENTS, SETTING_UP
@@ -254,6 +254,14 @@ class Standalone:
     def perform(self, act: Act, pod: PodBinding, argv: Sequence[str]) -> Outcome:
         """Perform an act in a pod's container."""
         return self._guarded(lambda: self._containers.perform(act, pod, argv))
+
+    def order(self, place: str, policy: Policy, order: Sequence[str]) -> Completed:
+        """Tell the agent something of the policy."""
+        del place
+        word, *more = order
+        return self._guarded(
+            lambda: self.agent.tetra("tracingpolicy", word, policy.name, *more, seconds=self._plan.deadlines.policy)
+        )
 
     def fitted(self, policy: Policy) -> Policy:
         """A guest is all ours; on this machine itself a policy is confined to the run's containers.
