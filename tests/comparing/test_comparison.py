@@ -255,11 +255,13 @@ def test_ports_that_the_kernel_chose_are_no_change() -> None:
 
 
 def test_names_that_programs_make_up_are_no_change() -> None:
-    """Of sed's file, and of a ReplicaSet's pod."""
+    """Of sed's file, of a ReplicaSet's pod, and of a process by whose number a path leads."""
     names = Names(Bindings())
     assert names.told("/html/sedXKHuHU") == names.told("/html/sedD8mYTy")
     assert names.told("nginx-795c6cd55d-jvmml") == "nginx"
     assert names.told("block-nginx-write") == "block-nginx-write"
+    assert names.told("/proc/359/root/usr/bin/bash") == names.told("/proc/1360/root/usr/bin/bash")
+    assert names.told("/proc/359/root/usr/bin/bash") != names.told("/proc/359/root/usr/bin/dash")
     assert without_numbers("pid 12", names) == without_numbers("pid 7", names)
 
 

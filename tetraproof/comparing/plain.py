@@ -25,6 +25,8 @@ _NUMBER = re.compile(r"\d+")
 _OF_A_SET = re.compile(r"-[bcdf0-9][a-z0-9]{7,9}-[a-z0-9]{5}\b")
 #: The names that sed and mktemp make up.
 _MADE_UP = re.compile(r"\b(sed|tmp\.?)[A-Za-z0-9]{6,10}\b")
+#: A process of some number, as a path begins that leads by way of it.
+_BY_PROCESS = re.compile(r"/proc/\d+/")
 #: An address of a private network, and what stands for one that is bound.
 _OF_A_CLUSTER = re.compile(
     r"\b(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}\b|\{[a-z-]+\.(?:ip|service|outside)\}"
@@ -53,7 +55,7 @@ class Names:
     def told(self, text: str) -> str:
         """A text with the target's own names replaced."""
         named = self._pattern.sub(lambda found: self._names[found[0]], text) if self._pattern else text
-        return _MADE_UP.sub(r"\1######", _OF_A_SET.sub("", named))
+        return _BY_PROCESS.sub("/proc/#/", _MADE_UP.sub(r"\1######", _OF_A_SET.sub("", named)))
 
 
 def same(one: str, other: str) -> bool:
