@@ -257,6 +257,20 @@ def test_a_value_that_cannot_be_read_is_the_only_one() -> None:
     assert {"action", "args", "policy_name", "process.binary", "process.pod", "signal", "status"} <= fields
 
 
+def test_of_an_event_without_a_time_none_is_taken_away() -> None:
+    """A loader event has none; every damage to it can be done."""
+    act = performed("bash", "-c", "x")
+    body = {"process": execs(SHELL).json()["process_exec"]["process"], "path": "/usr/bin/x", "buildid": "qQ=="}
+    mapped = parse(json.dumps({"process_loader": body, "node_name": execs(SHELL).node}).encode())
+    assert isinstance(mapped, Event)
+    events = [execs(SHELL), mapped, exits(SHELL)]
+    files = scenario_files("made", [act], events)
+    made = [one for one in damages(Scene(run_of({"it": (shell("x"), act)}, events).observed, files)) if one.act]
+    assert {one.field for one in made if one.event and one.event.kind == "loader"} & {"process.pid", "process.binary"}
+    for damage in made:
+        assert damage.to(files) != files
+
+
 def test_an_added_event_is_one_more_of_the_acts_own_process() -> None:
     """Right after its exec; nothing else changes."""
     added = [one for one in every() if one.kind.startswith("a kill")]

@@ -124,7 +124,8 @@ def _unread(scene: Scene, act: str, event: Event) -> Iterator[Damage]:
 def _unreadable(event: Event) -> Iterator[tuple[str, Alter]]:
     yield "process", in_body(lambda body: body.pop("process"))
     yield "node_name", lambda whole: _forget(whole, "node_name")
-    yield "time", lambda whole: _forget(whole, "time")
+    if "time" in event.json():  # a loader event has none
+        yield "time", lambda whole: _forget(whole, "time")
     yield "process.exec_id", in_process(lambda told: told.update(exec_id=ODD))
     yield "process.pid", in_process(lambda told: told.update(pid="many"))
     yield "process.binary", in_process(lambda told: told.update(binary=ODD))
