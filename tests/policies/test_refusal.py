@@ -55,6 +55,8 @@ TABLE = [
     ("1.7.0", Fault.LACK, "lsm validation failed: error in spec.lsmHooks[0]: invalid selectors: NotifyEnforcer action is not supported"),
     ("1.7.0", Fault.LACK, "lsm validation failed: error in spec.lsmHooks[0]: invalid selectors: stacktrace actions are not supported"),
     ("1.7.0", Fault.LACK, "lsm validation failed: error in spec.lsmHooks[0]: invalid selectors: MatchReturnArgs selector is not supported"),
+    ("1.4.1", Fault.LACK, "policy handler 'tracing' failed loading policy 'x': Only matchPIDs selector is supported"),
+    ("1.6.1", Fault.LACK, "policy handler 'tracing' failed loading policy 'x': only matchPIDs selector is supported"),
     ("1.7.0", Fault.LACK, "preloading multiple arguments per hook point is not supported"),
     ("1.7.0", Fault.LACK, "spec.hostSelector does not support arbitrary labels. Only null (default) and {} (all) is supported for now"),
     ("1.7.0", Fault.LACK, "tracing policies with multiple sections of kprobes, tracepoints, lsm hooks, uprobes or usdts are currently not supported"),

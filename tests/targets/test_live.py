@@ -426,6 +426,18 @@ def after_dry_run(do: Callable[[], object]) -> Callable[[object], None]:
     return fault
 
 
+def test_a_policy_of_a_file_that_nobody_finds_is_not_applied(api: ApiServer, tmp_path: Path) -> None:
+    """On a cluster the agent's mounts are its own pod's: hooked would be a file of that, or none."""
+    lab = Lab(api)
+    hooks = guard(spec={"uprobes": [{"path": "/usr/bin/bash", "symbols": ["readline"]}]})
+    policy = replace(hooks, bound={"/usr/bin/bash": "probe.file"})
+    why = "the policy hooks /usr/bin/bash of probe, and where the agent finds probe's files is not known"
+    with opened(lab, tmp_path) as (live, _):
+        assert judged(live, policy) == {"guard": (U, why)}
+        assert replayed(live, tmp_path / "recording", policy) == {"guard": (U, why)}
+    assert not [line for line in api.asked if line.startswith("create tracingpolicies")]
+
+
 def test_a_namespaced_policy_is_applied_where_its_workload_is(api: ApiServer, tmp_path: Path) -> None:
     """Found by namespace and name; one of a namespace that the run does not have is unsupported."""
     lab = Lab(api)

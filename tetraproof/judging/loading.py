@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tetraproof.judging.finding import Finding, Known
 from tetraproof.judging.scenario import Run
 
@@ -11,8 +13,17 @@ TAIL_CALLS_REFUSED = Finding(
 )
 
 
-def _verifier_refused(run: Run) -> bool:
-    return run.refused_with("bpf_multi_kprobe") and run.refused_with("load program: invalid argument")
+UPROBE_TAIL_CALLS_REFUSED = Finding(
+    "uprobe-tail-calls-refused",
+    "applied, and nothing is hooked: the kernel refuses the agent's uprobe-multi programs (try disable-uprobe-multi)",
+)
 
 
-LOADING = (Known(TAIL_CALLS_REFUSED, _verifier_refused),)
+def _verifier_refused(programs: str) -> Callable[[Run], bool]:
+    return lambda run: run.refused_with(programs) and run.refused_with("load program: invalid argument")
+
+
+LOADING = (
+    Known(TAIL_CALLS_REFUSED, _verifier_refused("bpf_multi_kprobe")),
+    Known(UPROBE_TAIL_CALLS_REFUSED, _verifier_refused("bpf_multi_uprobe")),
+)

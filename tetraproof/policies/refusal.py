@@ -65,6 +65,7 @@ _LACKS = (
     r"(?:not|isn't) (?:yet )?(?:implemented|supported)(?: \S+){0,4} yet\b",
     r"not yet (?:implemented|supported)",
     r"MatchReturnArgs selector is not supported",
+    r"only matchPIDs selector is supported",
     r"stacktrace actions are not supported",
     r"(?:^|[:\s])(?:\w+ )?actions? (?:is |are )?not supported",
     r"preloading multiple arguments per hook point is not supported",

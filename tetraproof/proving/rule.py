@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tetraproof.answer import Asked
+from tetraproof.events.event import Event
 from tetraproof.judging.claim import Judged
 from tetraproof.judging.scenario import Run
 from tetraproof.observing.observation import Done
@@ -23,6 +24,14 @@ from tetraproof.verdict import Verdict
 TOLD = "is told whole"
 #: How a question about the export log begins, and one about the agents' counters.
 EXPORTED, COUNTED = "export tells", "count"
+#: What tells a hook from others of its kind, in the events that come of it.
+_OF_A_HOOK = {
+    "kprobe": ("function_name",),
+    "lsm": ("function_name",),
+    "uprobe": ("symbol", "offset"),
+    "usdt": ("provider", "name"),
+    "loader": (),
+}
 
 
 @dataclass(frozen=True)
@@ -100,12 +109,16 @@ def _equal_beside(damage: Damage, before: Before) -> bool:
 
 def _one_of_several(damage: Damage, before: Before) -> bool:
     done, event = before.done(damage.act), damage.event
-    hook = getattr(event.detail, "function_name", "") if event else ""
-    if event is None or done is None or not hook:
+    if event is None or done is None or event.kind not in _OF_A_HOOK:
         return False
     others = [one for one in done.timeline.own if one is not event and one.kind == event.kind]
     asked_whole = any("exactly " in one.question or "in order" in one.question for one in before.asked(damage.act))
-    return any(getattr(one.detail, "function_name", "") == hook for one in others) and not asked_whole
+    return any(_hook(one) == _hook(event) for one in others) and not asked_whole
+
+
+def _hook(event: Event) -> tuple[object, ...]:
+    """What tells an event's hook from others of its kind."""
+    return tuple(getattr(event.detail, field, None) for field in _OF_A_HOOK[event.kind])
 
 
 def _order_unasked(damage: Damage, before: Before) -> bool:
