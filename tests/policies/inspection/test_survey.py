@@ -132,6 +132,17 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         spec({**GUARD, "selectors": [*by_program("Prefix")["selectors"], *GUARD["selectors"]]}),
     ),
     ("script-is-its-interpreter", spec(by_program("In", "/opt/job.py")), spec(by_program("In", "/opt/job"))),
+    (
+        "programs-of-the-last-hook",
+        spec(by_program("In"), by_program("In", "/usr/bin/tac")),
+        spec(by_program("In"), by_program("In")),
+    ),
+    ("programs-of-the-last-hook", spec(by_program("In"), GUARD), spec(GUARD, GUARD)),
+    (
+        "programs-of-the-last-hook",
+        spec(by_program("In"), by_program("NotIn")),
+        spec(by_program("In"), by_program("NotIn"), **SINGLE),
+    ),
     ("old-image-hides-the-event", spec(EXEC), spec({**EXEC, "selectors": [selector(do=[NOPOST])]})),
     (
         "old-image-hides-the-event",

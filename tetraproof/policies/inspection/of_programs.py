@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from tetraproof.policies.inspection.hooking import Part, Selector
 from tetraproof.policies.inspection.loophole import Inspected, Rule, Told
+from tetraproof.policies.requirement import multi_is_off
 
 #: Hooks that run before a new program is in place.
 _BEFORE_THE_IMAGE = frozenset(
@@ -80,6 +81,22 @@ def _old_image(inspected: Inspected) -> Told:
             yield hook.way, name, said
 
 
+def _of_another_hook(inspected: Inspected) -> Told:
+    if multi_is_off(inspected.policy):
+        return
+    first: dict[int, object] = {}
+    for hook in inspected.hooks:
+        for selector in hook.selectors if hook.kind == "kprobes" else ():
+            named = selector.filters.get("matchBinaries") or []
+            if first.setdefault(selector.at, named) != named:
+                said = (
+                    "where the kernel has kprobe-multi, all kprobes of a policy filter by the programs that the last "
+                    "one names in the selector of that number: turn it off (disable-kprobe-multi), or write a policy "
+                    "for each"
+                )
+                yield (*hook.way, "selectors", selector.at), "", said
+
+
 RULES = (
     Rule(
         "pid-0-exempts-everything",
@@ -115,6 +132,13 @@ RULES = (
         "documentation",
         "by Tetragon's documentation of selectors",
         _scripts,
+    ),
+    Rule(
+        "programs-of-the-last-hook",
+        "kprobes of one policy whose selectors of one number have different `matchBinaries`, or one of them none",
+        "recorded",
+        "recorded with 1.7.0 (docs/findings.md, binaries-are-the-last-hook-s); of a hook without any by source",
+        _of_another_hook,
     ),
     Rule(
         "old-image-hides-the-event",
