@@ -3,14 +3,19 @@
 from dirty_equals import IsStr
 
 from fixtures.findings import LSM_IS_NOT_COUNTED
-from fixtures.language import ARCH, HERE, OTHER, Files
-from tetraproof.suite import Act, Case, Known, Kprobe, Lsm, Pattern, cases, command, shell
+from fixtures.language import ARCH, CALL, HERE, OTHER, Files, in_32_bits
+from tetraproof.suite import Act, Case, Known, Kprobe, Lsm, Pattern, cases, command, program, shell
 
 FILES = Files("do")
 path, opened, event, made = FILES.path, FILES.opened, FILES.event, FILES.made
 
 #: Known of every LSM hook: an event of it is reported, and nobody counted it.
 NOT_COUNTED = Known(LSM_IS_NOT_COUNTED, lambda run: run.counts(post=0) and run.reported(Lsm()) > 0)
+
+
+#: Make a folder as a program of 32 bits does.
+MKDIRAT32 = f"""{CALL}path = ctypes.create_string_buffer(b"{path("override-call32")}-32")
+{in_32_bits(296)}"""
 
 
 def by_mkdirat(name: str) -> Act:
@@ -48,10 +53,18 @@ pytestmark = cases(
     denied(
         "override-syscall",
         "Override keeps a system call from being made.",
-        command("mkdir", path("override-call")),
-        command("mkdir", path("override-call-x")),
+        by_mkdirat("override-call"),
+        by_mkdirat("override-call-x"),
         Kprobe("sys_mkdirat", file=path("override-call"), action="OVERRIDE"),
         shell(f"rm -rf {path('override-call')}*"),
+    ),
+    denied(
+        "override-syscall32",
+        "Override keeps a program of 32 bits from making its system call.",
+        program(MKDIRAT32),
+        by_mkdirat("override-call32"),
+        Kprobe("__ia32_sys_mkdirat", action="OVERRIDE"),
+        shell(f"rm -rf {path('override-call32')}*"),
     ),
     denied(
         "override-lsm",

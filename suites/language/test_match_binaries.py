@@ -1,12 +1,21 @@
 """matchBinaries and matchParentBinaries: who opens the file, one case an operator."""
 
+from fixtures.findings import BINARIES_ARE_THE_LAST_HOOK_S
 from fixtures.language import Files
-from tetraproof.suite import Act, Case, Kprobe, cases, command, shell
+from tetraproof.suite import Act, Case, Known, Kprobe, cases, command, shell
 
 path = Files("by").path
 
 
-def case(name: str, says: str, *, match: tuple[str, ...], near: tuple[str, ...], file: str = "") -> Case:
+def case(  # noqa: PLR0913 - the columns of a table
+    name: str,
+    says: str,
+    *,
+    match: tuple[str, ...],
+    near: tuple[str, ...],
+    file: str = "",
+    known: Known | None = None,
+) -> Case:
     """A case of the policy of that name: two programs read the same file, which was made before."""
     read = path(file or name)
     made: Act = shell(f"echo x > {read}")
@@ -17,8 +26,12 @@ def case(name: str, says: str, *, match: tuple[str, ...], near: tuple[str, ...],
         command(*near, read),
         Kprobe("fd_install", file=read, action="POST"),
         before=(made,),
+        known=known,
     )
 
+
+#: Known of several hooks: the program of the one hook opens the file, and nothing is reported.
+THE_LAST_HOOK_S = Known(BINARIES_ARE_THE_LAST_HOOK_S, lambda run: Kprobe("fd_install") not in run.match.timeline)
 
 HEAD, CAT = ("head", "-1"), ("cat",)
 #: It starts the program as its child.
@@ -31,6 +44,13 @@ pytestmark = cases(
     case("not-prefix", "A program whose path does not begin so matches.", match=HEAD, near=CAT),
     case("postfix", "A program whose path ends so matches.", match=HEAD, near=CAT),
     case("not-postfix", "A program whose path does not end so matches.", match=HEAD, near=CAT),
+    case(
+        "several-hooks",
+        "Each hook of a policy has programs of its own.",
+        match=HEAD,
+        near=CAT,
+        known=THE_LAST_HOOK_S,
+    ),
     case(
         "binaries-follow-children",
         "What the program has started matches as well.",
