@@ -3,7 +3,8 @@
     python benchmarks/beside_policytest.py KERNEL BUNDLE PROGRAMS
 
 KERNEL and BUNDLE are what `make test TARGET=standalone` takes; the bundle's tetra is 1.7.0 or newer. PROGRAMS is a
-folder with the programs that Tetragon's tests start (`lseek-pipe` and `null-mount` of its contrib/tester-progs).
+folder with the programs that Tetragon's tests start (`lseek-pipe`, `null-mount`, `nop` and `usdt-override` of its
+contrib/tester-progs).
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ from tetraproof.policies.directory import load_folder
 from tetraproof.settings.options import Options
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Of each of Tetragon's tests that needs no uprobe, our case of what it is about, and the suite that has it.
+#: Of each of Tetragon's tests that we have a case of, that case, and the suite that has it.
 SAME = {
     "kprobe-lseek": ("test_match_binaries", "language/match-binaries-in"),
     "kprobe-null-string": ("test_hooks", "language/hooks-kprobe-return"),
+    "uprobe-generic": ("test_uprobes", "language/uprobes-symbol"),
+    "usdt-load-selector-maps": ("test_uprobes", "language/usdts-argument"),
+    "usdt-set": ("test_uprobes", "language/usdts-set"),
 }
 
 

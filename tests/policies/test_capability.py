@@ -236,6 +236,9 @@ NO_VIOLATION = {
     "in body should be one of": Verdict.UNSUPPORTED,
     "json: unknown field": Verdict.UNSUPPORTED,
     'call "do_filp_open": not found': Verdict.UNSUPPORTED,
+    "can't use override regs action, no kernel support": Verdict.UNSUPPORTED,
+    "can't preload string for argument": Verdict.UNSUPPORTED,
+    "Only matchPIDs selector is supported": Verdict.UNSUPPORTED,
     "too many open files": Verdict.INCONCLUSIVE,
 }
 

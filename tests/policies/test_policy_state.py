@@ -158,7 +158,7 @@ def test_every_recorded_state_is_understood() -> None:
         for one in states
     ]
     assert len(told) > 20
-    assert {PolicyState.of("node", one).state for one in told} == {"enabled", "load_error"}
+    assert {PolicyState.of("node", one).state for one in told} == {"enabled", "load_error", "partially_enabled"}
 
 
 def test_counters_are_added_and_held_against_earlier_ones() -> None:
