@@ -137,7 +137,7 @@ RULES = (
         "programs-of-the-last-hook",
         "kprobes of one policy whose selectors of one number have different `matchBinaries`, or one of them none",
         "recorded",
-        "recorded with 1.7.0 (docs/findings.md, binaries-are-the-last-hook-s); of a hook without any by source",
+        "recorded with 1.7.0 (docs/findings.md, binaries-are-the-last-hook-s); of a hook without any seen live",
         _of_another_hook,
     ),
     Rule(
