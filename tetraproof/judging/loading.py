@@ -11,8 +11,6 @@ TAIL_CALLS_REFUSED = Finding(
     "tail-calls-refused",
     "applied, and nothing is enforced: the kernel refuses the agent's kprobe-multi programs (try disable-kprobe-multi)",
 )
-
-
 UPROBE_TAIL_CALLS_REFUSED = Finding(
     "uprobe-tail-calls-refused",
     "applied, and nothing is hooked: the kernel refuses the agent's uprobe-multi programs (try disable-uprobe-multi)",

@@ -18,6 +18,7 @@ from typing import Any
 
 from tetraproof.policies.crd import VERSIONS, Schema, schema
 from tetraproof.policies.policy import HOOKS
+from tetraproof.policies.requirement import SYSCALL_LISTS
 
 #: What every kind of hook has, and is one language; an argument is one wherever it comes from.
 _SHARED = {"args": "args", "data": "args", "returnArg": "args", "selectors": ""}
@@ -28,8 +29,6 @@ _SAYS = {("args", "type"), ("lists", "type"), ("matchNamespaces", "namespace"), 
 _WORDS = {"operator", "action"}
 #: What the hooks of a kind are of; a kprobe's or fentry's is told by what it hooks.
 _SORTS = {"tracepoints": "tracepoint", "lsmhooks": "lsm", "uprobes": "uprobe", "usdts": "usdt"}
-#: The types of lists whose members are system calls.
-_CALLS = {"syscalls", "generated_syscalls"}
 
 
 def features(spec: Schema) -> tuple[str, ...]:
@@ -99,15 +98,14 @@ def _typed(spec: Mapping[str, Any]) -> Iterator[str]:
 
 def _taken(spec: Mapping[str, Any]) -> Iterator[str]:
     """Each action with the kind of hook that it is taken on."""
-    macros = spec.get("selectorsMacros")
-    for kind in HOOKS:
-        for hook in _objects(spec.get(kind)):
-            for selector in _objects(hook.get("selectors")):
-                used_there = [(macros or {}).get(name) for name in selector.get("macros") or ()]
-                for part in (selector, *(one for one in used_there if isinstance(one, Mapping))):
-                    for action in _objects(part.get("matchActions")) + _objects(part.get("matchReturnActions")):
-                        if "action" in action:
-                            yield f"matchActions/{action['action']}/{_sort(kind, hook, spec)}"
+    macros = spec.get("selectorsMacros") or {}
+    for kind, hook in [(own, hook) for own in HOOKS for hook in _objects(spec.get(own))]:
+        selectors = _objects(hook.get("selectors"))
+        shared = [macros.get(name) for selector in selectors for name in selector.get("macros") or ()]
+        for part in (*selectors, *_objects(shared)):
+            for action in (*_objects(part.get("matchActions")), *_objects(part.get("matchReturnActions"))):
+                if "action" in action:
+                    yield f"matchActions/{action['action']}/{_sort(kind, hook, spec)}"
 
 
 def _sort(kind: str, hook: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
@@ -119,7 +117,7 @@ def _sort(kind: str, hook: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
     first = str(next(iter((named or {}).get("values") or ()), "")) if named else call
     if first.startswith("__ia32_"):
         return "syscall32"
-    if hook.get("syscall") if named is None else named.get("type") in _CALLS:
+    if hook.get("syscall") if named is None else named.get("type") in SYSCALL_LISTS:
         return "syscall"
     return "security" if first.startswith("security_") else "function"
 

@@ -16,8 +16,7 @@ from msgspec.structs import replace
 
 from tetraproof.errors import UsageError
 
-#: What a workload's own file is called where a policy names it: `probe.file`.
-FILE = ".file"
+_FILE = ".file"
 #: An address that no network routes (RFC 5737, TEST-NET-3): what stands for "the internet" in an act.
 INTERNET = "203.0.113.10"
 _ADDRESS = r"[0-9a-fA-F.:]+"
@@ -99,16 +98,21 @@ class Bindings(Struct, frozen=True):
 
         A range is put in its place. A file is looked for where the agent finds those of the workload.
         """
-        if not name.endswith(FILE):
+        if not (workload := owner(name)):
             return self.ranges.get(name)
-        root = self.roots.get(name.removesuffix(FILE))
+        root = self.roots.get(workload)
         return None if root is None else root + value
 
     def learning(self, bound: Mapping[str, str]) -> Bindings:
         """These bindings, with what a recorded policy's values were bound to before the environment's own."""
-        roots = {name.removesuffix(FILE): value for name, value in bound.items() if name.endswith(FILE)}
-        ranges = {name: value for name, value in bound.items() if not name.endswith(FILE)}
+        roots = {workload: value for name, value in bound.items() if (workload := owner(name))}
+        ranges = {name: value for name, value in bound.items() if not owner(name)}
         return replace(self, ranges={**self.ranges, **ranges}, roots={**self.roots, **roots})
+
+
+def owner(name: str) -> str:
+    """The workload whose own file a policy's value is that is bound to `name` (`probe.file`); nothing of another."""
+    return name.removesuffix(_FILE) if name.endswith(_FILE) else ""
 
 
 def unbound(text: str, values: Mapping[str, str]) -> list[str]:

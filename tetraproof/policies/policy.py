@@ -29,7 +29,7 @@ from tetraproof import decoding
 from tetraproof.decoding import Source
 from tetraproof.errors import PolicyError
 from tetraproof.policies import manifest
-from tetraproof.policies.binding import FILE, Bindings
+from tetraproof.policies.binding import Bindings, owner
 from tetraproof.policies.crd import DEFAULT, check, schema, with_defaults, without_nulls
 from tetraproof.text import shorten
 
@@ -325,7 +325,7 @@ def _differences(
             yield from _differences(mine, other, f"{field}[{index}]", bound, bindings)
     elif isinstance(ours, str) and isinstance(theirs, str) and ours in bound:
         name = bound[ours]
-        if name.endswith(FILE):
+        if owner(name):
             if not theirs.endswith(ours):
                 yield Difference(field, ours, theirs)
                 return

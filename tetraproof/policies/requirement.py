@@ -38,7 +38,8 @@ _OPTION_OF_HOOKS = {
     "lsmhooks": "CONFIG_BPF_LSM",
 }
 _SELECTS_PODS = ("podSelector", "containerSelector", "hostSelector")
-_SYSCALL_LISTS = {"syscalls", "generated_syscalls"}
+#: The types of lists whose members are system calls.
+SYSCALL_LISTS = {"syscalls", "generated_syscalls"}
 _SMALL_TYPES = {"int8", "sint8", "uint8", "int16", "sint16", "uint16"}
 _PREFIXES = {"Prefix", "NotPrefix", "Postfix", "NotPostfix"}
 
@@ -250,5 +251,5 @@ def is_syscall(policy: Policy, hook: Part) -> bool:
     """Whether a kprobe is of system calls."""
     call = hook.get("call") or ""
     if call.startswith("list:"):
-        return _list(policy, call).get("type") in _SYSCALL_LISTS
+        return _list(policy, call).get("type") in SYSCALL_LISTS
     return bool(hook.get("syscall"))

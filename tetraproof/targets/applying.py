@@ -17,7 +17,7 @@ from tetraproof.observing.act import Act
 from tetraproof.pacing.deadline import Deadlines
 from tetraproof.pacing.progress import Tell
 from tetraproof.pacing.waiting import Overdue, until
-from tetraproof.policies.binding import FILE, Bindings
+from tetraproof.policies.binding import Bindings, owner
 from tetraproof.policies.policy import Policy, with_values
 from tetraproof.policies.policy_state import SETTLED
 from tetraproof.recordings.recorder import as_json
@@ -195,8 +195,8 @@ def bound(policy: Policy, bindings: Bindings, acts: Sequence[Act]) -> Policy:
 def not_found(policy: Policy, bindings: Bindings) -> str:
     """Which file of a workload's the policy hooks that nobody finds here, in a clause; nothing where all are found."""
     for value, name in policy.bound.items():
-        if name.endswith(FILE) and bindings.of_policy(name, value) is None:
-            workload = name.removesuffix(FILE)
+        workload = owner(name)
+        if workload and bindings.of_policy(name, value) is None:
             return f"the policy hooks {value} of {workload}, and where the agent finds {workload}'s files is not known"
     return ""
 
