@@ -294,7 +294,9 @@ def test_standard_input_that_is_closed_is_told() -> None:
 
 def test_a_pipe_that_is_closed_ends_the_command_quietly() -> None:
     """With the exit code of a program that nobody reads any more."""
-    command = f"set -o pipefail; {sys.executable} -m tetraproof events <(cat {STREAM} {STREAM} {STREAM}) | head -1"
+    # more than a pipe holds: what is less may be written whole before its reader has gone
+    streams = f"{STREAM} " * 100
+    command = f"set -o pipefail; {sys.executable} -m tetraproof events <(cat {streams}) | head -1"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.count("\n")) == (141, 1)
     assert "Error" not in done.stderr
